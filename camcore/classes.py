@@ -1,0 +1,46 @@
+"""Names of classes: from what a person typed to an index, and names that tell doublets apart."""
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from camcore.errors import ClassError
+
+
+def find_class(labels: Sequence[str], wanted: str | int) -> int:
+    """Index of a class given as an index or a name: an exact name first, then one without regard to case.
+
+    Raises:
+        ClassError: if the index is out of range, the name unknown (with the nearest ones), or shared by several
+            classes (with their indices).
+    """
+    text = str(wanted).strip()
+    try:
+        index = int(text)
+    except ValueError:
+        return _find_name(labels, text)
+    if not 0 <= index < len(labels):
+        raise ClassError(f"class {index} is out of range: this model has classes 0 to {len(labels) - 1}")
+    return index
+
+
+def distinct_names(labels: Sequence[str]) -> list[str]:
+    """The labels, with the index added to those that several classes share: "crane (134)"."""
+    count = Counter(labels)
+    return [f"{label} ({index})" if count[label] > 1 else label for index, label in enumerate(labels)]
+
+
+def _find_name(labels: Sequence[str], name: str) -> int:
+    for key in (str, str.casefold):
+        matches = [index for index, label in enumerate(labels) if key(label) == key(name)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            indices = " or ".join(str(index) for index in matches)
+            raise ClassError(f"several classes are named {name!r}: give an index instead, {indices}")
+    by_folded = {label.casefold(): label for label in labels}
+    containing = [label for folded, label in by_folded.items() if name.casefold() in folded] if name else []
+    close = [by_folded[folded] for folded in get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)]
+    nearest = list(dict.fromkeys(close + containing[:3]))[:4]
+    hint = f"the nearest are {', '.join(nearest)}" if nearest else "give another name, or an index"
+    raise ClassError(f"no class is named {name!r}: {hint}")

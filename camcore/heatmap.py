@@ -1,0 +1,54 @@
+"""From a class activation map on the layer's grid to a heatmap on the model's pixels."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+# A float32 map whose values differ by less than this share of its largest is flat: what varies in it is rounding.
+_FLAT = 1e-6
+
+
+def upsample(maps: Array, size: tuple[int, int], align_corners: bool = False) -> Array:
+    """Bilinear interpolation of (..., h, w) to (..., H, W), which must be at least as large.
+
+    Half-pixel centres unless `align_corners`; the same convention as torch's `interpolate(mode="bilinear")`.
+    """
+    rows = _interpolation(maps.shape[-2], size[0], align_corners)
+    columns = _interpolation(maps.shape[-1], size[1], align_corners)
+    result: Array = rows @ (maps @ columns.T)
+    return result
+
+
+def min_max(maps: Array) -> Array:
+    """Stretch each of (..., H, W) to [0, 1] by its own extremes, which must differ."""
+    low = maps.min(axis=(-2, -1), keepdims=True)
+    result: Array = (maps - low) / (maps.max(axis=(-2, -1), keepdims=True) - low)
+    return result
+
+
+def to_heatmap(cam: Array, size: tuple[int, int]) -> tuple[Array, float]:
+    """Heatmap (H, W) in [0, 1] of a map (h, w) >= 0, and the raw map's largest value, its peak.
+
+    Upsampled first, then stretched. A map that is zero or the same everywhere points at no place, and becomes zeros:
+    its peak tells the two apart.
+    """
+    peak = float(cam.max())
+    if peak <= 0 or peak - float(cam.min()) <= _FLAT * peak:
+        return np.zeros(size, np.float32), max(peak, 0.0)
+    return min_max(upsample(cam, size)), peak
+
+
+@lru_cache(maxsize=16)
+def _interpolation(source: int, target: int, align_corners: bool) -> Array:
+    """The (target, source) matrix of one-dimensional linear interpolation."""
+    at = np.arange(target, dtype=np.float64)
+    if align_corners:
+        at *= (source - 1) / max(target - 1, 1)
+    else:
+        at = np.clip((at + 0.5) * source / target - 0.5, 0, source - 1)
+    distance = np.abs(at[:, None] - np.arange(source))
+    matrix: Array = np.maximum(0, 1 - distance).astype(np.float32)
+    return matrix

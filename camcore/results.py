@@ -1,0 +1,72 @@
+"""What passes out of the facade: predictions, a forward pass, explanations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camcore.heatmap import Array
+from camcore.methods import MethodName
+from camcore.preprocess import View
+from camcore.score_cam import DefinitionName, softmax
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A class and its softmax probability, in [0, 1]."""
+
+    class_idx: int
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """One photo through the model: input (1, 3, H, W), view, logits (K,), activations (C, h, w), and seconds taken.
+
+    Anything that takes a photo takes this as well, and then does not run the model on the photo again.
+    """
+
+    x: Array
+    view: View
+    logits: Array
+    activations: Array
+    seconds: float
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Softmax of the logits, (K,)."""
+        return softmax(self.logits)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One method's answer to what the model looked at for one class.
+
+    `heatmap` is float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place. `peak` is the
+    raw map's largest value, 0 if there is no positive evidence. `definition`, `forwards`, `channels` and
+    `channels_alive` are Score-CAM's, else None. `seconds` is this map's own share: what it shares with others, such
+    as the forward pass, is divided equally.
+    """
+
+    method: MethodName
+    class_idx: int
+    name: str
+    probability: float
+    heatmap: Array
+    peak: float
+    seconds: float
+    definition: DefinitionName | None = None
+    forwards: int | None = None
+    channels: int | None = None
+    channels_alive: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the map is final: no channel is left to run."""
+        return self.forwards == self.channels_alive
+
+    @property
+    def shows_a_place(self) -> bool:
+        """Whether the heatmap points anywhere: not if there is no positive evidence, or the same everywhere."""
+        return bool(self.heatmap.any())

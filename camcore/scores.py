@@ -1,0 +1,43 @@
+"""The ONNX Runtime session: logits of many masked inputs, fast. No session leaves this module."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from camcore.errors import ArtifactError
+
+Array = NDArray[np.float32]
+
+
+class Scorer:
+    """A session over `model.onnx` on the CPU, with as many threads as this process may use cores unless told."""
+
+    def __init__(self, path: Path, threads: int | None = None):
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        # Spinning threads of an idle session would slow torch's forward right after it.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises classes that it does not export
+            raise ArtifactError(f"{path} is not a model that ONNX Runtime can run: export it again") from error
+
+    def logits(self, x: Array) -> Array:
+        """Logits (N, K) of inputs (N, 3, H, W)."""
+        (logits,) = self._session.run(["logits"], {"input": x})
+        return np.asarray(logits)
+
+    def forward(self, x: Array) -> tuple[Array, Array]:
+        """Logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
+        logits, activations = self._session.run(["logits", "activations"], {"input": x})
+        return np.asarray(logits), np.asarray(activations)
+
+
+def available_cores() -> int:
+    """Cores this process may run on: its affinity where the system tells, else all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

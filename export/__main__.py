@@ -1,0 +1,43 @@
+"""`python -m export`: write an artefact directory."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from camcore.errors import CamError
+from export.models import ARCHITECTURES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Export as the arguments say. Returns 0, or 1 with one sentence on stderr."""
+    options = vars(_parser().parse_args(arguments))
+    from export.pipeline import ExportOptions, export_model  # torch loads only once the arguments are right
+
+    try:
+        export_model(ExportOptions(**options), progress=lambda step: print(step, file=sys.stderr, flush=True))
+    except CamError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped: nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m export", description="Export a classifier for camcore.")
+    parser.add_argument("--model", choices=ARCHITECTURES, default="resnet50", help="default: resnet50")
+    parser.add_argument(
+        "--weights", metavar="FILE|NAME", help="a checkpoint, or IMAGENET1K_V1 or IMAGENET1K_V2 (default: the newest)"
+    )
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line")
+    parser.add_argument("--layer", help="target layer (default: the last)")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="photos to check the artefacts with")
+    parser.add_argument("--resize", type=int, metavar="N", help="pixels of the short side before the crop")
+    parser.add_argument("--crop", type=int, metavar="N", help="pixels of the model's square input")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: artifacts/MODEL, or the checkpoint's name")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Every artefact against the eager model, on random input and on real photos."""
+
+import importlib.util
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from camcore.artifact import ONNX, TORCHSCRIPT, Preprocessing
+from camcore.errors import PhotoError
+from camcore.gradients import TracedModel
+from camcore.photo import open_photo
+from camcore.preprocess import preprocess
+from camcore.scores import Scorer
+from export.errors import ExportError
+from export.trace import SplitClassifier
+
+Array = NDArray[np.float32]
+
+TOLERANCE = 1e-4  # of the range of the eager model's values
+MAX_PHOTOS = 8
+_RANDOM_BATCH = 3
+
+
+def find_photos(folder: Path | None) -> list[Path]:
+    """Photos to check with: those of `folder`, else the two animals that the gradio package carries, if installed.
+
+    Raises:
+        ExportError: if `folder` is not a folder or holds no photo.
+    """
+    if folder is None:
+        return _bundled_photos()
+    if not folder.is_dir():
+        raise ExportError(f"--photos {folder} is not a folder: name one that holds photos")
+    photos = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_photo(path)][:MAX_PHOTOS]
+    if not photos:
+        raise ExportError(f"--photos {folder} holds no readable photo: name a folder of photos")
+    return photos
+
+
+def measure(
+    directory: Path, eager: nn.Module, split: SplitClassifier, steps: Preprocessing, photos: Sequence[Path]
+) -> dict[str, Any]:
+    """Largest absolute differences of both artefacts in `directory` from the eager model.
+
+    Raises:
+        ExportError: if one exceeds `TOLERANCE` of the range of the eager model's values, or is not a number.
+    """
+    runtimes: dict[str, TracedModel | Scorer] = {
+        "torchscript": TracedModel(directory / TORCHSCRIPT),
+        "onnx": Scorer(directory / ONNX),
+    }
+    differences = {name: {"logits": 0.0, "activations": 0.0} for name in runtimes}
+    worst = 0.0
+    for x in _inputs(steps, photos):
+        with torch.no_grad():
+            expected = eager(torch.from_numpy(x)).numpy(), split.features(torch.from_numpy(x)).numpy()
+        for name, runtime in runtimes.items():
+            for kind, actual, reference in zip(("logits", "activations"), runtime.forward(x), expected, strict=True):
+                difference = float(np.abs(actual - reference).max())
+                share = difference / max(float(np.ptp(reference)), float(np.finfo(np.float32).tiny))
+                if not share <= TOLERANCE:
+                    raise ExportError(
+                        f"the {name} model differs from the eager one by {share:.1e} of the range of its {kind}, "
+                        f"above {TOLERANCE:.0e}: this model cannot be exported faithfully"
+                    )
+                differences[name][kind] = max(differences[name][kind], difference)
+                worst = max(worst, share)
+    return {"photos": len(photos), "tolerance": TOLERANCE, "worst_share_of_range": worst, **differences}
+
+
+def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
+    """One image and a batch, random and of photos."""
+    random = np.random.default_rng(0).normal(size=(_RANDOM_BATCH, 3, steps.crop, steps.crop)).astype(np.float32)
+    yield random[:1]
+    yield random
+    if photos:
+        batch = np.concatenate([preprocess(open_photo(path), steps)[0] for path in photos])
+        yield batch[:1]
+        yield batch
+
+
+def _bundled_photos() -> list[Path]:
+    spec = importlib.util.find_spec("gradio")
+    if spec is None or not spec.submodule_search_locations:
+        return []
+    images = Path(spec.submodule_search_locations[0]) / "media_assets" / "images"
+    return [path for path in (images / "lion.jpg", images / "cheetah1.jpg") if path.is_file()]
+
+
+def _is_photo(path: Path) -> bool:
+    try:
+        open_photo(path)
+    except PhotoError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""The eager model cut in two, and its traces: TorchScript and ONNX."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+BATCH = 2  # of the traced example; above 1, or ONNX would fix the batch size
+
+
+class SplitClassifier(nn.Module):
+    """A classifier as `head(features(x))`, cut at the target layer."""
+
+    def __init__(self, features: nn.Module, head: nn.Module):
+        super().__init__()
+        self._features = features
+        self._head = head
+
+    def features(self, x: Tensor) -> Tensor:
+        """Activations (N, C, h, w) of the target layer for inputs (N, 3, H, W)."""
+        activations: Tensor = self._features(x)
+        return activations
+
+    def head(self, activations: Tensor) -> Tensor:
+        """Logits (N, K) from the target layer's activations (N, C, h, w)."""
+        logits: Tensor = self._head(activations)
+        return logits
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) and activations (N, C, h, w) of inputs (N, 3, H, W)."""
+        activations = self.features(x)
+        return self.head(activations), activations
+
+
+def activation_shape(model: SplitClassifier, size: int) -> tuple[int, int, int]:
+    """(C, h, w) of the target layer for square inputs of `size` pixels."""
+    with torch.no_grad():
+        _, channels, height, width = model.features(torch.zeros(1, 3, size, size)).shape
+    return channels, height, width
+
+
+def to_torchscript(model: SplitClassifier, size: int, path: Path) -> None:
+    """Trace `forward`, `features` and `head` for square inputs of `size` pixels, and save them in one file."""
+    x = torch.zeros(BATCH, 3, size, size)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
+        activations = model.features(x)
+        inputs = {"forward": x, "features": x, "head": activations}
+        torch.jit.trace_module(model, inputs).save(str(path))  # type: ignore[no-untyped-call]
+
+
+def to_onnx(model: SplitClassifier, size: int, path: Path) -> None:
+    """Export to one fp32 ONNX file: `input` -> `logits`, `activations`, the batch size free; checked in full."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with torch.no_grad():
+        torch.onnx.export(
+            model,
+            (torch.zeros(BATCH, 3, size, size),),
+            path,
+            input_names=["input"],
+            output_names=["logits", "activations"],
+            dynamic_shapes=({0: "batch"},),
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+    onnx.checker.check_model(str(path), full_check=True)
