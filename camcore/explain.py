@@ -103,7 +103,7 @@ class Explainer:
         """Yield each explanation as it is ready: the gradient methods first, then Score-CAM as it grows."""
         passed = self._passed(photo, fit)
         target = self._target(passed, class_idx)
-        shared = 0.0 if photo is passed else passed.seconds / max(len(set(methods)), 1)
+        shared = passed.seconds / max(len(set(methods)), 1)
         yield from self._from_gradients(passed, target, methods, shared)
         if "score-cam" in methods:
             yield from self._score_cam(passed, target, definition, chunk, shared)
