@@ -1,6 +1,7 @@
 """Class activation maps of an exported image classifier: Grad-CAM, Grad-CAM++ and Score-CAM."""
 
 from camcore.artifact import Manifest, find_artifact
+from camcore.comparison import draw_comparison
 from camcore.errors import ArtifactError, CamError, ClassError, OutputError, PhotoError
 from camcore.explain import Explainer
 from camcore.methods import METHODS
@@ -23,6 +24,7 @@ __all__ = [
     "OutputError",
     "PhotoError",
     "Prediction",
+    "draw_comparison",
     "draw_overlay",
     "find_artifact",
     "open_photo",

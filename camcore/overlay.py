@@ -19,6 +19,17 @@ COLOUR_MAPS: dict[ColourMap, str] = {
 OPACITY = 0.8
 
 
+def draw_heat(heatmap: Array) -> Image.Image:
+    """A heatmap (H, W) as a grey picture, 255 for 1: what a browser colours and lays over the view."""
+    return Image.fromarray(np.rint(255 * heatmap).astype(np.uint8))
+
+
+def colour_table(colour_map: ColourMap, steps: int = 33) -> list[tuple[float, float, float]]:
+    """RGB, each in [0, 1], of `steps` values evenly spaced from 0 to 1."""
+    colours = matplotlib.colormaps[colour_map](np.linspace(0, 1, steps))
+    return [(float(red), float(green), float(blue)) for red, green, blue, _ in colours]
+
+
 def draw_overlay(
     view: Image.Image, heatmap: Array, opacity: float = OPACITY, colour_map: ColourMap = "inferno"
 ) -> NDArray[np.uint8]:

@@ -2,16 +2,21 @@
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT
 from export.errors import ExportError
 
 _OURS = {MANIFEST, ONNX, TORCHSCRIPT}
+_PARTIAL = ".partial"
+_ABANDONED = 24 * 3600  # seconds after which what another machine left counts as abandoned
 
 
 @contextmanager
@@ -25,13 +30,15 @@ def staged(target: Path) -> Iterator[Path]:
     """
     try:
         _refuse_foreign(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target)
-        stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", suffix=".partial", dir=target.parent))
+        place = target.resolve()  # through a link, or for `.`
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(place)
+        stage = _beside(place)
+        stage.mkdir()
         try:
             yield stage
-            stage.chmod(0o755)
-            _replace(stage, target)
+            _refuse_foreign(target)
+            _replace(stage, place)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
@@ -43,34 +50,53 @@ def staged(target: Path) -> Iterator[Path]:
 def _refuse_foreign(target: Path) -> None:
     if target.exists() and not target.is_dir():
         raise ExportError(f"{target} is a file: choose another --out")
+    if target.is_mount():
+        raise ExportError(f"{target} is a mount point, which cannot be replaced: choose a folder inside it")
     foreign = sorted(path.name for path in target.iterdir() if path.name not in _OURS) if target.is_dir() else []
     if foreign:
         raise ExportError(f"{target} holds other files ({', '.join(foreign[:3])}): choose another --out")
 
 
 def _replace(stage: Path, target: Path) -> None:
-    while True:
-        try:
-            stage.rename(target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-        else:
-            return
-        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.{os.getpid()}.", suffix=".partial", dir=target.parent))
-        try:
-            target.rename(old)
-        except FileNotFoundError:
-            pass  # another export is between its own two steps
-        finally:
+    """Put `stage` in the place of `target`; if that fails, the old artefact goes back."""
+    old = _beside(target)
+    try:
+        while not _moved(stage, target):  # a second time only if another export was quicker
             shutil.rmtree(old, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another export is between its own two moves
+                target.rename(old)
+    except BaseException:
+        with suppress(OSError):
+            old.rename(target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _moved(stage: Path, target: Path) -> bool:
+    """Move `stage` to `target`, unless an artefact is there."""
+    try:
+        stage.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
+
+
+def _beside(target: Path) -> Path:
+    """A free hidden name beside the target, which tells whose it is."""
+    owner = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+    return target.with_name(f".{target.name}.{owner}{_PARTIAL}")
 
 
 def _remove_abandoned(target: Path) -> None:
-    for path in target.parent.glob(f".{target.name}.*.partial"):
-        owner = path.name.removeprefix(f".{target.name}.").split(".")[0]
-        if owner.isdigit() and not _runs(int(owner)):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in target.parent.glob(f".{escape(target.name)}.*{_PARTIAL}"):
+        host, pid, _ = path.name.removeprefix(f".{target.name}.").removesuffix(_PARTIAL).rsplit(".", 2)
+        with suppress(FileNotFoundError):  # another export removes it too
+            dead = host == socket.gethostname() and not _runs(int(pid))
+            if dead or time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _runs(pid: int) -> bool:

@@ -8,6 +8,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from export.errors import ExportError
+
 BATCH = 2  # of the traced example; above 1, or ONNX would fix the batch size
 
 
@@ -43,28 +45,45 @@ def activation_shape(model: SplitClassifier, size: int) -> tuple[int, int, int]:
 
 
 def to_torchscript(model: SplitClassifier, size: int, path: Path) -> None:
-    """Trace `forward`, `features` and `head` for square inputs of `size` pixels, and save them in one file."""
+    """Trace `forward`, `features` and `head` for square inputs of `size` pixels, and save them in one file.
+
+    The tracer's own check is left out: `export.parity` compares all three methods with the eager model.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     x = torch.zeros(BATCH, 3, size, size)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
-        activations = model.features(x)
-        inputs = {"forward": x, "features": x, "head": activations}
-        torch.jit.trace_module(model, inputs).save(str(path))  # type: ignore[no-untyped-call]
+        inputs = {"forward": x, "features": x, "head": model.features(x)}
+        traced = torch.jit.trace_module(model, inputs, check_trace=False)
+    # Given a path, torch writes the file itself, and on a full disk it aborts the interpreter.
+    path.write_bytes(traced.save_to_buffer())
 
 
 def to_onnx(model: SplitClassifier, size: int, path: Path) -> None:
-    """Export to one fp32 ONNX file: `input` -> `logits`, `activations`, the batch size free; checked in full."""
+    """Export to one fp32 ONNX file: `input` -> `logits`, `activations`, the batch size free; checked in full.
+
+    Raises:
+        ExportError: if the model cannot be expressed in ONNX.
+        OSError: if the file cannot be written.
+    """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with torch.no_grad():
-        torch.onnx.export(
-            model,
-            (torch.zeros(BATCH, 3, size, size),),
-            path,
-            input_names=["input"],
-            output_names=["logits", "activations"],
-            dynamic_shapes=({0: "batch"},),
-            external_data=False,
-            dynamo=True,
-            verbose=False,
-        )
-    onnx.checker.check_model(str(path), full_check=True)
+    try:
+        with torch.no_grad():
+            torch.onnx.export(
+                model,
+                (torch.zeros(BATCH, 3, size, size),),
+                path,
+                input_names=["input"],
+                output_names=["logits", "activations"],
+                dynamic_shapes=({0: "batch"},),
+                external_data=False,
+                dynamo=True,
+                verbose=False,
+            )
+        onnx.checker.check_model(str(path), full_check=True)
+    except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
+        raise ExportError(
+            f"the model cannot be exported to ONNX ({type(error).__name__}): install the versions of requirements.txt"
+        ) from error

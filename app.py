@@ -1,0 +1,7 @@
+"""Entry of the Hugging Face Space."""
+
+import sys
+
+from demo.__main__ import main
+
+sys.exit(main())

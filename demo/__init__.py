@@ -1,0 +1,1 @@
+"""The page: one photo, three heatmaps side by side."""

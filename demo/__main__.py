@@ -1,0 +1,51 @@
+"""`python -m demo`: load or export the model, and serve the page."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from camcore.errors import CamError
+from demo.model import load_model
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the page until interrupted. Returns 0, or 2 with one sentence on stderr if it cannot be served."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # Read by gradio when it is imported, so before demo.launch.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    try:
+        model = load_model(options.artifacts, options.model, _say)
+        if model.notice:
+            _say(model.notice)
+        from demo.launch import launch
+
+        launch(model, options.host, options.port, _say)
+    except CamError as error:
+        _say(f"error: {error}")
+        return 2
+    except OSError as error:
+        _say(f"error: the page cannot be served ({error}): choose another --port or --host")
+        return 2
+    except KeyboardInterrupt:
+        _say("stopped")
+    return 0
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="See in a browser what a classifier looked at.")
+    parser.add_argument("--artifacts", type=Path, metavar="DIR", help="one exported model, or a folder of them")
+    parser.add_argument("--model", metavar="NAME", help="which of the exported models (default: resnet50)")
+    parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""From what a person did to what the page shows."""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from PIL import Image
+
+from camcore.classes import find_class
+from camcore.errors import CamError, ClassError
+from camcore.explain import Explainer
+from camcore.methods import MethodName
+from camcore.photo import open_photo
+from camcore.preprocess import Fit
+from camcore.results import Explanation, Prediction
+from camcore.score_cam import DefinitionName
+from camcore.text import seconds
+from demo import text
+
+logger = logging.getLogger(__name__)
+
+_REPAINT_EVERY = 0.25  # seconds: often enough to watch and to stop, seldom enough not to cost
+
+
+@dataclass(frozen=True)
+class Plate:
+    """All that the page shows of one photo and class; `class_idx` is None until it is known."""
+
+    predictions: tuple[Prediction, ...] = ()
+    class_idx: int | None = None
+    view: Image.Image | None = None
+    explanations: Mapping[MethodName, Explanation] = field(default_factory=dict)
+    status: str = text.BEGIN
+    photo_message: str = ""
+    running: bool = False
+
+
+def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, str]:
+    """The class meant by what was chosen or typed, or None and a sentence that says what is wrong with it."""
+    try:
+        return find_class(explainer.manifest.labels, wanted), ""
+    except ClassError as error:
+        return None, _sentence(error)
+
+
+def explain(
+    explainer: Explainer, path: str | None, class_idx: int | None, definition: DefinitionName, fit: Fit
+) -> Iterator[Plate]:
+    """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
+
+    `class_idx` None means the most probable class. What goes wrong is said on the plate, never raised. Closing the
+    generator stops the work within a chunk.
+    """
+    if path is None:
+        yield Plate()
+        return
+    yield Plate(status=text.LOOKING, running=True)
+    try:
+        yield from _fill(explainer, path, class_idx, definition, fit)
+    except CamError as error:
+        yield Plate(photo_message=_sentence(error), status="")
+    except Exception:
+        logger.exception("explaining failed")
+        yield Plate(status=text.FAILED)
+
+
+def _fill(
+    explainer: Explainer, path: str, class_idx: int | None, definition: DefinitionName, fit: Fit
+) -> Iterator[Plate]:
+    photo = open_photo(Path(path))
+    start = time.perf_counter()
+    passed = explainer.forward(photo, fit)
+    predictions = tuple(explainer.predict(passed))
+    if class_idx is None:
+        class_idx = predictions[0].class_idx
+    plate = Plate(predictions, class_idx, passed.view.image, status=text.LOOKING, running=True)
+    yield plate
+    shown = time.perf_counter()
+    for explanation in explainer.stream(passed, class_idx, definition=definition):
+        plate = _with(plate, explanation)
+        if explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY:
+            yield plate
+            shown = time.perf_counter()
+    spent = time.perf_counter() - start
+    name = explainer.manifest.labels[class_idx]
+    yield replace(plate, status=text.done(name, seconds(spent)), running=False)
+
+
+def _with(plate: Plate, explanation: Explanation) -> Plate:
+    status = plate.status
+    if explanation.forwards is not None and explanation.channels_alive is not None:
+        status = text.running(explanation.forwards, explanation.channels_alive)
+    return replace(plate, explanations={**plate.explanations, explanation.method: explanation}, status=status)
+
+
+def _sentence(error: Exception) -> str:
+    message = str(error)
+    return message[:1].upper() + message[1:] + "."

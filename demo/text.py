@@ -1,0 +1,60 @@
+"""Every sentence of the page, in one place."""
+
+TITLE = "What did the classifier look at?"
+LEAD = "Give it a photo. It says what it sees, and three methods show which part of the photo spoke for that."
+
+PHOTO = "Photo"
+PREDICTIONS = "What it sees"
+PREDICTIONS_HINT = "Choose one to see what speaks for it."
+ANY_CLASS = "Or any other class"
+ANY_CLASS_HINT = "Type a name, or an index."
+EXPLAIN = "Explain"
+STOP = "Stop"
+EXAMPLES = "Examples"
+OPACITY = "Opacity"
+COLOURS = "Colours"
+SETTINGS = "How it is computed"
+DEFINITION = "Score-CAM as defined in"
+DEFINITION_HINT = "Public implementations differ; each choice reproduces one of them."
+FIT = "What the model is shown"
+
+METHOD_HINTS = {
+    "grad-cam": "Weighs each feature by its average gradient.",
+    "grad-cam++": "Weighs where a feature's gradient is positive; kinder to several animals.",
+    "score-cam": "Hides all but one feature at a time and asks the model again. No gradients.",
+}
+FITS = {"crop": "The centre square, as it was trained", "squash": "The whole photo, squeezed"}
+
+BEGIN = "Choose a photo, or one of the examples, to begin."
+LOOKING = "Looking at the photo…"
+STOPPED = "Stopped. Score-CAM shows what had been run by then."
+FAILED = "Something failed on our side; the terminal says more. Try again, or another photo."
+
+SCALE = "least and most evidence within each map"
+LOOK_ALIKE = (
+    "This model ends in an average and one linear layer. There, Grad-CAM is exactly the classic class activation map "
+    "and Grad-CAM++ a reweighting of it, so two alike maps are one witness, not two."
+)
+
+
+def running(forwards: int, alive: int) -> str:
+    """What Score-CAM is doing."""
+    return f"Score-CAM: {forwards:,} of {alive:,} channels run."
+
+
+def done(name: str, seconds: str) -> str:
+    """What has been done."""
+    return f"Done: all three maps for “{name}” in {seconds}."
+
+
+def fallback(reason: str, model: str) -> str:
+    """Why the page uses another model than ResNet-50, and how to get that later."""
+    return (
+        f"ResNet-50 is not available ({reason}), so this page uses {model}; "
+        "to get ResNet-50 later, run `python -m export` with a network and start the demo again."
+    )
+
+
+def not_preferred(model: str) -> str:
+    """That the page uses the model it found, and how to get ResNet-50."""
+    return f"This page uses {model}, the model that is here; for ResNet-50, run `python -m export` with a network."

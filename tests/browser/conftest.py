@@ -1,0 +1,85 @@
+"""The page, served by `python -m demo` and opened in Debian's or another Chromium."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+READY = 120  # seconds the server may take to start on a slow machine
+FINISHED = 120_000  # milliseconds a run may take on a slow machine
+_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+_CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="session")
+def address(artifacts: Path) -> Iterator[str]:
+    """Address of a running page."""
+    environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr
+        for line in server.stderr:
+            if found := re.search(r"the page is at (http\S+)", line):
+                yield found[1]
+                break
+        else:
+            pytest.fail("the demo ended before it served a page")
+        server.terminate()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, driven by Playwright."""
+    if _CHROMIUM is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, args=_CALM)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide-light", "narrow-dark"])
+def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+    """The page just opened; fails afterwards if it asked for anything beyond this machine or logged an error."""
+    width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened = context.new_page()
+    opened.set_default_timeout(FINISHED)
+    outside: list[str] = []
+    errors: list[str] = []
+
+    def keep_inside(route: object, asked: Request) -> None:
+        if asked.url.startswith((address, "data:", "blob:")):
+            route.continue_()  # type: ignore[attr-defined]
+        else:
+            outside.append(asked.url)
+            route.abort()  # type: ignore[attr-defined]
+
+    opened.route("**/*", keep_inside)
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(address)
+    opened.locator("#explain").wait_for()
+    yield opened
+    context.close()
+    assert outside == []
+    assert errors == []
+
+
+@pytest.fixture
+def screenshot(page: Page, request: pytest.FixtureRequest) -> Iterator[object]:
+    """Writes `screenshots/<name>-<width>.png` when called with a name, to be looked at."""
+    folder = Path("screenshots")
+    folder.mkdir(exist_ok=True)
+
+    def take(name: str) -> None:
+        scheme = request.node.callspec.id if hasattr(request.node, "callspec") else "page"
+        page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
+
+    yield take

@@ -1,0 +1,154 @@
+"""What a person does on the page, in a real browser."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+Screenshot = Callable[[str], None]
+
+
+def upload(page: Page, photo: Path) -> None:
+    page.locator("#photo input[type=file]").first.set_input_files(photo)
+
+
+def wait_until_done(page: Page, name: str) -> None:
+    expect(page.locator("#status")).to_contain_text(f"Done: all three maps for “{name}”", timeout=120_000)
+
+
+@pytest.fixture
+def eagle(imagenet_photos: list[Path]) -> Path:
+    return next(path for path in imagenet_photos if path.stem.endswith("_22"))
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    path = tmp_path / "not-a-photo.jpg"
+    path.write_text("these are words")
+    return path
+
+
+def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: Screenshot) -> None:
+    screenshot("empty")
+    upload(page, eagle)
+    expect(page.get_by_role("radio", name=re.compile("bald eagle"))).to_be_checked(timeout=120_000)
+    expect(page.locator("#map-0 img.heat")).to_be_visible()
+    expect(page.locator("#map-1 img.heat")).to_be_visible()
+    expect(page.locator("#status")).to_contain_text(re.compile(r"Score-CAM: \d+ of \d+ channels run"))
+    screenshot("refining")
+    wait_until_done(page, "bald eagle")
+    screenshot("done")
+    boxes = [page.locator(f"#map-{index} .frame").bounding_box() for index in range(3)]
+    assert all(boxes)
+    assert len({(round(box["width"]), round(box["height"])) for box in boxes if box}) == 1
+    assert page.get_by_role("img", name=re.compile("Heat of .* for bald eagle")).count() == 3
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    expect(page.locator("#map-1 img.heat")).to_be_visible()
+    before = page.locator("#map-2 .frame").bounding_box()
+    pictures = set()
+    while "Done" not in page.locator("#status").inner_text():
+        if page.locator("#map-2 img.heat").count():
+            pictures.add(page.locator("#map-2 img.heat").get_attribute("src"))
+        page.wait_for_timeout(100)
+    assert len(pictures) > 1
+    assert page.locator("#map-2 .frame").bounding_box() == before
+
+
+def test_another_of_the_five_classes_is_explained(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    first = page.locator("#map-0 img.heat").get_attribute("src")
+    page.get_by_role("radio", name=re.compile("^kite")).check()
+    wait_until_done(page, "kite")
+    assert page.locator("#map-0 img.heat").get_attribute("src") != first
+    expect(page.locator("#map-2 figcaption")).to_contain_text("kite")
+
+
+def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
+    page: Page, eagle: Path, screenshot: Screenshot
+) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    box = page.get_by_label("Or any other class")
+    box.fill("bald egle")
+    box.press("Enter")
+    expect(page.locator("#class-message")).to_contain_text("No class is named 'bald egle': the nearest are bald eagle")
+    screenshot("wrong-class")
+    expect(page.locator("#map-2 img.heat")).to_be_visible()
+    box.fill("goldfinch")
+    box.press("Enter")
+    wait_until_done(page, "goldfinch")
+    expect(page.locator("#class-message")).to_be_hidden()
+    expect(page.locator("#map-0 figcaption")).to_contain_text("goldfinch")
+
+
+def test_stop_keeps_what_was_run_and_the_page_goes_on(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    expect(page.locator("#map-2 img.heat")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_contain_text("Stopped.")
+    page.wait_for_timeout(1500)
+    said = page.locator("#map-2 .figures").inner_text()
+    run, alive = re.search(r"(\d+) of (\d+) channels", said).groups()  # type: ignore[union-attr]
+    assert int(run) < int(alive)
+    page.wait_for_timeout(1500)
+    assert page.locator("#map-2 .figures").inner_text() == said
+    page.get_by_role("button", name="Explain").click()
+    wait_until_done(page, "bald eagle")
+
+
+def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photos: list[Path]) -> None:
+    photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
+    upload(page, photos["22"])
+    expect(page.locator("#map-2 img.heat")).to_be_visible()
+    page.get_by_role("button", name="Remove Image").click()
+    upload(page, photos["99"])
+    wait_until_done(page, "goose")
+
+
+def test_an_example_is_explained(page: Page) -> None:
+    page.locator("#examples button").first.click()
+    wait_until_done(page, "lion")
+
+
+def test_a_wrong_file_is_named_and_the_next_photo_works(
+    page: Page, text_file: Path, eagle: Path, screenshot: Screenshot
+) -> None:
+    upload(page, text_file)
+    expect(page.locator("#photo-message")).to_contain_text("This file is not a photo, whatever its name says")
+    screenshot("wrong-file")
+    expect(page.get_by_role("button", name="Explain")).to_be_disabled()
+    page.get_by_role("button", name="Remove Image").click()
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    expect(page.locator("#photo-message")).to_be_hidden()
+
+
+def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+    heat = page.locator("#map-0 img.heat")
+    page.get_by_label("number input for Opacity").fill("0.3")
+    page.get_by_label("number input for Opacity").press("Enter")
+    expect(heat).to_have_css("opacity", "0.3")
+    page.get_by_role("radio", name="viridis").check()
+    expect(heat).to_have_css("filter", re.compile("heat-viridis"))
+    assert [url for url in asked if "queue" in url or "run" in url] == []
+
+
+def test_settings_change_the_map(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    before = page.locator("#map-0 img.view").get_attribute("src")
+    page.get_by_role("button", name="How it is computed").click()
+    page.get_by_role("radio", name="The whole photo, squeezed").check()
+    expect(page.locator("#map-0 img.view")).not_to_have_attribute("src", before or "")
+    wait_until_done(page, "bald eagle")
