@@ -7,13 +7,15 @@ from pathlib import Path
 from camcore.errors import CamError
 from export.models import ARCHITECTURES
 
+MIN_PIXELS, MAX_PIXELS = 32, 1024
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Export as the arguments say. Returns 0, or 1 with one sentence on stderr."""
     options = vars(_parser().parse_args(arguments))
-    from export.pipeline import ExportOptions, export_model  # torch loads only once the arguments are right
-
     try:
+        from export.pipeline import ExportOptions, export_model  # torch loads only once the arguments are right
+
         export_model(ExportOptions(**options), progress=lambda step: print(step, file=sys.stderr, flush=True))
     except CamError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -33,10 +35,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line")
     parser.add_argument("--layer", help="target layer (default: the last)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="photos to check the artefacts with")
-    parser.add_argument("--resize", type=int, metavar="N", help="pixels of the short side before the crop")
-    parser.add_argument("--crop", type=int, metavar="N", help="pixels of the model's square input")
+    parser.add_argument("--resize", type=_pixels, metavar="N", help="pixels of the short side before the crop")
+    parser.add_argument("--crop", type=_pixels, metavar="N", help="pixels of the model's square input")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: artifacts/MODEL, or the checkpoint's name")
     return parser
+
+
+def _pixels(text: str) -> int:
+    pixels = int(text)
+    if not MIN_PIXELS <= pixels <= MAX_PIXELS:
+        raise argparse.ArgumentTypeError(f"{pixels} is not within {MIN_PIXELS} to {MAX_PIXELS} pixels")
+    return pixels
 
 
 if __name__ == "__main__":

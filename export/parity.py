@@ -1,7 +1,9 @@
 """Every artefact against the eager model, on random input and on real photos."""
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from export.errors import ExportError
 from export.trace import SplitClassifier
 
 Array = NDArray[np.float32]
+Forward = Callable[[Array], tuple[Array, Array]]
 
 TOLERANCE = 1e-4  # of the range of the eager model's values
 MAX_PHOTOS = 8
@@ -36,7 +39,8 @@ def find_photos(folder: Path | None) -> list[Path]:
         return _bundled_photos()
     if not folder.is_dir():
         raise ExportError(f"--photos {folder} is not a folder: name one that holds photos")
-    photos = [path for path in sorted(folder.iterdir()) if path.is_file() and _is_photo(path)][:MAX_PHOTOS]
+    readable = (path for path in sorted(folder.iterdir()) if path.is_file() and _is_photo(path))
+    photos = list(islice(readable, MAX_PHOTOS))
     if not photos:
         raise ExportError(f"--photos {folder} holds no readable photo: name a folder of photos")
     return photos
@@ -50,19 +54,14 @@ def measure(
     Raises:
         ExportError: if one exceeds `TOLERANCE` of the range of the eager model's values, or is not a number.
     """
-    runtimes: dict[str, TracedModel | Scorer] = {
-        "torchscript": TracedModel(directory / TORCHSCRIPT),
-        "onnx": Scorer(directory / ONNX),
-    }
-    differences = {name: {"logits": 0.0, "activations": 0.0} for name in runtimes}
+    runtimes = _runtimes(directory)
+    differences = {name: dict.fromkeys(("logits", "activations"), 0.0) for name, _ in runtimes}
     worst = 0.0
     for x in _inputs(steps, photos):
-        with torch.no_grad():
-            expected = eager(torch.from_numpy(x)).numpy(), split.features(torch.from_numpy(x)).numpy()
-        for name, runtime in runtimes.items():
-            for kind, actual, reference in zip(("logits", "activations"), runtime.forward(x), expected, strict=True):
-                difference = float(np.abs(actual - reference).max())
-                share = difference / max(float(np.ptp(reference)), float(np.finfo(np.float32).tiny))
+        expected = _expected(eager, split, x)
+        for name, forward in runtimes:
+            for kind, actual, reference in zip(("logits", "activations"), forward(x), expected, strict=True):
+                difference, share = _difference(actual, reference)
                 if not share <= TOLERANCE:
                     raise ExportError(
                         f"the {name} model differs from the eager one by {share:.1e} of the range of its {kind}, "
@@ -73,6 +72,38 @@ def measure(
     return {"photos": len(photos), "tolerance": TOLERANCE, "worst_share_of_range": worst, **differences}
 
 
+def _runtimes(directory: Path) -> list[tuple[str, Forward]]:
+    """All there is to check: the TorchScript methods `features` and `head`, its `forward`, and ONNX."""
+    traced = TracedModel(directory / TORCHSCRIPT)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
+        module = torch.jit.load(str(directory / TORCHSCRIPT), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+
+    def forward(x: Array) -> tuple[Array, Array]:
+        with torch.inference_mode():
+            logits, activations = module(torch.from_numpy(x))
+        return logits.numpy(), activations.numpy()
+
+    return [("torchscript", traced.forward), ("torchscript", forward), ("onnx", Scorer(directory / ONNX).forward)]
+
+
+def _expected(eager: nn.Module, split: SplitClassifier, x: Array) -> tuple[Array, Array]:
+    with torch.inference_mode():
+        logits, activations = eager(torch.from_numpy(x)).numpy(), split.features(torch.from_numpy(x)).numpy()
+    if not (np.isfinite(logits).all() and np.isfinite(activations).all()):
+        raise ExportError("the model's own values overflow (they are not finite numbers): check its weights")
+    return logits, activations
+
+
+def _difference(actual: Array, reference: Array) -> tuple[float, float]:
+    """Largest absolute difference, and its share of the reference's range; of its magnitude for a single class."""
+    if actual.shape != reference.shape:
+        return float("inf"), float("inf")
+    difference = float(np.abs(actual - reference).max())
+    scale = float(np.ptp(reference) if reference.shape[1] > 1 else np.abs(reference).max())
+    return difference, difference / max(scale, float(np.finfo(np.float32).tiny))
+
+
 def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
     """One image and a batch, random and of photos."""
     random = np.random.default_rng(0).normal(size=(_RANDOM_BATCH, 3, steps.crop, steps.crop)).astype(np.float32)
@@ -81,7 +112,7 @@ def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
     if photos:
         batch = np.concatenate([preprocess(open_photo(path), steps)[0] for path in photos])
         yield batch[:1]
-        yield batch
+        yield batch if len(batch) > 1 else np.concatenate([batch, batch[..., ::-1]])
 
 
 def _bundled_photos() -> list[Path]:

@@ -1,25 +1,26 @@
 """From a model's name to an artefact directory."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT, Manifest, Preprocessing, sha256
 from export.errors import ExportError
-from export.labels import imagenet_labels, read_labels
-from export.models import ARCHITECTURES, RESNETS, Architecture
+from export.labels import imagenet_labels, numbered_labels, read_labels
+from export.models import ARCHITECTURES, RESNETS
 from export.parity import find_photos, measure
+from export.pretrained import default_weights, is_pretrained, pretrained
 from export.publish import staged
 from export.trace import SplitClassifier, activation_shape, to_onnx, to_torchscript
-from export.weights import default_weights, load_weights, number_of_classes, pretrained, read_checkpoint
+from export.weights import load_weights, number_of_classes, read_checkpoint
 
 logger = logging.getLogger(__name__)
 
-IMAGENET = "IMAGENET1K"
 _VERSIONS = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "pillow")
 
 
@@ -43,7 +44,7 @@ class ExportOptions:
     @property
     def checkpoint(self) -> Path | None:
         """The checkpoint file, if the weights are one."""
-        if self.weights is None or (self.weights.startswith(IMAGENET) and not Path(self.weights).exists()):
+        if self.weights is None or (is_pretrained(self.weights) and not Path(self.weights).is_file()):
             return None
         return Path(self.weights)
 
@@ -63,69 +64,77 @@ def export_model(options: ExportOptions, progress: Callable[[str], None] = logge
         LabelsError: if the names of the classes do not fit.
         ExportError: if an artefact differs from the eager model, or cannot be written.
     """
-    architecture = ARCHITECTURES[options.model]
-    layer = options.layer or architecture.layers[-1]
-    if layer not in architecture.layers:
-        raise ExportError(f"{options.model} has no layer {layer!r}: choose {', '.join(architecture.layers)}")
-    photos = find_photos(options.photos)
-    steps = _preprocessing(options, architecture)
+    layer, steps, photos = _layer(options), _preprocessing(options), find_photos(options.photos)
     with staged(options.directory) as stage:
         progress(f"reading the weights of {options.model}")
-        eager, weights, labels = _eager_model(options, architecture)
-        split = SplitClassifier(*architecture.split(eager, layer)).eval()
+        classifier = _load(options, layer)
         progress("tracing into TorchScript")
-        to_torchscript(split, steps.crop, stage / TORCHSCRIPT)
+        to_torchscript(classifier.split, steps.crop, stage / TORCHSCRIPT)
         progress("exporting to ONNX")
-        to_onnx(split, steps.crop, stage / ONNX)
+        to_onnx(classifier.split, steps.crop, stage / ONNX)
         progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
-        parity = measure(stage, eager, split, steps, photos)
-        channels, *map_size = activation_shape(split, steps.crop)
-        manifest = Manifest(
-            model=options.model,
-            weights=weights,
-            target_layer=layer,
-            channels=channels,
-            map_size=(map_size[0], map_size[1]),
-            linear_head=layer == architecture.layers[-1],
-            labels=labels,
-            preprocessing=steps,
-            parity=parity,
-            versions={name: version(name) for name in _VERSIONS},
-            files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX)},
-        )
+        parity = measure(stage, classifier.eager, classifier.split, steps, photos)
+        manifest = _manifest(options.model, layer, steps, classifier, parity, stage)
         (stage / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     progress(f"wrote {options.directory}")
     return options.directory
 
 
-def _eager_model(options: ExportOptions, architecture: Architecture) -> tuple[nn.Module, str, tuple[str, ...]]:
-    """The model with its weights, what the manifest calls those, and the names of its classes."""
+@dataclass(frozen=True)
+class _Classifier:
+    """A model with its weights, whole and cut in two, what the manifest calls those, and the names of its classes."""
+
+    eager: nn.Module
+    split: SplitClassifier
+    weights: str
+    labels: tuple[str, ...]
+
+
+def _load(options: ExportOptions, layer: str) -> _Classifier:
+    architecture = ARCHITECTURES[options.model]
     if options.checkpoint:
-        source = str(options.checkpoint)
-        weights, state = options.checkpoint.name, read_checkpoint(options.checkpoint)
+        weights = read_checkpoint(options.checkpoint)
+        names = numbered_labels(number_of_classes(weights, architecture.classifier, options.model))
     else:
-        weights = options.weights or default_weights(options.model)
-        source, state = f"{options.model} {weights}", pretrained(options.model, weights)
-    classes = number_of_classes(state, architecture.classifier, options.model, source)
-    labels = _labels(options, classes)
-    model = architecture.build(classes)
-    load_weights(model, state, options.model, source)
-    return model.eval(), weights, labels
+        weights = pretrained(options.model, options.weights or default_weights(options.model))
+        names = imagenet_labels()
+    labels = read_labels(options.labels, len(names)) if options.labels else names
+    eager = architecture.build(len(names))
+    load_weights(eager, weights, options.model)
+    return _Classifier(eager, SplitClassifier(*architecture.split(eager, layer)).eval(), weights.name, labels)
 
 
-def _labels(options: ExportOptions, classes: int) -> tuple[str, ...]:
-    if options.labels is not None:
-        return read_labels(options.labels, classes)
-    if options.checkpoint:
-        return tuple(f"class {index}" for index in range(classes))
-    return imagenet_labels()
+def _manifest(  # noqa: PLR0917
+    model: str, layer: str, steps: Preprocessing, classifier: _Classifier, parity: Mapping[str, Any], stage: Path
+) -> Manifest:
+    channels, height, width = activation_shape(classifier.split, steps.crop)
+    return Manifest(
+        model=model,
+        weights=classifier.weights,
+        target_layer=layer,
+        channels=channels,
+        map_size=(height, width),
+        linear_head=layer == ARCHITECTURES[model].layers[-1],
+        labels=classifier.labels,
+        preprocessing=steps,
+        parity=parity,
+        versions={name: version(name) for name in _VERSIONS},
+        files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX)},
+    )
 
 
-def _preprocessing(options: ExportOptions, architecture: Architecture) -> Preprocessing:
-    steps = architecture.preprocessing(None if options.checkpoint else options.weights)
+def _layer(options: ExportOptions) -> str:
+    layers = ARCHITECTURES[options.model].layers
+    if options.layer not in (None, *layers):
+        raise ExportError(f"{options.model} has no layer {options.layer!r}: choose {', '.join(layers)}")
+    return options.layer or layers[-1]
+
+
+def _preprocessing(options: ExportOptions) -> Preprocessing:
+    steps = ARCHITECTURES[options.model].preprocessing(None if options.checkpoint else options.weights)
     if options.crop and options.model not in RESNETS:
         raise ExportError(f"{options.model} takes {steps.crop} pixels only: leave out --crop")
-    steps = replace(steps, crop=options.crop or steps.crop, resize=options.resize or steps.resize)
-    if steps.resize < steps.crop:
-        steps = replace(steps, resize=steps.crop)
-    return steps
+    crop = options.crop or steps.crop
+    if options.resize and options.resize < crop:
+        raise ExportError(f"--resize {options.resize} is below the crop of {crop} pixels: choose {crop} or more")
+    return replace(steps, crop=crop, resize=options.resize or max(steps.resize, crop))

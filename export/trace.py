@@ -56,7 +56,7 @@ def to_torchscript(model: SplitClassifier, size: int, path: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
         inputs = {"forward": x, "features": x, "head": model.features(x)}
-        traced = torch.jit.trace_module(model, inputs, check_trace=False)
+        traced = torch.jit.trace_module(model, inputs, check_trace=False)  # type: ignore[no-untyped-call]
     # Given a path, torch writes the file itself, and on a full disk it aborts the interpreter.
     path.write_bytes(traced.save_to_buffer())
 

@@ -45,9 +45,7 @@ def read_checkpoint(path: Path) -> Weights:
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error}): make it readable") from error
     except Exception as error:  # torch.load raises whatever the damage provokes
-        raise WeightsError(
-            f"{path} is not a checkpoint of plain tensors, or it is damaged: {_SAVE}"
-        ) from error
+        raise WeightsError(f"{path} is not a checkpoint of plain tensors, or it is damaged: {_SAVE}") from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

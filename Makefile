@@ -1,0 +1,30 @@
+# The two commands are `make demo` and `make test`; `make check` is what CI runs besides the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check format
+
+demo: $(VENV)/demo-ready
+	$(BIN)/python -m demo
+
+test: $(VENV)/test-ready
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/test-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/demo-ready: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+$(VENV)/test-ready: $(VENV)/demo-ready requirements-test.txt
+	$(BIN)/python -m pip install -r requirements.txt -r requirements-test.txt
+	touch $@
