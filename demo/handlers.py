@@ -26,7 +26,10 @@ _REPAINT_EVERY = 0.25  # seconds: often enough to watch and to stop, seldom enou
 
 @dataclass(frozen=True)
 class Plate:
-    """All that the page shows of one photo and class; `class_idx` is None until it is known."""
+    """All that the page shows of one photo and class; `class_idx` is None until it is known.
+
+    A plate that is not `due` need not be shown: the next one follows within a chunk.
+    """
 
     predictions: tuple[Prediction, ...] = ()
     class_idx: int | None = None
@@ -35,6 +38,25 @@ class Plate:
     status: str = text.BEGIN
     photo_message: str = ""
     running: bool = False
+    due: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, and when, so that asking again is new; `class_idx` None means the most probable class."""
+
+    path: str | None = None
+    class_idx: int | None = None
+    definition: DefinitionName = "paper"
+    fit: Fit = "crop"
+    made_at: int = field(default_factory=time.monotonic_ns)
+
+
+@dataclass
+class Visit:
+    """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that."""
+
+    wanted: Request | None = None
 
 
 def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, str]:
@@ -45,20 +67,24 @@ def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, s
         return None, _sentence(error)
 
 
-def explain(
-    explainer: Explainer, path: str | None, class_idx: int | None, definition: DefinitionName, fit: Fit
-) -> Iterator[Plate]:
+def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Plate]:
     """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
-    `class_idx` None means the most probable class. What goes wrong is said on the plate, never raised. Closing the
-    generator stops the work within a chunk.
+    What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
+    for something else, or when the generator is closed.
     """
-    if path is None:
+    if request.path is None:
         yield Plate()
         return
     yield Plate(status=text.LOOKING, running=True)
     try:
-        yield from _fill(explainer, path, class_idx, definition, fit)
+        for plate in _fill(explainer, request, request.path):
+            if visit.wanted is None:
+                yield replace(plate, status=text.STOPPED, running=False)
+            if visit.wanted != request:
+                return
+            if plate.due:
+                yield plate
     except CamError as error:
         yield Plate(photo_message=_sentence(error), status="")
     except Exception:
@@ -66,26 +92,24 @@ def explain(
         yield Plate(status=text.FAILED)
 
 
-def _fill(
-    explainer: Explainer, path: str, class_idx: int | None, definition: DefinitionName, fit: Fit
-) -> Iterator[Plate]:
+def _fill(explainer: Explainer, request: Request, path: str) -> Iterator[Plate]:
     photo = open_photo(Path(path))
     start = time.perf_counter()
-    passed = explainer.forward(photo, fit)
+    passed = explainer.forward(photo, request.fit)
     predictions = tuple(explainer.predict(passed))
-    if class_idx is None:
-        class_idx = predictions[0].class_idx
+    class_idx = predictions[0].class_idx if request.class_idx is None else request.class_idx
     plate = Plate(predictions, class_idx, passed.view.image, status=text.LOOKING, running=True)
     yield plate
     shown = time.perf_counter()
-    for explanation in explainer.stream(passed, class_idx, definition=definition):
-        plate = _with(plate, explanation)
-        if explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY:
-            yield plate
+    for explanation in explainer.stream(passed, class_idx, definition=request.definition):
+        due = explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY
+        plate = replace(_with(plate, explanation), due=due)
+        yield plate
+        if due:
             shown = time.perf_counter()
     spent = time.perf_counter() - start
     name = explainer.manifest.labels[class_idx]
-    yield replace(plate, status=text.done(name, seconds(spent)), running=False)
+    yield replace(plate, status=text.done(name, seconds(spent)), running=False, due=True)
 
 
 def _with(plate: Plate, explanation: Explanation) -> Plate:

@@ -1,6 +1,5 @@
 """Which event runs what: one run at a time, replaced by the next, stopped at any moment."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,12 @@ from camcore.explain import ALL_METHODS, Explainer
 from camcore.preprocess import Fit
 from camcore.score_cam import DefinitionName
 from camcore.text import percent
-from demo import figures, handlers, text
-from demo.handlers import Plate
+from demo import figures, handlers
+from demo.handlers import Plate, Request, Visit
 
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
-
-Request = tuple[int, int | None]  # when it was made, so that asking again is new; and the class, None for the top one
 
 
 @dataclass(frozen=True)
@@ -49,47 +46,51 @@ class Evidence:
 def wire(explainer: Explainer, subject: Subject, evidence: Evidence) -> None:
     """Connect the components.
 
-    A valid request changes `asked`, which cancels the run in progress and then changes `accepted`, which starts the
-    next. So no run waits for the one it replaces, and a mistyped class disturbs nothing.
+    Whatever is asked for becomes the visit's newest request, at which the run in progress ends by itself, and changes
+    `asked`, which starts the next. A mistyped class is no request and disturbs nothing.
     """
-    asked, accepted = gr.State((0, None)), gr.State((0, None))
-    _wire_requests(explainer, subject, evidence, asked)
+    visit, asked = gr.State(Visit()), gr.State(Request())
+    _wire_requests(explainer, subject, evidence, visit, asked)
     _wire_drawing(evidence)
 
-    def run(request: Request, path: str | None, definition: DefinitionName, fit: Fit) -> Iterator[list[Any]]:
+    def run(visit: Visit, request: Request) -> Iterator[list[Any]]:
         shown: list[Any] = []
-        for plate in handlers.explain(explainer, path, request[1], definition, fit):
+        for plate in handlers.explain(explainer, visit, request):
             values = _values(plate)
             yield [gr.skip() if value in shown[i : i + 1] else value for i, value in enumerate(values)]
             shown = values
 
-    running = accepted.change(
+    asked.change(
         run,
-        [accepted, subject.photo, evidence.definition, evidence.fit],
+        [visit, asked],
         [subject.photo_message, subject.predictions, subject.explain, subject.stop, *evidence.maps, subject.status],
         concurrency_id="model",
         concurrency_limit=1,
         **_PRIVATE,
     )
-    asked.change(lambda request: request, asked, accepted, cancels=[running], **_PRIVATE)
-    subject.stop.click(_stopped, None, [subject.explain, subject.stop, subject.status], cancels=[running], **_PRIVATE)
+    subject.stop.click(_stop, visit, None, **_PRIVATE)
 
 
-def _wire_requests(explainer: Explainer, subject: Subject, evidence: Evidence, asked: gr.State) -> None:
+def _wire_requests(
+    explainer: Explainer, subject: Subject, evidence: Evidence, visit: gr.State, asked: gr.State
+) -> None:
     """What makes a request: a photo, a class, a setting, or the button."""
 
-    def choose(wanted: str | int | None) -> tuple[Any, str]:
+    def choose(wanted: str | int | None, *now: Any) -> tuple[Any, str]:
         if wanted is None or wanted == "":
             return gr.skip(), ""
         class_idx, problem = handlers.choose_class(explainer, wanted)
-        return gr.skip() if problem else _request(class_idx), figures.message(problem)
+        return gr.skip() if problem else _ask(class_idx, *now), figures.message(problem)
 
+    now = [visit, subject.photo, evidence.definition, evidence.fit]
     chosen = [asked, subject.any_class, subject.class_message]
-    subject.photo.change(lambda: (_request(None), None, ""), None, chosen, **_PRIVATE)
-    subject.predictions.input(lambda i: (_request(i), None, ""), subject.predictions, chosen, **_PRIVATE)
-    subject.any_class.input(choose, subject.any_class, [asked, subject.class_message], **_PRIVATE)
+    subject.photo.change(lambda *now: (_ask(None, *now), None, ""), now, chosen, **_PRIVATE)
+    subject.predictions.input(
+        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **_PRIVATE
+    )
+    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **_PRIVATE)
     for event in (subject.explain.click, evidence.definition.input, evidence.fit.input):
-        event(lambda request: _request(request[1]), asked, asked, **_PRIVATE)
+        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **_PRIVATE)
 
 
 def _wire_drawing(evidence: Evidence) -> None:
@@ -98,8 +99,13 @@ def _wire_drawing(evidence: Evidence) -> None:
     evidence.colours.change(None, evidence.colours, None, js=_SET_COLOURS, **_PRIVATE)
 
 
-def _request(class_idx: int | None) -> Request:
-    return time.monotonic_ns(), class_idx
+def _ask(class_idx: int | None, visit: Visit, path: str | None, definition: DefinitionName, fit: Fit) -> Request:
+    visit.wanted = Request(path, class_idx, definition, fit)
+    return visit.wanted
+
+
+def _stop(visit: Visit) -> None:
+    visit.wanted = None
 
 
 def _values(plate: Plate) -> list[Any]:
@@ -114,11 +120,3 @@ def _values(plate: Plate) -> list[Any]:
         *(figures.figure(method, plate) for method in ALL_METHODS),
         figures.status(plate),
     ]
-
-
-def _stopped() -> tuple[Any, Any, str]:
-    return (
-        gr.update(visible=True, interactive=True),
-        gr.update(visible=False),
-        figures.status(Plate(status=text.STOPPED)),
-    )

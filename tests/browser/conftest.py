@@ -3,16 +3,17 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
-READY = 120  # seconds the server may take to start on a slow machine
-FINISHED = 120_000  # milliseconds a run may take on a slow machine
+FINISHED = 60_000  # milliseconds a run may take on a slow machine
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -24,13 +25,15 @@ def address(artifacts: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr
-        for line in server.stderr:
-            if found := re.search(r"the page is at (http\S+)", line):
-                yield found[1]
-                break
-        else:
-            pytest.fail("the demo ended before it served a page")
-        server.terminate()
+        served = next((found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line))), None)
+        assert served, "the demo ended before it served a page"
+        said: list[str] = []
+        reader = Thread(target=lambda: said.extend(server.stderr or []), daemon=True)
+        reader.start()
+        yield served
+        server.send_signal(signal.SIGINT)
+        reader.join()
+    assert said == [], "the terminal shows what nobody should have to read"
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +76,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iter
 
 
 @pytest.fixture
-def screenshot(page: Page, request: pytest.FixtureRequest) -> Iterator[object]:
+def screenshot(page: Page, request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Writes `screenshots/<name>-<width>.png` when called with a name, to be looked at."""
     folder = Path("screenshots")
     folder.mkdir(exist_ok=True)
@@ -82,4 +85,4 @@ def screenshot(page: Page, request: pytest.FixtureRequest) -> Iterator[object]:
         scheme = request.node.callspec.id if hasattr(request.node, "callspec") else "page"
         page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
 
-    yield take
+    return take
