@@ -1,0 +1,139 @@
+"""The page's model and handlers, without a browser."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from camcore import ArtifactError, Explainer
+from demo import text
+from demo.handlers import Plate, Request, Visit, choose_class, explain
+from demo.model import load_model
+
+
+@pytest.fixture
+def eagle(imagenet_photos: list[Path]) -> str:
+    return str(next(path for path in imagenet_photos if path.stem.endswith("_22")))
+
+
+def run(explainer: Explainer, request: Request) -> list[Plate]:
+    return list(explain(explainer, Visit(request), request))
+
+
+def test_a_model_that_is_there_is_used_and_the_choice_told(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = load_model(artifacts, None, pytest.fail)
+    assert (asked.explainer.manifest.model, asked.notice) == ("efficientnet_lite0", None)
+    monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
+    assert load_model(None, None, pytest.fail).notice == text.not_preferred("efficientnet_lite0")
+
+
+def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(ArtifactError, match="holds no exported model"):
+        load_model(tmp_path, None, pytest.fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_without_a_network_the_demo_says_so_and_works(tmp_path: Path) -> None:
+    """The real thing: nothing exported, no weights in the cache, a network that refuses."""
+    refused = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    environment = {**os.environ, **refused, "TORCH_HOME": str(tmp_path / "cache"), "no_proxy": "", "NO_PROXY": ""}
+    environment["NO_PROXY"] = environment["no_proxy"] = "127.0.0.1,localhost"
+    command = [sys.executable, "-m", "demo", "--artifacts", str(tmp_path / "artifacts")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr
+        said = []
+        for line in server.stderr:
+            said.append(line)
+            if "the page is at" in line:
+                break
+        server.terminate()
+        said += server.stderr
+    assert "Traceback" not in "".join(said)
+    (notice,) = [line for line in said if "is not available" in line]
+    assert re.fullmatch(
+        r"ResNet-50 is not available \(.*could not be downloaded.*\), so this page uses efficientnet_lite0; "
+        r"to get ResNet-50 later, run `python -m export` with a network and start the demo again\.\n",
+        notice,
+    )
+    assert any("the page is at http://127.0.0.1" in line for line in said)
+    assert (tmp_path / "artifacts" / "efficientnet_lite0" / "manifest.json").is_file()
+
+
+def test_damaged_cached_weights_are_named_in_the_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"half a file")
+    loaded = load_model(tmp_path / "artifacts", None, lambda _: None)
+    assert loaded.explainer.manifest.model == "efficientnet_lite0"
+    assert loaded.notice
+    assert f"{cached} are damaged: delete that file" in loaded.notice
+
+
+def test_the_page_fills_in_order(lite0: Explainer, eagle: str) -> None:
+    plates = run(lite0, Request(eagle))
+    assert plates[0].running
+    assert [len(plate.explanations) for plate in plates[:4]] == [0, 0, 1, 2]
+    assert all(plate.running for plate in plates[:-1])
+    final = plates[-1]
+    assert not final.running
+    assert final.predictions[0].name == "bald eagle"
+    assert final.class_idx == 22
+    assert final.explanations["score-cam"].complete
+    assert "Done: all three maps for “bald eagle”" in final.status
+
+
+def test_a_stopped_run_ends_within_a_chunk(lite0: Explainer, eagle: str) -> None:
+    request = Request(eagle)
+    visit = Visit(request)
+    plates = explain(lite0, visit, request)
+    plate = next(plate for plate in plates if "score-cam" in plate.explanations)
+    visit.wanted = None
+    (last,) = plates
+    assert (last.status, last.running) == (text.STOPPED, False)
+    run_then, run_last = (each.explanations["score-cam"].forwards for each in (plate, last))
+    assert run_then is not None
+    assert run_last is not None
+    assert run_last - run_then <= 8
+
+
+def test_a_newer_request_ends_a_run_without_a_word(lite0: Explainer, eagle: str) -> None:
+    request = Request(eagle)
+    visit = Visit(request)
+    plates = explain(lite0, visit, request)
+    next(plates)
+    visit.wanted = Request(eagle, class_idx=21)
+    assert list(plates) == []
+
+
+def test_a_wrong_photo_is_said_beside_the_photo(lite0: Explainer, tmp_path: Path) -> None:
+    path = tmp_path / "words.jpg"
+    path.write_text("words")
+    final = run(lite0, Request(str(path)))[-1]
+    assert final.photo_message.startswith("This file is not a photo")
+    assert (final.status, final.running, final.view) == ("", False, None)
+
+
+def test_a_fault_of_ours_is_logged_and_the_page_goes_on(
+    lite0: Explainer, eagle: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lite0, "forward", lambda *_: 1 / 0)
+    final = run(lite0, Request(eagle))[-1]
+    assert final.status == text.FAILED
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_no_photo_shows_the_empty_page(lite0: Explainer) -> None:
+    assert run(lite0, Request(None)) == [Plate()]
+
+
+def test_a_class_is_chosen_by_index_or_name(lite0: Explainer) -> None:
+    assert choose_class(lite0, 22) == (22, "")
+    assert choose_class(lite0, "Bald Eagle") == (22, "")
+    chosen, problem = choose_class(lite0, "bald egle")
+    assert chosen is None
+    assert problem.startswith("No class is named 'bald egle': the nearest are bald eagle")
