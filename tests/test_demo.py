@@ -71,7 +71,7 @@ def test_damaged_cached_weights_are_named_in_the_notice(tmp_path: Path, monkeypa
     loaded = load_model(tmp_path / "artifacts", None, lambda _: None)
     assert loaded.explainer.manifest.model == "efficientnet_lite0"
     assert loaded.notice
-    assert f"{cached} are damaged: delete that file" in loaded.notice
+    assert f"{cached} is damaged: delete that file" in loaded.notice
 
 
 def test_the_page_fills_in_order(lite0: Explainer, eagle: str) -> None:
