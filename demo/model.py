@@ -31,11 +31,11 @@ def load_model(root: Path | None, model: str | None, say: Callable[[str], None])
         CamError: if nothing can be exported.
     """
     folder = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
-    if not _is_empty(folder) and (model is None or model in list_artifacts(folder) or not list_artifacts(folder)):
-        directory = find_artifact(folder, model)
-        explainer = Explainer.load(directory)
-        return LoadedModel(explainer, _notice(explainer, asked=bool(root or model)))
-    return _export(folder, model or DEFAULT, say)
+    names = list_artifacts(folder)
+    if _is_empty(folder) or (names and model not in (None, *names)):
+        return _export(folder, model or DEFAULT, say)
+    explainer = Explainer.load(find_artifact(folder, model))
+    return LoadedModel(explainer, _notice(explainer, asked=bool(root or model)))
 
 
 def _export(folder: Path, model: str, say: Callable[[str], None]) -> LoadedModel:

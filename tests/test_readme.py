@@ -1,0 +1,114 @@
+"""The README's commands and examples still work, and its front matter is one that Spaces accepts."""
+
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.labels import imagenet_labels
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+NEEDS_MORE = "python -m (demo|tests.bench|pytest)"  # a browser's test, a benchmark's own smoke test, and this run
+
+
+def runnable() -> list[str]:
+    """Commands of the README that end by themselves and need no network, in order."""
+    return [line for line in COMMANDS if line.startswith("python -m") and not re.match(NEEDS_MORE, line)]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) -> Path:
+    """A folder with what the README's commands speak of: two photos, a checkpoint and its labels."""
+    from torchvision.models import resnet18
+
+    folder = tmp_path_factory.mktemp("desk")
+    photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
+    shutil.copy(photos["22"], folder / "eagle.jpg")
+    shutil.copy(photos["99"], folder / "thrush.jpg")
+    torch.manual_seed(0)
+    torch.save(resnet18(num_classes=3).state_dict(), folder / "birds.pth")
+    (folder / "birds.txt").write_text("Bonelli's Eagle\nRock Thrush\nHimalayan Bulbul\n")
+    return folder
+
+
+def test_both_commands_come_first() -> None:
+    assert COMMANDS[0] == "make demo"
+    assert "make test" in COMMANDS[:6]
+
+
+def test_every_command_of_the_readme_works(desk: Path) -> None:
+    assert len(runnable()) >= 5
+    for line in runnable():
+        command = [sys.executable, *shlex.split(line)[1:]]
+        done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False, env=_environment())
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert (desk / "explanations" / "thrush.compare.png").is_file()
+    assert (desk / "artifacts" / "birds" / "manifest.json").is_file()
+
+
+def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = [block for kind, block in BLOCKS if kind == "python"]
+    assert examples
+    monkeypatch.chdir(desk)
+    for example in examples:
+        assert len(example.splitlines()) <= 10
+        script = desk / "example.py"
+        script.write_text(example)
+        runpy.run_path(str(script))
+    assert (desk / "grad-cam.png").is_file()
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])
+def test_every_make_target_is_there(line: str) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    done = subprocess.run([*shlex.split(line), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_module_and_file_that_a_command_names_is_there() -> None:
+    for line in COMMANDS:
+        for module in re.findall(r"python3? -m (\S+)", line):
+            if module not in {"venv", "pip", "pytest"}:
+                assert (ROOT / module.replace(".", "/") / "__main__.py").is_file(), line
+        for name in re.findall(r"requirements\S*\.txt", line):
+            assert (ROOT / name).is_file(), line
+
+
+def test_links_within_the_repository_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_front_matter_is_one_that_spaces_accept() -> None:
+    front = dict(line.split(": ", 1) for line in README.split("---\n")[1].splitlines())
+    assert front["sdk"] == "gradio"
+    assert front["sdk_version"] == version("gradio")
+    assert (ROOT / front["app_file"]).is_file()
+    assert front["license"] == "apache-2.0"
+    assert re.fullmatch(r'"3\.\d+"', front["python_version"])
+    assert len(front["short_description"]) <= 60
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {front["colorFrom"], front["colorTo"]} <= colours
+
+
+def test_the_readme_names_only_classes_that_exist() -> None:
+    for name in re.findall(r'--class "([^"]+)"', README):
+        assert name in imagenet_labels()
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    kept = {name: value for name, value in os.environ.items() if name != "CAMCORE_ARTIFACTS"}
+    return {**kept, "PYTHONPATH": str(ROOT)}
