@@ -74,7 +74,7 @@ def export_model(options: ExportOptions, progress: Callable[[str], None] = logge
         to_onnx(classifier.split, steps.crop, stage / ONNX)
         progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
         parity = measure(stage, classifier.eager, classifier.split, steps, photos)
-        manifest = _manifest(options.model, layer, steps, classifier, parity, stage)
+        manifest = _manifest(options.model, layer, steps, classifier, parity=parity, stage=stage)
         (stage / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     progress(f"wrote {options.directory}")
     return options.directory
@@ -104,8 +104,8 @@ def _load(options: ExportOptions, layer: str) -> _Classifier:
     return _Classifier(eager, SplitClassifier(*architecture.split(eager, layer)).eval(), weights.name, labels)
 
 
-def _manifest(  # noqa: PLR0917
-    model: str, layer: str, steps: Preprocessing, classifier: _Classifier, parity: Mapping[str, Any], stage: Path
+def _manifest(
+    model: str, layer: str, steps: Preprocessing, classifier: _Classifier, *, parity: Mapping[str, Any], stage: Path
 ) -> Manifest:
     channels, height, width = activation_shape(classifier.split, steps.crop)
     return Manifest(

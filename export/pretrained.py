@@ -4,6 +4,7 @@ import errno
 import queue
 import socket
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -54,7 +55,8 @@ def pretrained(model: str, name: str) -> Weights:
     try:
         if not cached.exists():
             _require_network(entry.url)
-        with _network_timeout(), redirect_stdout(sys.stderr):  # torch.hub announces a download on stdout
+        with _network_timeout(), warnings.catch_warnings(), redirect_stdout(sys.stderr):  # torch.hub prints there
+            warnings.simplefilter("ignore")
             content = entry.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
     except Exception as error:  # the network and torch.load raise many kinds
         raise WeightsError(_failure(model, name, cached, error)) from error

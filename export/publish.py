@@ -50,11 +50,15 @@ def staged(target: Path) -> Iterator[Path]:
 def _refuse_foreign(target: Path) -> None:
     if target.exists() and not target.is_dir():
         raise ExportError(f"{target} is a file: choose another --out")
-    if target.is_mount():
-        raise ExportError(f"{target} is a mount point, which cannot be replaced: choose a folder inside it")
-    foreign = sorted(path.name for path in target.iterdir() if path.name not in _OURS) if target.is_dir() else []
+    try:
+        foreign = sorted(path.name for path in target.iterdir() if path.name not in _OURS)
+        mounted = target.is_mount()
+    except FileNotFoundError:
+        return
     if foreign:
         raise ExportError(f"{target} holds other files ({', '.join(foreign[:3])}): choose another --out")
+    if mounted:
+        raise ExportError(f"{target} is a mount point, which cannot be replaced: choose a folder inside it")
 
 
 def _replace(stage: Path, target: Path) -> None:
@@ -100,6 +104,8 @@ def _remove_abandoned(target: Path) -> None:
 
 
 def _runs(pid: int) -> bool:
+    if os.name == "nt":  # there, signal 0 is no question but Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

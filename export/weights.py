@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ def load_tensors(path: Path) -> Any:
     """
     import torch
 
-    with torch.serialization.safe_globals([Namespace]):
+    with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a damaged or foreign file provokes is told by an error
         return torch.load(path, map_location="cpu", weights_only=True)
 
 

