@@ -50,8 +50,8 @@ def done(name: str, seconds: str) -> str:
 def fallback(reason: str, model: str) -> str:
     """Why the page uses another model than ResNet-50, and how to get that later."""
     return (
-        f"ResNet-50 is not available ({reason}), so this page uses {model}; "
-        "to get ResNet-50 later, run `python -m export` with a network and start the demo again."
+        f"{reason[:1].upper()}{reason[1:]}; until then this page uses {model}, "
+        "and running `python -m export` and starting the demo again brings ResNet-50 later."
     )
 
 

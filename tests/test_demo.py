@@ -53,10 +53,10 @@ def test_without_a_network_the_demo_says_so_and_works(tmp_path: Path) -> None:
         server.terminate()
         said += server.stderr
     assert "Traceback" not in "".join(said)
-    (notice,) = [line for line in said if "is not available" in line]
+    (notice,) = [line for line in said if "until then" in line]
     assert re.fullmatch(
-        r"ResNet-50 is not available \(.*could not be downloaded.*\), so this page uses efficientnet_lite0; "
-        r"to get ResNet-50 later, run `python -m export` with a network and start the demo again\.\n",
+        r"The weights IMAGENET1K_V2 of resnet50 could not be downloaded \(.*\): .*; until then this page uses "
+        r"efficientnet_lite0, and running `python -m export` and starting the demo again brings ResNet-50 later\.\n",
         notice,
     )
     assert any("the page is at http://127.0.0.1" in line for line in said)

@@ -1,0 +1,28 @@
+"""`python -m tests.bench NAME`: the benchmarks, each a module beside this one with a `main(arguments)`."""
+
+import argparse
+import sys
+from importlib import import_module
+
+BENCHES = {
+    "peers": "speed and memory against grad-cam and torchcam, on a ResNet-50 of seeded weights",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the benchmark named first, with the arguments that follow it."""
+    width = max(map(len, BENCHES))
+    table = "\n".join(f"  {name:{width}}  {what}" for name, what in BENCHES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        usage="%(prog)s NAME [--help] ...",
+        description=f"Measure, and print a Markdown table.\n\nbenchmarks:\n{table}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=BENCHES, metavar="NAME", help="one of the benchmarks above")
+    chosen = parser.parse_args(arguments[:1])
+    return int(import_module(f"tests.bench.{chosen.name}").main(arguments[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

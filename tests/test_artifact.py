@@ -1,0 +1,270 @@
+"""One directory holds one model: what is read, what is refused, and which one is found."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camcore import ArtifactError, Explainer, find_artifact
+from camcore.artifact import (
+    MANIFEST,
+    ONNX,
+    TORCHSCRIPT,
+    Manifest,
+    Preprocessing,
+    list_artifacts,
+    read_manifest,
+    sha256,
+    verify,
+)
+
+# SHA-256 of b"abc", from FIPS 180-2.
+OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+WRITTEN = Manifest(
+    model="resnet50",
+    weights="IMAGENET1K_V2",
+    target_layer="layer4",
+    channels=2048,
+    map_size=(7, 9),
+    linear_head=True,
+    labels=("tench", "grand-père “x”", "羊"),
+    preprocessing=Preprocessing(232, 224, "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    parity={"photos": 2, "onnx": {"logits": 1e-5}},
+    versions={"torch": "2.15.0"},
+    files={TORCHSCRIPT: OF_ABC, ONNX: OF_ABC},
+)
+
+
+def write(directory: Path, model: str = "resnet50") -> Path:
+    """A directory that looks like an artefact, both of its model files `abc`."""
+    directory.mkdir(parents=True)
+    for name in (TORCHSCRIPT, ONNX):
+        (directory / name).write_bytes(b"abc")
+    (directory / MANIFEST).write_text(replace(WRITTEN, model=model).to_json(), encoding="utf-8")
+    return directory
+
+
+def edit(directory: Path, **values: Any) -> None:
+    path = directory / MANIFEST
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **values}), encoding="utf-8")
+
+
+def refusal(directory: Path) -> str:
+    """The one-line sentence with which an artefact is refused, by the check and by the loader alike."""
+    with pytest.raises(ArtifactError) as caught:
+        verify(directory, read_manifest(directory))
+    with pytest.raises(ArtifactError) as loading:
+        Explainer.load(directory)
+    assert str(loading.value) == str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(directory) in str(caught.value)
+    return str(caught.value)
+
+
+def flip_one_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def exported(artifacts: Path, tmp_path: Path) -> Path:
+    """A copy of a real artefact, to be spoilt."""
+    return Path(shutil.copytree(artifacts / "efficientnet_lite0", tmp_path / "exported"))
+
+
+def test_a_manifest_survives_the_round_trip() -> None:
+    read = Manifest.from_json(WRITTEN.to_json())
+    assert read == WRITTEN
+    assert hash(read.preprocessing) == hash(WRITTEN.preprocessing)
+    assert isinstance(read.labels, tuple)
+    assert isinstance(read.map_size, tuple)
+    assert read.to_json() == WRITTEN.to_json()
+
+
+def test_a_manifest_is_legible() -> None:
+    assert "羊" in WRITTEN.to_json()
+    assert WRITTEN.to_json().endswith("}\n")
+
+
+def test_the_manifest_of_an_export_tells_what_the_model_is(artifacts: Path) -> None:
+    directory = artifacts / "efficientnet_lite0"
+    manifest = read_manifest(directory)
+    assert (manifest.model, manifest.weights, manifest.linear_head) == ("efficientnet_lite0", "package", True)
+    assert (manifest.channels, manifest.map_size, len(manifest.labels)) == (1280, (7, 7), 1000)
+    assert manifest.files == {name: sha256(directory / name) for name in (TORCHSCRIPT, ONNX)}
+    verify(directory, manifest)
+
+
+def test_sha256_of_a_known_text(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256(tmp_path / "abc") == OF_ABC
+
+
+def test_the_colour_of_zero_is_the_mean() -> None:
+    assert WRITTEN.preprocessing.zero_colour == (124, 116, 104)
+
+
+def test_a_missing_directory(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    assert refusal(missing) == f"there is no model directory {missing}: run `python -m export --out {missing}`"
+
+
+def test_a_file_instead_of_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "python -m export" in refusal(tmp_path / "file")
+
+
+def test_a_foreign_directory(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    sentence = refusal(tmp_path)
+    assert "is not an exported model" in sentence
+    assert "name a directory that `python -m export` wrote" in sentence
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"text"', WRITTEN.to_json()[:-20], "\udcff{}"])
+def test_a_broken_manifest(tmp_path: Path, text: str) -> None:
+    directory = write(tmp_path / "broken")
+    (directory / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
+    sentence = refusal(directory)
+    assert "cannot be read" in sentence
+    assert f"export it again with `python -m export --out {directory}`" in sentence
+
+
+@pytest.mark.parametrize("other", [0, 2, "1", None])
+def test_a_manifest_of_another_format(tmp_path: Path, other: object) -> None:
+    directory = write(tmp_path / "newer")
+    edit(directory, format=other)
+    assert "its format is not 1" in refusal(directory)
+
+
+@pytest.mark.parametrize("name", json.loads(WRITTEN.to_json()))
+def test_a_manifest_that_lacks_a_field(tmp_path: Path, name: str) -> None:
+    directory = write(tmp_path / "lacking")
+    values = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    del values[name]
+    (directory / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
+    assert "export it again" in refusal(directory)
+
+
+@pytest.mark.parametrize("preprocessing", [{}, [], None, {"resize": 1}, {"mean": [0, 0, 0], "std": 1}])
+def test_a_manifest_whose_preprocessing_is_another_thing(tmp_path: Path, preprocessing: object) -> None:
+    directory = write(tmp_path / "other")
+    edit(directory, preprocessing=preprocessing)
+    assert "export it again" in refusal(directory)
+
+
+@pytest.mark.parametrize("name", [TORCHSCRIPT, ONNX])
+def test_a_model_file_that_the_manifest_does_not_list(tmp_path: Path, name: str) -> None:
+    directory = write(tmp_path / "unlisted")
+    edit(directory, files={key: value for key, value in WRITTEN.files.items() if key != name})
+    sentence = refusal(directory)
+    assert f"does not list {name}" in sentence
+    assert "export it again" in sentence
+
+
+@pytest.mark.parametrize("name", [TORCHSCRIPT, ONNX])
+def test_a_missing_model_file(exported: Path, name: str) -> None:
+    (exported / name).unlink()
+    sentence = refusal(exported)
+    assert f"{exported / name} is missing" in sentence
+    assert "export it again" in sentence
+
+
+@pytest.mark.parametrize("name", [TORCHSCRIPT, ONNX])
+def test_one_flipped_byte(exported: Path, name: str) -> None:
+    flip_one_byte(exported / name)
+    sentence = refusal(exported)
+    assert f"{exported / name} is damaged or from another export" in sentence
+    assert f"export it again with `python -m export --out {exported}`" in sentence
+
+
+@pytest.mark.parametrize("name", [TORCHSCRIPT, ONNX, MANIFEST])
+def test_files_of_two_exports(exported: Path, seeded_resnet50: Path, name: str) -> None:
+    shutil.copy(seeded_resnet50 / name, exported / name)
+    assert "from another export" in refusal(exported)
+
+
+@pytest.mark.parametrize("name", [TORCHSCRIPT, ONNX])
+def test_a_listed_file_that_is_no_model(exported: Path, name: str) -> None:
+    (exported / name).write_bytes(b"abc")
+    edit(exported, files={**read_manifest(exported).files, name: OF_ABC})
+    with pytest.raises(ArtifactError, match="export it again") as caught:
+        Explainer.load(exported)
+    assert str(exported / name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_artefact_is_found_by_its_own_directory(tmp_path: Path) -> None:
+    directory = write(tmp_path / "mine")
+    assert find_artifact(directory) == find_artifact(str(directory)) == directory
+    assert find_artifact(directory, "resnet50") == directory, "by the model's name"
+    assert find_artifact(directory, "mine") == directory, "and by the directory's"
+
+
+def test_one_artefact_is_not_another_model(tmp_path: Path) -> None:
+    directory = write(tmp_path / "mine")
+    with pytest.raises(ArtifactError, match="holds resnet50, not 'vgg': leave out the model, or name another"):
+        find_artifact(directory, "vgg")
+
+
+def test_resnet50_comes_first_then_lite0_then_the_first_by_name(tmp_path: Path) -> None:
+    for name in ("zebra", "birds"):
+        write(tmp_path / name)
+    assert find_artifact(tmp_path) == tmp_path / "birds"
+    write(tmp_path / "efficientnet_lite0")
+    assert find_artifact(tmp_path) == tmp_path / "efficientnet_lite0"
+    write(tmp_path / "resnet50")
+    assert find_artifact(tmp_path) == tmp_path / "resnet50"
+    assert find_artifact(tmp_path, "zebra") == tmp_path / "zebra"
+
+
+def test_the_model_is_the_subfolders_name(tmp_path: Path) -> None:
+    write(tmp_path / "birds", model="resnet18")
+    assert find_artifact(tmp_path, "birds") == tmp_path / "birds"
+    with pytest.raises(ArtifactError, match=r"has no model 'resnet18' \(it holds birds\): run `python -m export"):
+        find_artifact(tmp_path, "resnet18")
+
+
+def test_nothing_to_find(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for root in (tmp_path, tmp_path / "empty", tmp_path / "missing"):
+        with pytest.raises(ArtifactError, match="holds no exported model: run `python -m export`"):
+            find_artifact(root)
+        with pytest.raises(
+            ArtifactError, match=r"no model 'resnet50' \(it holds none\): run `python -m export --model"
+        ):
+            find_artifact(root, "resnet50")
+
+
+def test_the_variable_names_a_folder_or_one_artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    birds = write(tmp_path / "models" / "birds")
+    other = write(tmp_path / "other")
+    monkeypatch.chdir(tmp_path)
+    for value in (tmp_path / "models", birds):
+        monkeypatch.setenv("CAMCORE_ARTIFACTS", str(value))
+        assert find_artifact() == birds
+        assert find_artifact(other) == other, "what is named outright comes before the variable"
+
+
+@pytest.mark.parametrize("variable", [None, ""])
+def test_without_either_it_is_artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+    write(tmp_path / "artifacts" / "birds")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CAMCORE_ARTIFACTS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("CAMCORE_ARTIFACTS", variable)
+    assert find_artifact() == Path("artifacts/birds")
+
+
+def test_an_unfinished_export_and_other_folders_are_not_listed(tmp_path: Path) -> None:
+    write(tmp_path / "zebra")
+    write(tmp_path / "birds")
+    write(tmp_path / ".zebra.123.abc.partial")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "readme.txt").write_text("x")
+    assert list_artifacts(tmp_path) == ["birds", "zebra"]
+    assert list_artifacts(tmp_path / "missing") == []

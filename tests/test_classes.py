@@ -1,0 +1,90 @@
+"""From what a person types to a class."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camcore import ClassError
+from camcore.classes import distinct_names, find_class
+from export.labels import imagenet_labels
+
+# ImageNet's names, with two of its doublets as most lists have them, whatever torchvision calls these four today.
+DOUBLETS = {"crane": (134, 517), "maillot": (638, 639)}
+RENAMED = {index: name for name, indices in DOUBLETS.items() for index in indices}
+LABELS = tuple(RENAMED.get(index, label) for index, label in enumerate(imagenet_labels()))
+
+
+def refusal(wanted: str | int) -> str:
+    with pytest.raises(ClassError) as caught:
+        find_class(LABELS, wanted)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@given(st.integers(0, 999))
+def test_an_index_is_itself(index: int) -> None:
+    assert find_class(LABELS, index) == find_class(LABELS, str(index)) == find_class(LABELS, f" {index} ") == index
+
+
+@given(st.integers(0, 999))
+def test_every_name_finds_its_class_unless_it_is_shared(index: int) -> None:
+    name = LABELS[index]
+    if name in DOUBLETS:
+        assert all(str(each) in refusal(name) for each in DOUBLETS[name])
+    else:
+        assert find_class(LABELS, name) == find_class(LABELS, f"  {name} ") == index
+
+
+@pytest.mark.parametrize("typed", ["bald eagle", "Bald Eagle", "BALD EAGLE"])
+def test_case_does_not_matter(typed: str) -> None:
+    assert find_class(LABELS, typed) == 22
+
+
+def test_an_exact_match_comes_before_one_without_case() -> None:
+    assert (LABELS[264], LABELS[474]) == ("Cardigan", "cardigan")
+    assert (find_class(LABELS, "Cardigan"), find_class(LABELS, "cardigan")) == (264, 474)
+    assert "give an index instead, 264 or 474" in refusal("CARDIGAN")
+
+
+@pytest.mark.parametrize("typed", ["crane", "Crane"])
+def test_a_doublet_is_refused_with_its_indices(typed: str) -> None:
+    assert refusal(typed) == f"several classes are named '{typed}': give an index instead, 134 or 517"
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"), [("goldfich", "goldfinch"), ("bald eagel", "bald eagle"), ("Retriever", "golden retriever")]
+)
+def test_an_unknown_name_is_answered_with_the_nearest(typed: str, nearest: str) -> None:
+    sentence = refusal(typed)
+    assert sentence.startswith(f"no class is named '{typed}': the nearest are ")
+    assert nearest in sentence.split(": the nearest are ")[1].split(", ")
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "qqqqqqqqqq", "3.5"])
+def test_a_name_with_nothing_near_says_what_to_give(typed: str) -> None:
+    assert "give another name, or an index" in refusal(typed)
+
+
+@pytest.mark.parametrize("wanted", [-1, "-1", 1000, "1000", 10**30])
+def test_an_index_out_of_range_is_told_the_range(wanted: str | int) -> None:
+    assert refusal(wanted) == f"class {wanted} is out of range: this model has classes 0 to 999"
+
+
+def test_umlauts_fold() -> None:
+    assert find_class(["Straße", "Öl"], "STRASSE") == 0
+    assert find_class(["Straße", "Öl"], "öl") == 1
+
+
+def test_distinct_names_by_hand() -> None:
+    assert distinct_names(["crane", "hen", "crane", "Hen"]) == ["crane (0)", "hen", "crane (2)", "Hen"]
+
+
+def test_all_names_become_distinct_and_only_doublets_change() -> None:
+    names = distinct_names(LABELS)
+    assert len(set(names)) == 1000
+    assert {index: name for index, name in enumerate(names) if name != LABELS[index]} == {
+        134: "crane (134)",
+        517: "crane (517)",
+        638: "maillot (638)",
+        639: "maillot (639)",
+    }

@@ -1,0 +1,243 @@
+"""The facade: what it yields, in which order, and what it says of photos with nothing to show."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
+from camcore.explain import ALL_METHODS
+from camcore.methods import MethodName
+
+EAGLE = 22
+SCORE_CAMS_OWN = ("definition", "forwards", "channels", "channels_alive")
+
+
+@pytest.fixture(scope="module")
+def photo(imagenet_photos: list[Path]) -> Image.Image:
+    """The bald eagle."""
+    return open_photo(imagenet_photos[17])
+
+
+@pytest.fixture(scope="module")
+def passed(lite0: Explainer, photo: Image.Image) -> ForwardPass:
+    return lite0.forward(photo)
+
+
+@pytest.fixture(scope="module")
+def streamed(lite0: Explainer, passed: ForwardPass) -> list[Explanation]:
+    """Everything that one run of all methods yields."""
+    return list(lite0.stream(passed, chunk=200))
+
+
+def same(first: Explanation, second: Explanation) -> bool:
+    """Whether two explanations differ in nothing but their times."""
+    names = [name for name in vars(first) if name not in ("heatmap", "seconds")]
+    return np.array_equal(first.heatmap, second.heatmap) and all(
+        getattr(first, name) == getattr(second, name) for name in names
+    )
+
+
+def taken(steps: Iterator[Explanation], number: int) -> list[Explanation]:
+    """The first explanations, after which the generator is closed."""
+    found = [next(steps) for _ in range(number)]
+    steps.close()  # type: ignore[attr-defined]
+    return found
+
+
+def test_lite0_names_foolboxs_imagenet_photos(lite0: Explainer, imagenet_photos: list[Path]) -> None:
+    assert len(imagenet_photos) == 20
+    named = {path.name: lite0.predict(open_photo(path), top=1)[0].class_idx for path in imagenet_photos}
+    right = [name for name, class_idx in named.items() if name.endswith(f"_{class_idx}.jpg")]
+    assert len(right) >= 17
+
+
+def test_predictions_are_the_softmax_of_the_logits_in_order(lite0: Explainer, passed: ForwardPass) -> None:
+    probabilities = torch.from_numpy(passed.logits).double().softmax(dim=0).numpy()
+    predictions = lite0.predict(passed, top=1000)
+    assert [p.class_idx for p in predictions] == np.argsort(-probabilities, kind="stable").tolist()
+    assert [p.probability for p in predictions] == pytest.approx(sorted(probabilities, reverse=True), rel=1e-9)
+    assert lite0.predict(passed) == predictions[:5]
+    assert predictions[0] == Prediction(EAGLE, "bald eagle", pytest.approx(probabilities[EAGLE]))
+
+
+def test_a_forward_pass_holds_one_photo(lite0: Explainer, passed: ForwardPass, photo: Image.Image) -> None:
+    assert [a.shape for a in (passed.x, passed.logits, passed.activations)] == [
+        (1, 3, 224, 224),
+        (1000,),
+        (1280, 7, 7),
+    ]
+    assert all(a.dtype == np.float32 for a in (passed.x, passed.logits, passed.activations))
+    assert passed.probabilities.sum() == pytest.approx(1)
+    assert passed.view.image.size == (224, 224)
+    assert passed.seconds > 0
+    assert not np.array_equal(lite0.forward(photo, "squash").x, passed.x)
+
+
+def test_the_stream_gives_the_gradient_methods_first_and_then_a_growing_score_cam(
+    lite0: Explainer, streamed: list[Explanation]
+) -> None:
+    assert [e.method for e in streamed[:3]] == ["grad-cam", "grad-cam++", "score-cam"]
+    assert {e.method for e in streamed[3:]} == {"score-cam"}
+    alive = streamed[-1].channels_alive
+    assert alive is not None
+    assert [e.forwards for e in streamed[2:]] == [*range(200, alive, 200), alive]
+    assert [e.complete for e in streamed] == [True, True, *[False] * (len(streamed) - 3), True]
+    assert {e.channels for e in streamed[2:]} == {lite0.manifest.channels}
+    assert 0 < alive < lite0.manifest.channels
+
+
+def test_each_explanation_says_what_it_explains(passed: ForwardPass, streamed: list[Explanation]) -> None:
+    for e in streamed:
+        assert (e.class_idx, e.name) == (EAGLE, "bald eagle")
+        assert e.probability == passed.probabilities[EAGLE]
+        assert e.heatmap.shape == (224, 224)
+        assert e.heatmap.dtype == np.float32
+        assert (e.heatmap.min(), e.heatmap.max()) == (0, 1)
+        assert e.peak > 0
+        assert e.shows_a_place
+        assert e.definition == ("paper" if e.method == "score-cam" else None)
+    assert all(getattr(e, name) is None for e in streamed[:2] for name in SCORE_CAMS_OWN)
+
+
+def test_the_three_methods_give_three_maps(streamed: list[Explanation]) -> None:
+    grad_cam, grad_cam_pp, *_, score_cam = (e.heatmap for e in streamed)
+    for first, second in ((grad_cam, grad_cam_pp), (grad_cam, score_cam), (grad_cam_pp, score_cam)):
+        assert np.abs(first - second).max() > 1e-2
+
+
+def test_explain_answers_in_the_order_asked_with_what_the_stream_ends_in(
+    lite0: Explainer, passed: ForwardPass, streamed: list[Explanation]
+) -> None:
+    asked: tuple[MethodName, ...] = ("score-cam", "grad-cam++", "grad-cam")
+    explanations = lite0.explain(passed, methods=asked)
+    assert tuple(e.method for e in explanations) == asked
+    assert same(explanations[1], streamed[1])
+    assert same(explanations[2], streamed[0])
+    # Chunks of another size may round the last bits otherwise.
+    assert np.abs(explanations[0].heatmap - streamed[-1].heatmap).max() < 1e-5
+    assert explanations[0].forwards == streamed[-1].forwards
+
+
+def test_only_what_is_asked_for_is_run(lite0: Explainer, passed: ForwardPass) -> None:
+    assert [e.method for e in lite0.stream(passed, methods=["grad-cam++"])] == ["grad-cam++"]
+    assert lite0.explain(passed, methods=[]) == []
+    assert [e.method for e in taken(lite0.stream(passed, methods=["score-cam"]), 1)] == ["score-cam"]
+
+
+def test_a_photo_and_its_forward_pass_are_explained_alike(
+    lite0: Explainer, photo: Image.Image, passed: ForwardPass
+) -> None:
+    for method in ("grad-cam", "grad-cam++"):
+        assert same(lite0.explain(photo, methods=[method])[0], lite0.explain(passed, methods=[method])[0])
+    assert same(*(taken(lite0.refine(each), 1)[0] for each in (photo, passed)))
+    assert lite0.predict(photo) == lite0.predict(passed)
+
+
+def test_the_same_photo_gives_the_same_maps(lite0: Explainer, photo: Image.Image) -> None:
+    first, second = (taken(lite0.stream(photo), 5) for _ in range(2))
+    assert all(same(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_another_class_gives_another_map(lite0: Explainer, passed: ForwardPass) -> None:
+    (eagle,), (kite,) = (lite0.explain(passed, class_idx, ["grad-cam"]) for class_idx in (EAGLE, 21))
+    assert (kite.class_idx, kite.name, kite.probability) == (21, "kite", passed.probabilities[21])
+    assert np.abs(eagle.heatmap - kite.heatmap).max() > 1e-2
+
+
+def test_another_fit_is_explained_as_its_own_forward_pass(lite0: Explainer, photo: Image.Image) -> None:
+    wide = photo.crop((0, 100, 512, 300))
+    (squashed,) = lite0.explain(wide, EAGLE, ["grad-cam"], fit="squash")
+    assert same(squashed, lite0.explain(lite0.forward(wide, "squash"), EAGLE, ["grad-cam"])[0])
+    assert not same(squashed, lite0.explain(wide, EAGLE, ["grad-cam"])[0])
+
+
+@pytest.mark.parametrize("class_idx", [-1, 1000])
+def test_a_class_out_of_range_is_refused(lite0: Explainer, passed: ForwardPass, class_idx: int) -> None:
+    with pytest.raises(ClassError, match=rf"class {class_idx} is out of range: this model has classes 0 to 999"):
+        lite0.explain(passed, class_idx)
+    with pytest.raises(ClassError):
+        next(lite0.refine(passed, class_idx))
+
+
+def test_refine_can_be_closed_and_the_explainer_used_again(lite0: Explainer, passed: ForwardPass) -> None:
+    before = taken(lite0.refine(passed, chunk=3), 2)
+    assert [e.forwards for e in before] == [3, 6]
+    assert not before[1].complete
+    again = taken(lite0.refine(passed, chunk=3), 2)
+    assert all(same(a, b) for a, b in zip(before, again, strict=True))
+
+
+def test_two_maps_can_grow_in_turns(lite0: Explainer, passed: ForwardPass) -> None:
+    alone = {class_idx: taken(lite0.refine(passed, class_idx), 3)[-1] for class_idx in (EAGLE, 21)}
+    growing = {class_idx: lite0.refine(passed, class_idx) for class_idx in alone}
+    for _ in range(3):
+        together = {class_idx: next(steps) for class_idx, steps in growing.items()}
+    assert all(same(together[class_idx], alone[class_idx]) for class_idx in alone)
+
+
+def test_the_definition_is_obeyed_and_named(lite0: Explainer, passed: ForwardPass) -> None:
+    paper, other = (taken(lite0.refine(passed, definition=d), 1)[0] for d in ("paper", "torchcam"))
+    assert (paper.definition, other.definition) == ("paper", "torchcam")
+    assert not np.array_equal(paper.heatmap, other.heatmap)
+
+
+def test_shares_of_time_are_positive_and_no_more_than_the_time_spent(lite0: Explainer, photo: Image.Image) -> None:
+    start = time.perf_counter()
+    latest = {}
+    for explanation in taken(lite0.stream(photo), 4):
+        latest[explanation.method] = explanation.seconds
+        time.sleep(0.2)  # what the reader does is not the map's time
+    spent = time.perf_counter() - start
+    assert set(latest) == set(ALL_METHODS)
+    assert all(share > 0 for share in latest.values())
+    assert sum(latest.values()) <= spent - 0.8
+
+
+def test_the_shares_hold_the_forward_pass_once(lite0: Explainer, passed: ForwardPass) -> None:
+    slow = ForwardPass(passed.x, passed.view, passed.logits, passed.activations, seconds=300)
+    shares = [e.seconds for e in lite0.explain(slow, methods=["grad-cam", "grad-cam++"])]
+    assert shares == pytest.approx([150, 150], abs=5)
+    assert [e.seconds for e in lite0.explain(slow, methods=["grad-cam"])] == pytest.approx([300], abs=5)
+
+
+def test_score_cams_time_grows(streamed: list[Explanation]) -> None:
+    times = [e.seconds for e in streamed[2:]]
+    assert times == sorted(set(times))
+
+
+def test_no_positive_evidence_is_zeros_and_said(
+    lite0: Explainer, passed: ForwardPass, lite0_weights: dict[str, torch.Tensor]
+) -> None:
+    weight = lite0_weights["_fc.weight"].double().numpy()
+    evidence = np.einsum("ck,kij->cij", weight, passed.activations.astype(np.float64))
+    without = np.flatnonzero(evidence.max(axis=(1, 2)) < -1e-3)
+    assert without.size, "some class must have none for this to show anything"
+    (explanation,) = lite0.explain(passed, int(without[0]), ["grad-cam"])
+    assert_array_equal(explanation.heatmap, np.zeros((224, 224), np.float32))
+    assert explanation.peak == 0
+    assert not explanation.shows_a_place
+    assert explanation.complete
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (127, 127, 127), (255, 30, 200)])
+def test_a_photo_of_one_colour_is_explained_without_nan(lite0: Explainer, colour: tuple[int, int, int]) -> None:
+    explanations = lite0.explain(Image.new("RGB", (300, 200), colour))
+    assert [e.complete for e in explanations] == [True, True, True]
+    for e in explanations:
+        assert np.isfinite(e.heatmap).all()
+        assert (e.heatmap.min(), e.heatmap.max()) == ((0, 1) if e.shows_a_place else (0, 0))
+        assert e.peak >= 0
+
+
+def test_channels_that_are_all_dead_are_one_finished_empty_map(lite0: Explainer, passed: ForwardPass) -> None:
+    dead = ForwardPass(passed.x, passed.view, passed.logits, np.zeros_like(passed.activations), passed.seconds)
+    (only,) = lite0.refine(dead)
+    assert (only.forwards, only.channels_alive, only.channels, only.peak) == (0, 0, 1280, 0)
+    assert only.complete
+    assert not only.shows_a_place

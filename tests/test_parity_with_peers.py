@@ -1,0 +1,130 @@
+"""The same maps as the public libraries: grad-cam 1.5.7 and torchcam 0.5.0, run on real photos and real weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_grad_cam
+import torch
+import torchcam.methods
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+
+from camcore import Explainer, ForwardPass, open_photo
+from camcore.artifact import ONNX
+from camcore.methods import MethodName
+from camcore.score_cam import DefinitionName
+from camcore.scores import Scorer
+from export.trace import SplitClassifier
+from tests.conftest import heatmap_by_torch
+
+Heatmap = NDArray[np.floating]
+
+CHUNK = 4  # the batch at which eager torch is fastest on a CPU
+COMPARED: tuple[DefinitionName, ...] = ("paper", "pytorch-grad-cam", "torchcam")
+
+
+class Eager(nn.Module):
+    """The eager network as the peers take it: one output, the target layer a module by name.
+
+    Half of its channels are dead, for which the peers run a blank input each: that answer is kept.
+    """
+
+    def __init__(self, split: SplitClassifier):
+        super().__init__()
+        self.features, self.head = split.get_submodule("_features"), split.get_submodule("_head")
+        with torch.no_grad():
+            self._blank = self.head(self.features(torch.zeros(1, 3, 224, 224)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        drawn = x.flatten(1).any(dim=1)
+        logits = self._blank.repeat(len(x), 1)
+        if drawn.any():
+            logits[drawn] = self.head(self.features(x[drawn]))
+        return logits
+
+
+class Exported(Eager):
+    """The same, but for the masked inputs, which run in the artefact that the eager network has been compared with.
+
+    That takes a fifth of the time. The peers mask inputs with gradients off, and do all else with them on.
+    """
+
+    def __init__(self, split: SplitClassifier, scorer: Scorer):
+        super().__init__(split)
+        self._scorer = scorer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if torch.is_grad_enabled() else torch.from_numpy(self._scorer.logits(x.numpy()))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A photo, its class, and camcore's Score-CAM of it under each definition that a test compares."""
+
+    passed: ForwardPass
+    class_idx: int
+    network: Eager
+    gradient_maps: Mapping[MethodName, Heatmap]
+    score_cams: Mapping[DefinitionName, Heatmap]
+
+
+@pytest.fixture(scope="module", params=["eagle", "spoonbill"])
+def case(
+    request: pytest.FixtureRequest,
+    lite0: Explainer,
+    artifacts: Path,
+    eager_lite0: SplitClassifier,
+    imagenet_photos: list[Path],
+) -> Case:
+    if request.param == "eagle":
+        path, network = imagenet_photos[17], Eager(eager_lite0)
+    else:
+        path, network = imagenet_photos[14], Exported(eager_lite0, Scorer(artifacts / "efficientnet_lite0" / ONNX))
+    passed, class_idx = lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
+    gradient_maps = {e.method: e.heatmap for e in lite0.explain(passed, class_idx, ["grad-cam", "grad-cam++"])}
+    score_cams = {
+        definition: lite0.explain(passed, class_idx, ["score-cam"], definition=definition)[0].heatmap
+        for definition in COMPARED
+    }
+    return Case(passed, class_idx, network.eval(), gradient_maps, score_cams)
+
+
+def by_grad_cam(method: str, case: Case) -> Heatmap:
+    with getattr(pytorch_grad_cam, method)(case.network, [case.network.features]) as cam:
+        cam.batch_size = CHUNK
+        (heatmap,) = cam(torch.from_numpy(case.passed.x), [ClassifierOutputTarget(case.class_idx)])
+    return heatmap
+
+
+def by_torchcam(method: str, case: Case) -> Heatmap:
+    options = {"batch_size": CHUNK} if method == "ScoreCAM" else {}
+    with getattr(torchcam.methods, method)(case.network, "features", **options) as cam:
+        logits = case.network(torch.from_numpy(case.passed.x).requires_grad_())
+        ((small,),) = cam(case.class_idx, logits)
+    return heatmap_by_torch(small.detach().numpy())
+
+
+# The peer and the preset that reproduces it.
+PEERS = {"pytorch-grad-cam": by_grad_cam, "torchcam": by_torchcam}
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_grad_cam_equals(peer: str, case: Case) -> None:
+    heatmap = PEERS[peer]("GradCAM", case)
+    assert np.ptp(heatmap) == pytest.approx(1, abs=1e-6)
+    assert_allclose(case.gradient_maps["grad-cam"], heatmap, atol=1e-4)
+    assert np.abs(case.gradient_maps["grad-cam++"] - heatmap).max() > 1e-2
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("peer", PEERS)
+def test_score_cam_equals_under_its_preset_and_under_no_other(peer: str, case: Case) -> None:
+    heatmap = PEERS[peer]("ScoreCAM", case)
+    assert np.ptp(heatmap) == pytest.approx(1, abs=1e-6)
+    equal = [name for name, ours in case.score_cams.items() if np.abs(ours - heatmap).max() <= 1e-4]
+    assert equal == [peer]

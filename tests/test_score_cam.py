@@ -1,0 +1,281 @@
+"""Score-CAM against a plain loop in torch, and what must hold whatever the network."""
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from camcore import DEFINITIONS, Explainer, open_photo
+from camcore.artifact import ONNX
+from camcore.heatmap import to_heatmap
+from camcore.score_cam import alive_channels, channel_weights, masks, score_cam, scores, softmax
+from camcore.scores import Scorer
+from export.trace import SplitClassifier
+from tests.conftest import heatmap_by_torch
+
+Array = NDArray[np.float32]
+Forward = Callable[[Array], Array]
+
+# The table of definitions.md once more, typed by hand: (score, stretched before upsampling, corners aligned).
+BY_HAND = {
+    "paper": ("logit", False, False),
+    "probability": ("probability", False, False),
+    "pytorch-grad-cam": ("logit", False, True),
+    "torchcam": ("logit", True, False),
+}
+SIZE = (32, 40)
+EAGLE = 22
+
+
+class Counting:
+    """A forward that remembers how many inputs each call brought, and every logit it gave."""
+
+    def __init__(self, forward: Forward):
+        self._forward = forward
+        self.batches: list[int] = []
+        self.logits: list[Array] = []
+
+    def __call__(self, x: Array) -> Array:
+        logits = self._forward(x)
+        self.batches.append(len(x))
+        self.logits.append(logits)
+        return logits
+
+
+class Small:
+    """A small seeded network with a photo of noise: x, activations (8, 8, 10), of which two are dead, and forward."""
+
+    def __init__(self, seed: int = 0):
+        torch.manual_seed(seed)
+        first, second = nn.Conv2d(3, 10, 3, 2, 1), nn.Conv2d(10, 8, 3, 2, 1)
+        self.features = nn.Sequential(first, nn.ReLU(), second, nn.ReLU()).eval()
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)).eval()
+        with torch.no_grad():
+            self.head[2].weight.mul_(40)  # scores far apart, or softmax would give all channels one weight
+        self.x = torch.randn(1, 3, *SIZE).numpy()
+        self.activations = self.features(torch.from_numpy(self.x))[0].detach().numpy().copy()
+        self.activations[2], self.activations[5] = 0, 0.1
+
+    def forward(self, x: Array) -> Array:
+        return self.eager(torch.from_numpy(x)).numpy()
+
+    def eager(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return self.head(self.features(x))
+
+
+def loop(
+    x: Array, activations: Array, class_idx: int, model: Callable[[torch.Tensor], torch.Tensor], preset: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores (C,) and map (h, w) of channels that are all alive, in torch, from the definitions and not the code."""
+    score, before, aligned = BY_HAND[preset]
+    photo, found = torch.from_numpy(x), []
+    for activation in torch.from_numpy(activations).split(1):
+        mask = stretched(activation[None]) if before else activation[None]
+        mask = functional.interpolate(mask, photo.shape[2:], mode="bilinear", align_corners=aligned)
+        mask = mask if before else stretched(mask)
+        found.append(photo * mask)
+    with torch.no_grad():
+        logits = torch.cat([model(torch.cat(found[start : start + 4])) for start in range(0, len(found), 4)]).double()
+    values = logits[:, class_idx] if score == "logit" else logits.softmax(dim=1)[:, class_idx]
+    weights = values.softmax(dim=0) if score == "logit" else values
+    cam = (weights[:, None, None] * torch.from_numpy(activations).double()).sum(dim=0).relu()
+    return values.numpy(), cam.numpy()
+
+
+def stretched(maps: torch.Tensor) -> torch.Tensor:
+    return (maps - maps.min()) / (maps.max() - maps.min())
+
+
+def final(small: Small, preset: str = "paper", chunk: int = 8, class_idx: int = 3) -> Array:
+    *_, last = score_cam(
+        small.x, small.activations, class_idx, small.forward, definition=DEFINITIONS[preset], chunk=chunk
+    )
+    return last.cam
+
+
+def row(*values: float) -> Array:
+    return np.array([[values]], np.float32)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("preset", BY_HAND)
+def test_every_definition_equals_the_loop_on_a_small_network(preset: str, seed: int) -> None:
+    small = Small(seed)
+    alive = small.activations[[0, 1, 3, 4, 6, 7]]
+    _, expected = loop(small.x, alive, 3, small.eager, preset)
+    cam = final(small, preset)
+    assert_allclose(cam, expected, atol=1e-4 * expected.max())
+    assert_allclose(to_heatmap(cam, SIZE)[0], heatmap_by_torch(expected, SIZE), atol=1e-4)
+
+
+def test_the_definitions_are_told_apart_on_a_small_network() -> None:
+    heatmaps = {preset: to_heatmap(final(Small(), preset), SIZE)[0] for preset in DEFINITIONS}
+    assert list(heatmaps) == list(BY_HAND)
+    for first, second in combinations(heatmaps.values(), 2):
+        assert np.abs(first - second).max() > 1e-3
+
+
+@pytest.mark.parametrize("preset", BY_HAND)
+def test_chosen_channels_of_resnet50_score_as_in_the_loop(
+    preset: str, seeded_resnet50: Path, eager_resnet50: SplitClassifier, imagenet_photos: list[Path]
+) -> None:
+    passed = Explainer.load(seeded_resnet50).forward(open_photo(imagenet_photos[0]))
+    alive = np.random.default_rng(0).permutation(alive_channels(passed.activations))[:12]
+    class_idx = int(passed.logits.argmax())
+    expected, expected_cam = loop(
+        passed.x, passed.activations[alive], class_idx, lambda x: eager_resnet50(x)[0], preset
+    )
+    forward = Counting(Scorer(seeded_resnet50 / ONNX).logits)
+    chosen, definition = passed.activations[alive], DEFINITIONS[preset]
+    *_, last = score_cam(passed.x, chosen, class_idx, forward, definition=definition)
+    found = np.empty(12)
+    found[alive_channels(chosen)] = scores(np.concatenate(forward.logits), class_idx, definition)
+    assert np.ptp(expected) > 1e-2 * np.abs(expected).max(), "the scores must differ for this to show anything"
+    assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert_allclose(to_heatmap(last.cam, (224, 224))[0], heatmap_by_torch(expected_cam), atol=1e-4)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_all_channels_of_lite0_equal_the_loop(
+    lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
+) -> None:
+    passed = lite0.forward(open_photo(imagenet_photos[17]))
+    alive = [channel for channel in passed.activations if np.unique(channel).size > 1]
+    _, expected = loop(passed.x, np.stack(alive), EAGLE, lambda x: eager_lite0(x)[0], "paper")
+    (explanation,) = lite0.explain(passed, EAGLE, ["score-cam"])
+    assert explanation.forwards == explanation.channels_alive == len(alive)
+    assert explanation.peak == pytest.approx(expected.max(), rel=1e-4)
+    assert_allclose(explanation.heatmap, heatmap_by_torch(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("preset", BY_HAND)
+@pytest.mark.parametrize("chunk", [1, 2, 4, 5, 6, 1000])
+def test_chunks_do_not_change_the_map(chunk: int, preset: str) -> None:
+    assert_allclose(final(Small(), preset, chunk), final(Small(), preset, 3), rtol=1e-4, atol=1e-6)
+
+
+def test_each_step_is_the_map_of_the_channels_run_so_far() -> None:
+    small = Small()
+    order = alive_channels(small.activations)
+    steps = list(score_cam(small.x, small.activations, 3, small.forward, chunk=4))
+    assert [(step.forwards, step.channels_alive) for step in steps] == [(4, 6), (6, 6)]
+    for step in steps:
+        _, expected = loop(small.x, small.activations[order[: step.forwards]], 3, small.eager, "paper")
+        assert_allclose(step.cam, expected, atol=1e-4 * expected.max())
+
+
+def test_dead_channels_are_never_run() -> None:
+    small = Small()
+    forward = Counting(small.forward)
+    *_, last = score_cam(small.x, small.activations, 3, forward, chunk=4)
+    assert forward.batches == [4, 2]
+    assert (last.forwards, last.channels_alive) == (6, 6)
+
+
+def test_dead_channels_contribute_nothing() -> None:
+    with_dead, without = Small(), Small()
+    with_dead.activations[5] = 1e6
+    without.activations = without.activations[[0, 1, 3, 4, 6, 7]]
+    assert_allclose(final(with_dead), final(without), rtol=1e-6)
+
+
+def test_with_all_channels_dead_there_is_one_empty_map_and_no_forward() -> None:
+    small = Small()
+    forward = Counting(small.forward)
+    dead = np.ones((4, 8, 10), np.float32) * np.array([0, 0.1, 3, 7e8], np.float32)[:, None, None]
+    (only,) = score_cam(small.x, dead, 3, forward)
+    assert (only.forwards, only.channels_alive, forward.batches) == (0, 0, [])
+    assert_array_equal(only.cam, np.zeros((8, 10), np.float32))
+
+
+def test_nothing_runs_before_the_first_map_is_asked_for_and_closing_stops_the_work() -> None:
+    small = Small()
+    forward = Counting(small.forward)
+    steps = score_cam(small.x, small.activations, 3, forward, chunk=2)
+    assert forward.batches == []
+    next(steps)
+    next(steps)
+    steps.close()
+    assert forward.batches == [2, 2]
+    assert list(steps) == []
+
+
+def test_maps_already_yielded_stay_as_they_were() -> None:
+    small = Small()
+    steps = score_cam(small.x, small.activations, 3, small.forward, chunk=2)
+    first = next(steps).cam
+    kept = first.copy()
+    list(steps)
+    assert_array_equal(first, kept)
+
+
+def test_the_input_and_the_activations_are_left_alone() -> None:
+    small, untouched = Small(), Small()
+    final(small, "torchcam")
+    assert_array_equal(small.x, untouched.x)
+    assert_array_equal(small.activations, untouched.activations)
+
+
+@given(arrays(np.float32, (6, 2, 3), elements=st.sampled_from([0.0, 0.1, 1.0, 5.0])))
+def test_alive_channels_are_those_that_vary_the_most_varied_first(activations: Array) -> None:
+    order = alive_channels(activations)
+    assert sorted(order) == [k for k, channel in enumerate(activations) if np.unique(channel).size > 1]
+    spread = [activations[k].astype(np.float64).std() for k in order]
+    assert spread == sorted(spread, reverse=True)
+
+
+def test_masks_by_hand() -> None:
+    """Of (0, 1, 0) stretched to six: the order of the two steps and the alignment each show."""
+    found = {preset: masks(row(0, 2, 0), (1, 6), DEFINITIONS[preset])[0, 0] for preset in DEFINITIONS}
+    after = [0, 1 / 3, 1, 1, 1 / 3, 0]
+    assert_allclose(found["paper"], after, atol=1e-6)
+    assert_allclose(found["probability"], after, atol=1e-6)
+    assert_allclose(found["pytorch-grad-cam"], [0, 0.5, 1, 1, 0.5, 0], atol=1e-6)
+    assert_allclose(found["torchcam"], [0, 0.25, 0.75, 0.75, 0.25, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", BY_HAND)
+@given(base=st.sampled_from([0.1, 0.7, 1.0, 3.3, 6.0]), place=st.integers(0, 8), ulps=st.integers(1, 3))
+def test_a_channel_that_varies_by_rounding_alone_still_has_a_finite_mask(
+    preset: str, base: float, place: int, ulps: int
+) -> None:
+    activation = np.full((1, 3, 3), base, np.float32)
+    for _ in range(ulps):
+        activation.flat[place] = np.nextafter(activation.flat[place], np.float32(9))
+    mask = masks(activation, (7, 8), DEFINITIONS[preset])
+    assert np.isfinite(mask).all()
+    assert 0 <= mask.min() <= mask.max() <= 1
+
+
+def test_scores_and_weights_by_hand() -> None:
+    logits = np.log(np.array([[1, 3], [1, 1], [6, 2]], np.float32))
+    paper, probability = DEFINITIONS["paper"], DEFINITIONS["probability"]
+    assert_allclose(scores(logits, 1, paper), np.log([3, 1, 2]), rtol=1e-6)
+    assert_allclose(scores(logits, 1, probability), [3 / 4, 1 / 2, 1 / 4], rtol=1e-6)
+    assert_allclose(channel_weights(np.log([3.0, 1, 2]), paper), [1 / 2, 1 / 6, 1 / 3])
+    assert_array_equal(channel_weights(np.array([0.75, 0.5, 0.25]), probability), [0.75, 0.5, 0.25])
+
+
+@given(arrays(np.float64, st.integers(1, 9), elements=st.floats(-500, 500)), st.floats(-1000, 1000))
+def test_a_baseline_never_changes_softmaxed_weights(channel_scores: NDArray[np.float64], baseline: float) -> None:
+    for definition in DEFINITIONS.values():
+        if definition.score == "logit":
+            weights = channel_weights(channel_scores, definition)
+            assert weights.sum() == pytest.approx(1)
+            assert_allclose(channel_weights(channel_scores - baseline, definition), weights, rtol=1e-9, atol=1e-15)
+
+
+def test_softmax_neither_overflows_nor_vanishes() -> None:
+    assert_array_equal(softmax(np.array([[1e4, 1e4], [-1e4, -1e4]], np.float32)), [[0.5, 0.5], [0.5, 0.5]])
+    assert_array_equal(softmax(np.array([-1e4, 1e4], np.float32)), [0, 1])
