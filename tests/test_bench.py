@@ -1,6 +1,5 @@
 """The benchmarks run and print what they promise; what they measure is never a reason to fail."""
 
-import math
 import re
 from dataclasses import replace
 from importlib import import_module
@@ -49,6 +48,7 @@ def test_help_lists_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
         assert callable(import_module(f"tests.bench.{name}").main)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_peers_prints_every_figure(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,11 +68,11 @@ def test_peers_prints_every_figure(
     ]
     for label, (*values, _) in table.items():
         for value in values[label.endswith("faster by") :]:
-            number = float(re.fullmatch(r"([\d.]+)( s| ms| GB| ×)?", value)[1])
-            assert math.isfinite(number)
-            assert number > 0
+            # so few channels on a busy machine can extrapolate to less than nothing
+            assert re.fullmatch(r"-?\d+(\.\d+)?( s| ms| GB| ×)?", value), value
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("library", [GradCam, TorchCam])
 def test_peers_run_a_forward_for_each_channel(library: type[GradCam | TorchCam], scene: Scene) -> None:
     peer = library(open_scene(scene.root))

@@ -15,10 +15,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from camcore import Explainer, ForwardPass, open_photo
-from camcore.artifact import ONNX
 from camcore.methods import MethodName
 from camcore.score_cam import DefinitionName
-from camcore.scores import Scorer
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch
 
@@ -48,20 +46,6 @@ class Eager(nn.Module):
         return logits
 
 
-class Exported(Eager):
-    """The same, but for the masked inputs, which run in the artefact that the eager network has been compared with.
-
-    That takes a fifth of the time. The peers mask inputs with gradients off, and do all else with them on.
-    """
-
-    def __init__(self, split: SplitClassifier, scorer: Scorer):
-        super().__init__(split)
-        self._scorer = scorer
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) if torch.is_grad_enabled() else torch.from_numpy(self._scorer.logits(x.numpy()))
-
-
 @dataclass(frozen=True)
 class Case:
     """A photo, its class, and camcore's Score-CAM of it under each definition that a test compares."""
@@ -75,16 +59,9 @@ class Case:
 
 @pytest.fixture(scope="module", params=["eagle", "spoonbill"])
 def case(
-    request: pytest.FixtureRequest,
-    lite0: Explainer,
-    artifacts: Path,
-    eager_lite0: SplitClassifier,
-    imagenet_photos: list[Path],
+    request: pytest.FixtureRequest, lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
 ) -> Case:
-    if request.param == "eagle":
-        path, network = imagenet_photos[17], Eager(eager_lite0)
-    else:
-        path, network = imagenet_photos[14], Exported(eager_lite0, Scorer(artifacts / "efficientnet_lite0" / ONNX))
+    path, network = imagenet_photos[17 if request.param == "eagle" else 14], Eager(eager_lite0)
     passed, class_idx = lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
     gradient_maps = {e.method: e.heatmap for e in lite0.explain(passed, class_idx, ["grad-cam", "grad-cam++"])}
     score_cams = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from camcore import DEFINITIONS, Explainer, open_photo
+from camcore import DEFINITIONS, Explainer, ForwardPass, open_photo
 from camcore.artifact import ONNX
 from camcore.heatmap import to_heatmap
 from camcore.score_cam import alive_channels, channel_weights, masks, score_cam, scores, softmax
@@ -26,7 +26,7 @@ from tests.conftest import heatmap_by_torch
 Array = NDArray[np.float32]
 Forward = Callable[[Array], Array]
 
-# The table of definitions.md once more, typed by hand: (score, stretched before upsampling, corners aligned).
+# The four definitions once more, typed by hand: (score, stretched before upsampling, corners aligned).
 BY_HAND = {
     "paper": ("logit", False, False),
     "probability": ("probability", False, False),
@@ -126,17 +126,24 @@ def test_the_definitions_are_told_apart_on_a_small_network() -> None:
         assert np.abs(first - second).max() > 1e-3
 
 
+@pytest.fixture(scope="module")
+def resnet50(seeded_resnet50: Path, imagenet_photos: list[Path]) -> tuple[ForwardPass, Scorer]:
+    """A photo through the seeded ResNet-50, and that network's scorer."""
+    explainer = Explainer.load(seeded_resnet50)
+    return explainer.forward(open_photo(imagenet_photos[0])), Scorer(seeded_resnet50 / ONNX)
+
+
 @pytest.mark.parametrize("preset", BY_HAND)
 def test_chosen_channels_of_resnet50_score_as_in_the_loop(
-    preset: str, seeded_resnet50: Path, eager_resnet50: SplitClassifier, imagenet_photos: list[Path]
+    preset: str, resnet50: tuple[ForwardPass, Scorer], eager_resnet50: SplitClassifier
 ) -> None:
-    passed = Explainer.load(seeded_resnet50).forward(open_photo(imagenet_photos[0]))
+    passed, scorer = resnet50
     alive = np.random.default_rng(0).permutation(alive_channels(passed.activations))[:12]
     class_idx = int(passed.logits.argmax())
     expected, expected_cam = loop(
         passed.x, passed.activations[alive], class_idx, lambda x: eager_resnet50(x)[0], preset
     )
-    forward = Counting(Scorer(seeded_resnet50 / ONNX).logits)
+    forward = Counting(scorer.logits)
     chosen, definition = passed.activations[alive], DEFINITIONS[preset]
     *_, last = score_cam(passed.x, chosen, class_idx, forward, definition=definition)
     found = np.empty(12)
