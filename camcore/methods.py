@@ -14,10 +14,12 @@ MethodName = Literal["grad-cam", "grad-cam++", "score-cam"]
 def weighted_map(weights: NDArray[np.floating], activations: Array) -> Array:
     """`ReLU(sum_k weights_k A_k)` for weights (C,) and activations (C, h, w): a map (h, w) >= 0.
 
-    Summed in float64, so that evidence which cancels leaves zero and not rounding.
+    Summed in float64, and zero where the sum is within its rounding: evidence that cancels leaves nothing.
     """
-    cam = np.tensordot(weights.astype(np.float64), activations.astype(np.float64), axes=1)
-    return np.maximum(cam, 0).astype(np.float32)
+    weights, values = weights.astype(np.float64), activations.astype(np.float64)
+    cam = np.tensordot(weights, values, axes=1)
+    rounding = len(weights) * np.finfo(np.float64).eps * np.tensordot(np.abs(weights), np.abs(values), axes=1)
+    return np.where(cam > rounding, cam, 0).astype(np.float32)
 
 
 def grad_cam(activations: Array, gradients: Array) -> Array:
