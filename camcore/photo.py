@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from camcore.errors import PhotoError
 
@@ -26,6 +26,15 @@ _FOREIGN = (
 )
 _ISO_MEDIA = {b"hei": "a HEIC photo", b"hev": "a HEIC photo", b"mif": "a HEIF photo", b"msf": "a HEIF photo",
               b"avi": "an AVIF photo", b"crx": "a Canon raw photo"}  # fmt: skip
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -39,27 +48,34 @@ def open_photo(source: Path | str | bytes | IO[bytes]) -> Image.Image:
         PhotoError: if the file is missing, empty, no photo, of a refused format, damaged, or above 50 megapixels.
     """
     data = _read(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on damage, which becomes one sentence or does not matter
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return _decode(data)
+
+
+def _decode(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError("this photo is above 50 megapixels: make it smaller and try again") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except Exception:  # Pillow raises whatever the damage provokes
         raise PhotoError(_refusal(data)) from None
     if image.width * image.height > MAX_PIXELS:
         megapixels = image.width * image.height / 1e6
-        raise PhotoError(f"this photo has {megapixels:.0f} megapixels, above 50: make it smaller and try again")
+        raise PhotoError(f"this photo has {megapixels:.1f} megapixels, above 50: make it smaller and try again")
     try:
         return to_rgb(image)
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError):
+    except PhotoError:
+        raise
+    except Exception:  # as above
         raise PhotoError("this photo is damaged or cut short: save or download it again") from None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """An upright RGB copy of any Pillow image, alpha laid over white, without metadata."""
     image.load()
-    turned = ImageOps.exif_transpose(image)
+    turned = _upright(image)
     if turned.mode in _SIXTEEN_BIT:
         grey = np.clip(np.rint(np.asarray(turned).astype(np.float64) / 257), 0, 255)
         turned = Image.fromarray(grey.astype(np.uint8))
@@ -71,6 +87,16 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.asarray(turned.convert("RGB")))
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF says; `ImageOps.exif_transpose` stumbles over a faulty entry of another kind."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow raises whatever a damaged entry provokes
+        return image
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
 def _read(source: Path | str | bytes | IO[bytes]) -> bytes:
     if isinstance(source, bytes):
         return source
@@ -78,6 +104,8 @@ def _read(source: Path | str | bytes | IO[bytes]) -> bytes:
         return Path(source).read_bytes() if isinstance(source, Path | str) else source.read()
     except FileNotFoundError:
         raise PhotoError(f"there is no file {source}") from None
+    except ValueError:  # a null byte
+        raise PhotoError(f"no file can have the name {str(source)!r}") from None
     except IsADirectoryError:
         raise PhotoError(f"{source} is a folder: name the photos in it") from None
     except OSError as error:

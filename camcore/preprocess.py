@@ -54,7 +54,9 @@ def _crop(photo: Image.Image, steps: Preprocessing) -> View:
     box = (left * scale_x, top * scale_y, (left + steps.crop) * scale_x, (top + steps.crop) * scale_y)
     resample = _FILTERS[steps.interpolation]
     if width * height > _MAX_RESIZED_PIXELS:
-        return View(photo.resize((steps.crop, steps.crop), resample, box=box), box)
+        # In one call Pillow would choose the order of the two passes by their cost, which rounds differently.
+        wide = photo.resize((steps.crop, photo.height), resample, box=(box[0], 0, box[2], photo.height))
+        return View(wide.resize((steps.crop, steps.crop), resample, box=(0, box[1], steps.crop, box[3])), box)
     resized = photo.resize((width, height), resample)
     return View(resized.crop((left, top, left + steps.crop, top + steps.crop)), box)
 
