@@ -48,13 +48,13 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 def _refuse_foreign(target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise ExportError(f"{target} is a file: choose another --out")
-    try:
+    try:  # one look, for another export may be between its two moves
         foreign = sorted(path.name for path in target.iterdir() if path.name not in _OURS)
         mounted = target.is_mount()
     except FileNotFoundError:
         return
+    except NotADirectoryError:
+        raise ExportError(f"{target} is a file: choose another --out") from None
     if foreign:
         raise ExportError(f"{target} holds other files ({', '.join(foreign[:3])}): choose another --out")
     if mounted:
