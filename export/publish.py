@@ -54,7 +54,9 @@ def _refuse_foreign(target: Path) -> None:
     except FileNotFoundError:
         return
     except NotADirectoryError:
-        raise ExportError(f"{target} is a file: choose another --out") from None
+        if target.is_file():
+            raise ExportError(f"{target} is a file: choose another --out") from None
+        return
     if foreign:
         raise ExportError(f"{target} holds other files ({', '.join(foreign[:3])}): choose another --out")
     if mounted:
