@@ -2,7 +2,7 @@
 
 from camcore.artifact import Manifest, find_artifact
 from camcore.comparison import draw_comparison
-from camcore.errors import ArtifactError, CamError, ClassError, OutputError, PhotoError
+from camcore.errors import ArtifactError, CamError, ClassError, EffortError, OutputError, PhotoError
 from camcore.explain import Explainer
 from camcore.methods import METHODS
 from camcore.overlay import COLOUR_MAPS, draw_overlay
@@ -17,6 +17,7 @@ __all__ = [
     "ArtifactError",
     "CamError",
     "ClassError",
+    "EffortError",
     "Explainer",
     "Explanation",
     "ForwardPass",

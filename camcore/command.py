@@ -13,7 +13,8 @@ from tqdm import tqdm
 from camcore.artifact import find_artifact
 from camcore.classes import find_class
 from camcore.comparison import draw_comparison
-from camcore.errors import CamError
+from camcore.effort import Effort, read_effort
+from camcore.errors import CamError, EffortError
 from camcore.explain import ALL_METHODS, Explainer
 from camcore.methods import METHODS, MethodName
 from camcore.output import make_folder, output_stems, save_map, save_picture
@@ -22,7 +23,7 @@ from camcore.photo import open_photo
 from camcore.preprocess import FITS, Fit
 from camcore.results import Explanation, ForwardPass
 from camcore.score_cam import DEFINITIONS, DefinitionName
-from camcore.text import percent, seconds
+from camcore.text import extent, percent, seconds
 
 DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 
@@ -37,6 +38,7 @@ class Options:
     wanted_class: str | None
     methods: tuple[MethodName, ...]
     definition: DefinitionName
+    effort: Effort
     fit: Fit
     out: Path
     opacity: float
@@ -87,7 +89,7 @@ def _explain(explainer: Explainer, file: str, stem: str, class_idx: int | None, 
     manifest = explainer.manifest
     source = f"{Path(file).name}  ·  {manifest.model} {manifest.weights}, {manifest.target_layer}"
     if "score-cam" in options.methods:
-        source += f"  ·  Score-CAM as in “{options.definition}”"
+        source += f"  ·  Score-CAM as in “{options.definition}”, effort {options.effort}"
     picture = draw_comparison(
         passed.view.image, explanations, source, opacity=options.opacity, colour_map=options.colour_map
     )
@@ -107,11 +109,13 @@ def _with_progress(
 ) -> list[Explanation]:
     """The finished explanations, with a bar on a terminal while Score-CAM runs."""
     finished: dict[MethodName, Explanation] = {}
-    with tqdm(desc=f"{name}: Score-CAM", unit=" channels", leave=False, disable=None, delay=0.5) as bar:
-        for explanation in explainer.stream(passed, class_idx, options.methods, definition=options.definition):
+    steps = explainer.stream(passed, class_idx, options.methods, definition=options.definition, effort=options.effort)
+    with tqdm(desc=f"{name}: Score-CAM", unit=" forwards", leave=False, disable=None, delay=0.5) as bar:
+        for explanation in steps:
             finished[explanation.method] = explanation
             if explanation.forwards is not None:
-                bar.total = explanation.channels_alive
+                bar.total = explanation.channels_alive if options.effort == "exact" else None
+                bar.set_postfix_str(extent(explanation), refresh=False)
                 bar.update(explanation.forwards - bar.n)
     return [finished[method] for method in options.methods]
 
@@ -122,7 +126,7 @@ def _save(explanation: Explanation, passed: ForwardPass, base: Path, options: Op
     pixels = draw_overlay(passed.view.image, explanation.heatmap, options.opacity, options.colour_map)
     save_picture(path.with_name(f"{path.name}.png"), pixels)
     record = asdict(explanation)
-    heatmap = record.pop("heatmap")
+    heatmap, _ = record.pop("heatmap"), record.pop("complete")
     record["map"] = None
     if options.save_maps:
         record["map"] = f"{path}.npy"
@@ -148,6 +152,13 @@ def _parse(arguments: list[str] | None) -> Options:
         "--method", dest="methods", action="append", choices=METHODS, help="give it again for several (default: all)"
     )
     explain.add_argument("--definition", choices=DEFINITIONS, default="paper", help="of Score-CAM (default: paper)")
+    explain.add_argument(
+        "--effort",
+        type=_effort,
+        default="fast",
+        metavar="fast|exact|N",
+        help="of Score-CAM: until it is alike enough, every channel in fp32, or N forwards (default: fast)",
+    )
     explain.add_argument("--fit", choices=FITS, default="crop", help="; ".join(f"{k}: {v}" for k, v in FITS.items()))
     explain.add_argument("--out", type=Path, default=Path("explanations"), metavar="DIR", help="default: explanations")
     explain.add_argument("--opacity", type=_share, default=OPACITY, help=f"of the hottest pixel (default: {OPACITY})")
@@ -157,6 +168,13 @@ def _parse(arguments: list[str] | None) -> Options:
     values = vars(parser.parse_args(arguments))
     values["methods"] = tuple(dict.fromkeys(values["methods"] or ALL_METHODS))
     return Options(**values)
+
+
+def _effort(text: str) -> Effort:
+    try:
+        return read_effort(text)
+    except EffortError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _share(text: str) -> float:

@@ -17,5 +17,9 @@ class ClassError(CamError, ValueError):
     """A class name or index does not exist, or is ambiguous."""
 
 
+class EffortError(CamError, ValueError):
+    """An effort is none of those there are."""
+
+
 class OutputError(CamError, OSError):
     """A result cannot be written."""

@@ -41,6 +41,22 @@ def to_heatmap(cam: Array, size: tuple[int, int]) -> tuple[Array, float]:
     return min_max(upsample(cam, size)), peak
 
 
+def correlation_vectors(maps: Array, size: tuple[int, int]) -> Array:
+    """Vectors (n, h w) of n maps (n, h, w), whose cosine is the Pearson correlation of the maps upsampled to (H, W)."""
+    rows, columns = (_root(source, target) for source, target in zip(maps.shape[1:], size, strict=True))
+    vectors = (rows.T @ maps.astype(np.float64) @ columns).reshape(len(maps), -1)
+    even = np.outer(rows.sum(axis=0), columns.sum(axis=0)).ravel()  # the vector of a map that is 1 everywhere
+    result: Array = (vectors - np.outer(vectors @ even, even) / (even @ even)).astype(np.float32)
+    return result
+
+
+def _root(source: int, target: int) -> NDArray[np.float64]:
+    """A (source, source) matrix r whose r r' gives dot products after one-dimensional interpolation."""
+    matrix: NDArray[np.float64] = _interpolation(source, target, False).astype(np.float64)
+    root: NDArray[np.float64] = np.linalg.cholesky(matrix.T @ matrix / target).astype(np.float64)
+    return root
+
+
 @lru_cache(maxsize=16)
 def _interpolation(source: int, target: int, align_corners: bool) -> Array:
     """The (target, source) matrix of one-dimensional linear interpolation."""

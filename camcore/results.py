@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from camcore.artifact import Precision
+from camcore.effort import Effort
 from camcore.heatmap import Array
 from camcore.methods import MethodName
 from camcore.preprocess import View
@@ -44,9 +46,13 @@ class Explanation:
     """One method's answer to what the model looked at for one class.
 
     `heatmap` is float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place. `peak` is the
-    raw map's largest value, 0 if there is no positive evidence. `definition`, `forwards`, `channels` and
-    `channels_alive` are Score-CAM's, else None. `seconds` is this map's own share: what it shares with others, such
-    as the forward pass, is divided equally.
+    raw map's largest value, 0 if there is no positive evidence. `seconds` is this map's own share: what it shares with
+    others, such as the forward pass, is divided equally. One that is not `complete` is followed by a better one.
+
+    The rest is Score-CAM's, else None: under which `definition`, at what `effort`, how many masked `forwards` were run
+    for the layer's `channels`, of which `channels_alive` vary, in which `precision`. `fidelity_estimate` is a cautious
+    estimate of the heatmap's Pearson correlation with the exhaustive one of fp32: 1 for that one, None where nothing
+    tells it.
     """
 
     method: MethodName
@@ -60,11 +66,10 @@ class Explanation:
     forwards: int | None = None
     channels: int | None = None
     channels_alive: int | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Whether the map is final: no channel is left to run."""
-        return self.forwards == self.channels_alive
+    effort: Effort | None = None
+    precision: Precision | None = None
+    fidelity_estimate: float | None = None
+    complete: bool = True
 
     @property
     def shows_a_place(self) -> bool:

@@ -1,16 +1,20 @@
-"""Score-CAM (Wang et al. 2020, arXiv 1910.01279), exhaustive, in chunks, under a stated definition."""
+"""Score-CAM (Wang et al. 2020, arXiv 1910.01279) under a stated definition: exhaustive, or as far as is needed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camcore.artifact import Precision
+from camcore.effort import Rule
 from camcore.heatmap import Array, min_max, upsample
 from camcore.methods import weighted_map
+from camcore.sampling import InOrder, Run, Surrogate
 
 DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
+Forward = Callable[[Array], Array]
 CHUNK = 8
 
 
@@ -36,15 +40,6 @@ DEFINITIONS: dict[DefinitionName, Definition] = {
 }
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Score-CAM so far: its map (h, w) >= 0 from the channels run, and how many of those alive that is."""
-
-    cam: Array
-    forwards: int
-    channels_alive: int
-
-
 def alive_channels(activations: Array) -> NDArray[np.intp]:
     """Indices of the channels whose (h, w) map varies, the most varied first, so that early maps resemble the last.
 
@@ -64,16 +59,22 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
     return min_max(upsample(activations, size, definition.align_corners))
 
 
-def scores(logits: Array, class_idx: int, definition: Definition) -> NDArray[np.float64]:
-    """The class's score (N,) in each row of `logits` (N, K)."""
+def log_weights(logits: Array, class_idx: int, definition: Definition) -> NDArray[np.float64]:
+    """Logarithms (N,) of the weights that `logits` (N, K) give, up to a sum that they have in common: the score's."""
+    values = logits.astype(np.float64)
     if definition.score == "logit":
-        return logits[:, class_idx].astype(np.float64)
-    return softmax(logits)[:, class_idx]
+        return values[:, class_idx]
+    values -= values.max(axis=1, keepdims=True)
+    result: NDArray[np.float64] = values[:, class_idx] - np.log(np.exp(values).sum(axis=1))
+    return result
 
 
-def channel_weights(channel_scores: NDArray[np.float64], definition: Definition) -> NDArray[np.float64]:
-    """Weights (n,) of n channels from their scores (n,)."""
-    return softmax(channel_scores) if definition.score == "logit" else channel_scores
+def channel_weights(logarithms: NDArray[np.float64], definition: Definition) -> NDArray[np.float64]:
+    """Weights (n,) of n channels from their `log_weights`: softmaxed over channels, or the probabilities themselves."""
+    if definition.score == "logit":
+        return softmax(logarithms)
+    weights: NDArray[np.float64] = np.exp(logarithms)
+    return weights
 
 
 def softmax(values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -83,35 +84,108 @@ def softmax(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return result
 
 
+@dataclass(frozen=True)
+class QuickForward:
+    """A faster `forward` whose scores err: by a variance of `noise`, as a share of their own."""
+
+    forward: Forward
+    noise: float
+    speed_up: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Score-CAM so far: its map (h, w) >= 0, the forwards run, how many of them exactly, and how many channels live.
+
+    `fidelity` estimates the heatmap's correlation with the exhaustive one, in [0, 1]; None where nothing tells it.
+    `done` says that no other follows.
+    """
+
+    cam: Array
+    forwards: int
+    exact_forwards: int
+    channels_alive: int
+    fidelity: float | None
+    done: bool
+
+    @property
+    def precision(self) -> Precision:
+        """In which the forwards were run."""
+        if self.exact_forwards == self.forwards:
+            return "fp32"
+        return "int8+fp32" if self.exact_forwards else "int8"
+
+
 def score_cam(
     x: Array,
     activations: Array,
     class_idx: int,
-    forward: Callable[[Array], Array],
+    forward: Forward,
     *,
     definition: Definition = DEFINITIONS["paper"],
+    rule: Rule | None = None,
+    quick: QuickForward | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[Progress]:
-    """Yield Score-CAM as it grows, once a chunk of channels; the last is the map of every channel alive.
+    """Yield Score-CAM as it grows, once a chunk of forwards; the last is the best that was asked for.
 
     Args:
         x: the model's input (1, 3, H, W); masks multiply it after normalisation.
         activations: of the target layer, (C, h, w), after its ReLU.
         forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
-        chunk: masked inputs run at once; it changes time and memory, not the map.
+        rule: when to stop. Channels then run in the order that tells most, and those not run are predicted. None runs
+            every channel alive and predicts none, as does a limit that leaves none out: the exhaustive map.
+        quick: what to run, under a rule, wherever it tells more for its time than `forward`.
+        chunk: masked inputs run at once; it changes time and memory, not the exhaustive map.
 
     Closing the generator stops the work at the chunk it stands at. With no channel alive it yields one empty map.
     """
-    order = alive_channels(activations)
-    if not order.size:
-        yield Progress(np.zeros(activations.shape[1:], np.float32), 0, 0)
-    measured = np.empty(order.size, np.float64)
-    batch = np.empty((min(chunk, order.size), *x.shape[1:]), np.float32)
-    for start in range(0, order.size, chunk):
-        channels = order[start : start + chunk]
-        stop = start + channels.size
-        mask = masks(activations[channels], (x.shape[2], x.shape[3]), definition)
-        masked = np.multiply(x, mask[:, None], out=batch[: channels.size])
-        measured[start:stop] = scores(forward(masked), class_idx, definition)
-        weights = channel_weights(measured[:stop], definition)
-        yield Progress(weighted_map(weights, activations[order[:stop]]), stop, order.size)
+    alive = alive_channels(activations)
+    if not alive.size:
+        yield Progress(np.zeros(activations.shape[1:], np.float32), 0, 0, 0, 1.0, True)
+        return
+    activations, size = activations[alive], (x.shape[2], x.shape[3])
+    sampler: InOrder | Surrogate = InOrder(alive.size)
+    limit = alive.size
+    if rule is not None and not rule.leaves_none_out(alive.size):
+        limit = rule.limit
+        sampler = Surrogate(activations, size, limit, *((quick.noise, quick.speed_up) if quick else ()))
+    forwards = {True: forward} | ({False: quick.forward} if quick else {})
+    batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
+    measure = _Measurement(x, activations, class_idx, definition, forwards, batch)
+    run = exact = 0
+    done = False
+    while not done:
+        runs = sampler.choose(min(chunk, limit - run))
+        sampler.observe(measure(runs))
+        run, exact = run + len(runs), exact + sum(each.exact for each in runs)
+        fidelity = sampler.fidelity
+        done = sampler.exhausted or (rule is not None and rule.ends(run, fidelity))
+        cam = weighted_map(channel_weights(sampler.log_weights, definition), activations)
+        yield Progress(cam, run, exact, alive.size, fidelity, done)
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """Runs masked inputs, and gives the logarithms of the weights that they tell."""
+
+    x: Array
+    activations: Array
+    class_idx: int
+    definition: Definition
+    forwards: Mapping[bool, Forward]  # exact or not
+    batch: Array  # the memory for masked inputs
+
+    def __call__(self, runs: Sequence[Run]) -> NDArray[np.float64]:
+        values = np.empty(len(runs))
+        for exact, forward in self.forwards.items():
+            chosen = [number for number, run in enumerate(runs) if run.exact == exact]
+            if chosen:
+                logits = forward(self._masked([runs[number].channel for number in chosen]))
+                values[chosen] = log_weights(logits, self.class_idx, self.definition)
+        return values
+
+    def _masked(self, channels: list[int]) -> Array:
+        mask = masks(self.activations[channels], (self.x.shape[2], self.x.shape[3]), self.definition)
+        masked: Array = np.multiply(self.x, mask[:, None], out=self.batch[: len(channels)])
+        return masked

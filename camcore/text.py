@@ -1,5 +1,7 @@
 """Numbers and outcomes as people read them, one way in every place."""
 
+import math
+
 from camcore.results import Explanation
 
 
@@ -18,11 +20,23 @@ def seconds(duration: float) -> str:
     return f"{duration:.1f} s" if duration < 99.95 else f"{duration:.0f} s"
 
 
+def fidelity(estimate: float) -> str:
+    """An estimated correlation, rounded down: "0.998"."""
+    return f"{math.floor(1000 * estimate) / 1000:.3f}"
+
+
+def extent(explanation: Explanation) -> str:
+    """How far Score-CAM has been run: "all 640 channels", "72 forwards, fidelity 0.998" or "8 of 640 channels"."""
+    if explanation.fidelity_estimate is None:
+        return f"{explanation.forwards:,} of {explanation.channels_alive:,} channels"
+    if explanation.fidelity_estimate == 1:
+        return f"all {explanation.channels_alive:,} channels"
+    return f"{explanation.forwards:,} forwards, fidelity {fidelity(explanation.fidelity_estimate)}"
+
+
 def outcome(explanation: Explanation) -> str:
-    """What to say after the time: channels run, and a map that shows no place; "" if there is nothing to say."""
-    said = ""
-    if explanation.forwards is not None:
-        said += f", {explanation.forwards:,} of {explanation.channels_alive:,} channels"
+    """What to say after the time: how far it was run, and a map that shows no place; "" if there is nothing to say."""
+    said = "" if explanation.forwards is None else f", {extent(explanation)}"
     if not explanation.shows_a_place:
         said += ", no positive evidence" if explanation.peak <= 0 else ", the same everywhere"
     return said

@@ -100,4 +100,6 @@ def _evidence(manifest: Manifest) -> Evidence:
             choices, value="paper", label=text.DEFINITION, info=text.DEFINITION_HINT, elem_id="definition"
         )
         fit = gr.Radio([(said, fit) for fit, said in text.FITS.items()], value="crop", label=text.FIT, elem_id="fit")
-    return Evidence(maps, opacity, colours, definition, fit)
+        efforts = [(said, effort) for effort, said in text.EFFORTS.items()]
+        effort = gr.Radio(efforts, value="fast", label=text.EFFORT, info=text.EFFORT_HINT, elem_id="effort")
+    return Evidence(maps, opacity, colours, definition, fit, effort)

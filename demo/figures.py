@@ -33,9 +33,9 @@ def status(plate: Plate) -> str:
     refining = plate.explanations.get("score-cam")
     bar = ""
     if plate.running and refining is not None:
-        bar = (
-            f'<progress value="{refining.forwards}" max="{refining.channels_alive}" aria-label="Score-CAM"></progress>'
-        )
+        exhaustive = refining.effort == "exact"  # else nobody knows how much is left
+        share = f'value="{refining.forwards}" max="{refining.channels_alive}" ' if exhaustive else ""
+        bar = f'<progress {share}aria-label="Score-CAM"></progress>'
     return f'<p class="status" role="status">{escape(plate.status)}</p>{bar}'
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from camcore.classes import find_class
+from camcore.effort import Effort
 from camcore.errors import CamError, ClassError
 from camcore.explain import Explainer
 from camcore.methods import MethodName
@@ -16,7 +17,7 @@ from camcore.photo import open_photo
 from camcore.preprocess import Fit
 from camcore.results import Explanation, Prediction
 from camcore.score_cam import DefinitionName
-from camcore.text import seconds
+from camcore.text import extent, seconds
 from demo import text
 
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Request:
     class_idx: int | None = None
     definition: DefinitionName = "paper"
     fit: Fit = "crop"
+    effort: Effort = "fast"
     made_at: int = field(default_factory=time.monotonic_ns)
 
 
@@ -101,7 +103,7 @@ def _fill(explainer: Explainer, request: Request, path: str) -> Iterator[Plate]:
     plate = Plate(predictions, class_idx, passed.view.image, status=text.LOOKING, running=True)
     yield plate
     shown = time.perf_counter()
-    for explanation in explainer.stream(passed, class_idx, definition=request.definition):
+    for explanation in explainer.stream(passed, class_idx, definition=request.definition, effort=request.effort):
         due = explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY
         plate = replace(_with(plate, explanation), due=due)
         yield plate
@@ -114,8 +116,8 @@ def _fill(explainer: Explainer, request: Request, path: str) -> Iterator[Plate]:
 
 def _with(plate: Plate, explanation: Explanation) -> Plate:
     status = plate.status
-    if explanation.forwards is not None and explanation.channels_alive is not None:
-        status = text.running(explanation.forwards, explanation.channels_alive)
+    if explanation.forwards is not None:
+        status = text.running(extent(explanation))
     return replace(plate, explanations={**plate.explanations, explanation.method: explanation}, status=status)
 
 

@@ -16,6 +16,9 @@ COLOURS = "Colours"
 SETTINGS = "How it is computed"
 DEFINITION = "Score-CAM as defined in"
 DEFINITION_HINT = "Public implementations differ; each choice reproduces one of them."
+EFFORT = "Score-CAM runs"
+EFFORT_HINT = "Fidelity estimates how alike the two are: the correlation of the fast map with the exhaustive one."
+EFFORTS = {"fast": "Until the map hardly changes", "exact": "Every channel, exhaustively"}
 FIT = "What the model is shown"
 
 METHOD_HINTS = {
@@ -37,9 +40,9 @@ LOOK_ALIKE = (
 )
 
 
-def running(forwards: int, alive: int) -> str:
+def running(extent: str) -> str:
     """What Score-CAM is doing."""
-    return f"Score-CAM: {forwards:,} of {alive:,} channels run."
+    return f"Score-CAM so far: {extent}."
 
 
 def done(name: str, seconds: str) -> str:

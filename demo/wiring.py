@@ -7,8 +7,6 @@ from typing import Any
 import gradio as gr
 
 from camcore.explain import ALL_METHODS, Explainer
-from camcore.preprocess import Fit
-from camcore.score_cam import DefinitionName
 from camcore.text import percent
 from demo import figures, handlers
 from demo.handlers import Plate, Request, Visit
@@ -41,6 +39,7 @@ class Evidence:
     colours: gr.Radio
     definition: gr.Dropdown
     fit: gr.Radio
+    effort: gr.Radio
 
 
 def wire(explainer: Explainer, subject: Subject, evidence: Evidence) -> None:
@@ -82,14 +81,14 @@ def _wire_requests(
         class_idx, problem = handlers.choose_class(explainer, wanted)
         return gr.skip() if problem else _ask(class_idx, *now), figures.message(problem)
 
-    now = [visit, subject.photo, evidence.definition, evidence.fit]
+    now = [visit, subject.photo, evidence.definition, evidence.fit, evidence.effort]
     chosen = [asked, subject.any_class, subject.class_message]
     subject.photo.change(lambda *now: (_ask(None, *now), None, ""), now, chosen, **_PRIVATE)
     subject.predictions.input(
         lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **_PRIVATE
     )
     subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **_PRIVATE)
-    for event in (subject.explain.click, evidence.definition.input, evidence.fit.input):
+    for event in (subject.explain.click, evidence.definition.input, evidence.fit.input, evidence.effort.input):
         event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **_PRIVATE)
 
 
@@ -99,8 +98,9 @@ def _wire_drawing(evidence: Evidence) -> None:
     evidence.colours.change(None, evidence.colours, None, js=_SET_COLOURS, **_PRIVATE)
 
 
-def _ask(class_idx: int | None, visit: Visit, path: str | None, definition: DefinitionName, fit: Fit) -> Request:
-    visit.wanted = Request(path, class_idx, definition, fit)
+def _ask(class_idx: int | None, visit: Visit, *wanted: Any) -> Request:
+    """The request for that photo path, definition, fit and effort."""
+    visit.wanted = Request(wanted[0], class_idx, *wanted[1:])
     return visit.wanted
 
 

@@ -34,9 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line")
     parser.add_argument("--layer", help="target layer (default: the last)")
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="photos to check the artefacts with")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="photos to calibrate and check with")
     parser.add_argument("--resize", type=_pixels, metavar="N", help="pixels of the short side before the crop")
     parser.add_argument("--crop", type=_pixels, metavar="N", help="pixels of the model's square input")
+    parser.add_argument("--no-int8", dest="int8", action="store_false", help="leave out the quantised model")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: artifacts/MODEL, or the checkpoint's name")
     return parser
 

@@ -1,7 +1,7 @@
 """From a model's name to an artefact directory."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -9,13 +9,14 @@ from typing import Any
 
 from torch import nn
 
-from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT, Manifest, Preprocessing, sha256
+from camcore.artifact import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, Preprocessing, Quantization, sha256
 from export.errors import ExportError
 from export.labels import imagenet_labels, numbered_labels, read_labels
 from export.models import ARCHITECTURES, RESNETS
 from export.parity import find_photos, measure
 from export.pretrained import default_weights, is_pretrained, pretrained
 from export.publish import staged
+from export.quantize import MAX_NOISE, MIN_SPEED_UP, quantize
 from export.trace import SplitClassifier, activation_shape, to_onnx, to_torchscript
 from export.weights import load_weights, number_of_classes, read_checkpoint
 
@@ -29,7 +30,8 @@ class ExportOptions:
     """What to export.
 
     `weights` is the name of pretrained weights or a checkpoint file, None for the model's default; `layer` None for
-    the last; `resize` and `crop`, in pixels, override what the weights were trained with.
+    the last; `resize` and `crop`, in pixels, override what the weights were trained with. `int8` adds a quantised
+    model.
     """
 
     model: str = "resnet50"
@@ -40,6 +42,7 @@ class ExportOptions:
     out: Path | None = None
     resize: int | None = None
     crop: int | None = None
+    int8: bool = True
 
     @property
     def checkpoint(self) -> Path | None:
@@ -74,7 +77,8 @@ def export_model(options: ExportOptions, progress: Callable[[str], None] = logge
         to_onnx(classifier.split, steps.crop, stage / ONNX)
         progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
         parity = measure(stage, classifier.eager, classifier.split, steps, photos)
-        manifest = _manifest(options.model, layer, steps, classifier, parity=parity, stage=stage)
+        int8 = _quantize(stage, steps, photos, progress) if options.int8 else None
+        manifest = _manifest(options.model, layer, steps, classifier, parity=parity, int8=int8, stage=stage)
         (stage / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     progress(f"wrote {options.directory}")
     return options.directory
@@ -105,7 +109,14 @@ def _load(options: ExportOptions, layer: str) -> _Classifier:
 
 
 def _manifest(
-    model: str, layer: str, steps: Preprocessing, classifier: _Classifier, *, parity: Mapping[str, Any], stage: Path
+    model: str,
+    layer: str,
+    steps: Preprocessing,
+    classifier: _Classifier,
+    *,
+    parity: Mapping[str, Any],
+    int8: Quantization | None,
+    stage: Path,
 ) -> Manifest:
     channels, height, width = activation_shape(classifier.split, steps.crop)
     return Manifest(
@@ -119,8 +130,24 @@ def _manifest(
         preprocessing=steps,
         parity=parity,
         versions={name: version(name) for name in _VERSIONS},
-        files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX)},
+        files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX, ONNX_INT8) if (stage / name).is_file()},
+        int8=int8,
     )
+
+
+def _quantize(
+    stage: Path, steps: Preprocessing, photos: Sequence[Path], progress: Callable[[str], None]
+) -> Quantization | None:
+    progress("quantising to int8, and comparing it with fp32 on other photos")
+    int8 = quantize(stage, steps, photos)
+    if int8 is None:
+        progress("no int8 model: there are no photos to calibrate it with (--photos DIR)")
+    elif not int8.used:
+        progress(
+            f"no int8 model: {int8.speed_up:.1f} times as fast as fp32, the error of its scores {int8.noise:.1%} of "
+            f"their variance; it would have to be {MIN_SPEED_UP} times as fast with at most {MAX_NOISE:.0%}"
+        )
+    return int8
 
 
 def _layer(options: ExportOptions) -> str:

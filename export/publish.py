@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
-from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT
+from camcore.artifact import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT
 from export.errors import ExportError
 
-_OURS = {MANIFEST, ONNX, TORCHSCRIPT}
+_OURS = {MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT}
 _PARTIAL = ".partial"
 _ABANDONED = 24 * 3600  # seconds after which what another machine left counts as abandoned
 

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from camcore import ArtifactError, Explainer, find_artifact
 from camcore.artifact import (
     MANIFEST,
     ONNX,
+    ONNX_INT8,
     TORCHSCRIPT,
     Manifest,
     Preprocessing,
+    Quantization,
     list_artifacts,
     read_manifest,
     sha256,
@@ -95,7 +98,9 @@ def test_the_manifest_of_an_export_tells_what_the_model_is(artifacts: Path) -> N
     manifest = read_manifest(directory)
     assert (manifest.model, manifest.weights, manifest.linear_head) == ("efficientnet_lite0", "package", True)
     assert (manifest.channels, manifest.map_size, len(manifest.labels)) == (1280, (7, 7), 1000)
-    assert manifest.files == {name: sha256(directory / name) for name in (TORCHSCRIPT, ONNX)}
+    assert manifest.int8 is not None
+    names = (TORCHSCRIPT, ONNX, ONNX_INT8) if manifest.int8.used else (TORCHSCRIPT, ONNX)
+    assert manifest.files == {name: sha256(directory / name) for name in names}
     verify(directory, manifest)
 
 
@@ -141,13 +146,27 @@ def test_a_manifest_of_another_format(tmp_path: Path, other: object) -> None:
     assert "its format is not 1" in refusal(directory)
 
 
-@pytest.mark.parametrize("name", json.loads(WRITTEN.to_json()))
+@pytest.mark.parametrize("name", sorted({*json.loads(WRITTEN.to_json())} - {"int8"}))
 def test_a_manifest_that_lacks_a_field(tmp_path: Path, name: str) -> None:
     directory = write(tmp_path / "lacking")
     values = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
     del values[name]
     (directory / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
     assert "export it again" in refusal(directory)
+
+
+def test_a_manifest_from_before_int8_is_read(tmp_path: Path) -> None:
+    directory = write(tmp_path / "older")
+    values = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    del values["int8"]
+    (directory / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
+    assert read_manifest(directory).int8 is None
+
+
+def test_what_was_measured_of_int8_comes_back(tmp_path: Path) -> None:
+    int8 = Quantization(True, 0.005, 0.999, 0.99, 2.9, 4, 0)
+    (tmp_path / MANIFEST).write_text(replace(WRITTEN, int8=int8).to_json(), encoding="utf-8")
+    assert read_manifest(tmp_path).int8 == int8
 
 
 @pytest.mark.parametrize("preprocessing", [{}, [], None, {"resize": 1}, {"mean": [0, 0, 0], "std": 1}])
@@ -193,7 +212,7 @@ def test_a_listed_file_that_is_no_model(exported: Path, name: str) -> None:
     (exported / name).write_bytes(b"abc")
     edit(exported, files={**read_manifest(exported).files, name: OF_ABC})
     with pytest.raises(ArtifactError, match="export it again") as caught:
-        Explainer.load(exported)
+        Explainer.load(exported).explain(Image.effect_noise((40, 40), 90).convert("RGB"), effort="exact")
     assert str(exported / name) in str(caught.value)
     assert "\n" not in str(caught.value)
 

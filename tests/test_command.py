@@ -40,16 +40,19 @@ def test_a_photo_gives_three_overlays_a_comparison_and_a_json_line(
     for each in record["explanations"]:
         assert set(each) == {
             "method", "class_idx", "name", "probability", "definition", "peak", "forwards", "channels",
-            "channels_alive", "seconds", "map",
+            "channels_alive", "seconds", "map", "effort", "precision", "fidelity_estimate",
         }  # fmt: skip
         assert (each["class_idx"], each["name"]) == (22, "bald eagle")
         heatmap = np.load(each["map"])
         assert heatmap.dtype == np.float32
         assert (heatmap.shape, heatmap.min(), heatmap.max()) == ((224, 224), 0, 1)
     gradient, _, score = record["explanations"]
-    assert [gradient[key] for key in ("definition", "forwards", "channels", "channels_alive")] == [None] * 4
-    assert (score["definition"], score["channels"]) == ("paper", 1280)
-    assert score["forwards"] == score["channels_alive"] < 1280
+    own = ("definition", "forwards", "channels", "channels_alive", "effort", "precision", "fidelity_estimate")
+    assert [gradient[key] for key in own] == [None] * 7
+    assert (score["definition"], score["channels"], score["effort"]) == ("paper", 1280, "fast")
+    assert 32 <= score["forwards"] <= 320 < score["channels_alive"] < 1280
+    assert score["precision"] in ("fp32", "int8", "int8+fp32")
+    assert 0.9 < score["fidelity_estimate"] < 1
     assert sum(each["seconds"] for each in record["explanations"]) <= record["seconds"]
     stem = Path(eagle).stem
     written = sorted(path.name for path in Path("explanations").iterdir())

@@ -25,6 +25,7 @@ PROGRESS = [
     "tracing into TorchScript",
     "exporting to ONNX",
     "comparing both with the eager model, on random input and 2 photos",
+    "quantising to int8, and comparing it with fp32 on other photos",
     "wrote {out}",
 ]
 
@@ -36,6 +37,11 @@ def _start(*arguments: object, torch_home: Path | None = None) -> subprocess.Pop
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+def _steps(stderr: str) -> list[str]:
+    """What was said, but for whether the int8 model was worth keeping, which depends on the machine."""
+    return [line for line in stderr.splitlines() if not line.startswith("no int8 model: ")]
 
 
 def _wait(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -69,7 +75,7 @@ def test_the_default_is_resnet50_with_v2_from_torchvisions_cache(resnet50_checkp
     (cache / "resnet50-11ad3fa6.pth").symlink_to(resnet50_checkpoint)
     out = tmp_path / "out" / "resnet50"
     status, stdout, stderr = _wait(_start("--crop", 64, "--out", out, torch_home=tmp_path / "torch"))
-    assert stderr.splitlines() == [line.format(model="resnet50", out=out) for line in PROGRESS]
+    assert _steps(stderr) == [line.format(model="resnet50", out=out) for line in PROGRESS]
     assert (status, stdout) == (0, "")
     assert _is_whole(out)
     manifest = read_manifest(out)
@@ -125,7 +131,7 @@ def test_a_killed_export_leaves_the_old_artefact_and_two_at_once_a_whole_one(
     }
     for model, rival in rivals.items():
         status, stdout, stderr = _wait(rival)
-        assert stderr.splitlines() == [line.format(model=model, out=out) for line in PROGRESS]
+        assert _steps(stderr) == [line.format(model=model, out=out) for line in PROGRESS]
         assert (status, stdout) == (0, "")
     assert _is_whole(out)
     assert read_manifest(out).model in rivals

@@ -248,7 +248,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("room", "step"), [(8_000, "tracing into TorchScript"), (24_000, "exporting to ONNX"), (33_000, "comparing both")]
+    ("room", "step"), [(8_000, "tracing into TorchScript"), (24_000, "exporting to ONNX"), (33_000, "quantising")]
 )
 def test_a_full_disk_is_one_sentence_and_keeps_the_old_artefact(
     room: int, step: str, small_disk: Path, tiny: ExportOptions
@@ -260,7 +260,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_artefact(
     steps: list[str] = []
     with pytest.raises(ExportError) as refusal:
         export_model(replace(tiny, out=directory), progress=steps.append)
-    assert steps[-1].startswith(step)
+    assert [said for said in steps if not said.startswith("no int8 model")][-1].startswith(step)
     assert str(refusal.value) == (
         f"{directory} cannot be written (No space left on device): make room or choose another --out"
     )

@@ -65,7 +65,7 @@ def case(
     passed, class_idx = lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
     gradient_maps = {e.method: e.heatmap for e in lite0.explain(passed, class_idx, ["grad-cam", "grad-cam++"])}
     score_cams = {
-        definition: lite0.explain(passed, class_idx, ["score-cam"], definition=definition)[0].heatmap
+        definition: lite0.explain(passed, class_idx, ["score-cam"], definition=definition, effort="exact")[0].heatmap
         for definition in COMPARED
     }
     return Case(passed, class_idx, network.eval(), gradient_maps, score_cams)

@@ -1,5 +1,6 @@
 """Score-CAM against a plain loop in torch, and what must hold whatever the network."""
 
+import weakref
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -17,8 +18,18 @@ from torch.nn import functional
 
 from camcore import DEFINITIONS, Explainer, ForwardPass, open_photo
 from camcore.artifact import ONNX
+from camcore.effort import Rule
 from camcore.heatmap import to_heatmap
-from camcore.score_cam import alive_channels, channel_weights, masks, score_cam, scores, softmax
+from camcore.score_cam import (
+    DefinitionName,
+    QuickForward,
+    alive_channels,
+    channel_weights,
+    log_weights,
+    masks,
+    score_cam,
+    softmax,
+)
 from camcore.scores import Scorer
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch
@@ -147,7 +158,8 @@ def test_chosen_channels_of_resnet50_score_as_in_the_loop(
     chosen, definition = passed.activations[alive], DEFINITIONS[preset]
     *_, last = score_cam(passed.x, chosen, class_idx, forward, definition=definition)
     found = np.empty(12)
-    found[alive_channels(chosen)] = scores(np.concatenate(forward.logits), class_idx, definition)
+    logarithms = log_weights(np.concatenate(forward.logits), class_idx, definition)
+    found[alive_channels(chosen)] = logarithms if BY_HAND[preset][0] == "logit" else np.exp(logarithms)
     assert np.ptp(expected) > 1e-2 * np.abs(expected).max(), "the scores must differ for this to show anything"
     assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     assert_allclose(to_heatmap(last.cam, (224, 224))[0], heatmap_by_torch(expected_cam), atol=1e-4)
@@ -160,7 +172,7 @@ def test_all_channels_of_lite0_equal_the_loop(
     passed = lite0.forward(open_photo(imagenet_photos[17]))
     alive = [channel for channel in passed.activations if np.unique(channel).size > 1]
     _, expected = loop(passed.x, np.stack(alive), EAGLE, lambda x: eager_lite0(x)[0], "paper")
-    (explanation,) = lite0.explain(passed, EAGLE, ["score-cam"])
+    (explanation,) = lite0.explain(passed, EAGLE, ["score-cam"], effort="exact")
     assert explanation.forwards == explanation.channels_alive == len(alive)
     assert explanation.peak == pytest.approx(expected.max(), rel=1e-4)
     assert_allclose(explanation.heatmap, heatmap_by_torch(expected), atol=1e-4)
@@ -218,6 +230,121 @@ def test_nothing_runs_before_the_first_map_is_asked_for_and_closing_stops_the_wo
     assert list(steps) == []
 
 
+UNTIL_ALL_RUN = Rule(limit=1000, enough=2.0)  # a fidelity that is never reached
+
+
+def quick(small: Small, forward: Forward | None = None) -> QuickForward:
+    """A forward whose logits are a tenth too large."""
+    return QuickForward(forward or (lambda x: np.float32(1.1) * small.forward(x)), noise=0.01, speed_up=2.0)
+
+
+@pytest.mark.parametrize("preset", BY_HAND)
+@pytest.mark.parametrize("chunk", [1, 4, 8])
+@pytest.mark.parametrize("quickly", [False, True])
+def test_an_estimate_from_every_channel_is_the_exhaustive_map(preset: str, chunk: int, quickly: bool) -> None:
+    small = Small()
+    *_, last = score_cam(
+        small.x,
+        small.activations,
+        3,
+        small.forward,
+        definition=DEFINITIONS[preset],
+        rule=UNTIL_ALL_RUN,
+        quick=quick(small) if quickly else None,
+        chunk=chunk,
+    )
+    assert (last.fidelity, last.done, last.exact_forwards) == (1, True, 6)
+    assert_allclose(last.cam, final(small, preset), rtol=1e-4, atol=1e-7)
+
+
+def test_a_limit_is_kept_and_one_that_leaves_none_out_is_exhaustive() -> None:
+    small = Small()
+    for limit, expected in ((1, [1]), (4, [2, 2]), (5, [2, 2, 1]), (6, [2, 2, 2]), (99, [2, 2, 2])):
+        forward = Counting(small.forward)
+        steps = list(score_cam(small.x, small.activations, 3, forward, rule=Rule(limit), chunk=2))
+        assert forward.batches == expected
+        assert [step.done for step in steps] == [False] * (len(steps) - 1) + [True]
+        assert steps[-1].fidelity == (1 if limit >= 6 else None)
+
+
+def test_quick_forwards_are_run_where_they_tell_more_and_dead_channels_never() -> None:
+    small = Small()
+    exact, quickly = Counting(small.forward), Counting(small.forward)
+    steps = list(
+        score_cam(small.x, small.activations, 3, exact, rule=UNTIL_ALL_RUN, quick=quick(small, quickly), chunk=3)
+    )
+    assert steps[0].precision == "int8"
+    assert steps[-1].precision == "int8+fp32"
+    assert sum(exact.batches) == 6
+    assert 1 <= sum(quickly.batches) <= 6
+    assert steps[-1].forwards == sum(exact.batches) + sum(quickly.batches)
+    assert {step.channels_alive for step in steps} == {6}
+
+
+def test_the_same_is_the_same_again() -> None:
+    def maps() -> list[Array]:
+        small = Small()
+        return [s.cam for s in score_cam(small.x, small.activations, 3, small.forward, rule=Rule(5), chunk=2)]
+
+    for first, second in zip(maps(), maps(), strict=True):
+        assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("preset", BY_HAND)
+def test_a_class_whose_score_never_moves(preset: str) -> None:
+    small = Small()
+
+    def forward(x: Array) -> Array:
+        return np.full((len(x), 5), 2.5, np.float32)
+
+    definition = DEFINITIONS[preset]
+    *_, last = score_cam(small.x, small.activations, 3, forward, definition=definition, rule=Rule(3), chunk=2)
+    *_, exhaustive = score_cam(small.x, small.activations, 3, forward, definition=definition)
+    assert_allclose(last.cam, exhaustive.cam, rtol=1e-4)
+
+
+def test_a_photo_with_one_live_channel() -> None:
+    small = Small()
+    small.activations[:-1] = 0
+    for rule in (None, UNTIL_ALL_RUN, Rule(1)):
+        (only,) = score_cam(small.x, small.activations, 3, small.forward, rule=rule, chunk=8)
+        assert (only.forwards, only.channels_alive, only.fidelity, only.done) == (1, 1, 1, True)
+        assert_allclose(only.cam, small.activations[-1], rtol=1e-5)
+
+
+def test_closing_stops_within_a_chunk_and_frees_the_memory() -> None:
+    small = Small()
+    forward = Counting(small.forward)
+    batches, held = forward.batches, weakref.ref(forward)
+    steps = score_cam(small.x, small.activations, 3, forward, rule=UNTIL_ALL_RUN, chunk=2)
+    next(steps)
+    del forward
+    assert held() is not None
+    steps.close()
+    assert held() is None, "and with it all else that the generator held"
+    assert batches == [2]
+
+
+@pytest.mark.parametrize("definition", ["paper", "probability"])
+@pytest.mark.parametrize("photo", [0, 14, 17])
+def test_the_fast_map_of_lite0_is_like_the_exhaustive_one_and_says_so(
+    definition: DefinitionName, photo: int, lite0: Explainer, imagenet_photos: list[Path]
+) -> None:
+    passed = lite0.forward(open_photo(imagenet_photos[photo]))
+    fast, exact = (
+        lite0.explain(passed, None, ["score-cam"], definition=definition, effort=effort)[0]
+        for effort in ("fast", "exact")
+    )
+    assert fast.forwards is not None
+    assert exact.forwards is not None
+    assert fast.forwards <= 320 < exact.forwards
+    correlation = np.corrcoef(fast.heatmap.ravel(), exact.heatmap.ravel())[0, 1]
+    assert correlation >= 0.99
+    assert fast.fidelity_estimate is not None
+    assert fast.fidelity_estimate - correlation < 0.005
+    assert (exact.precision, exact.fidelity_estimate) == ("fp32", 1)
+
+
 def test_maps_already_yielded_stay_as_they_were() -> None:
     small = Small()
     steps = score_cam(small.x, small.activations, 3, small.forward, chunk=2)
@@ -268,10 +395,10 @@ def test_a_channel_that_varies_by_rounding_alone_still_has_a_finite_mask(
 def test_scores_and_weights_by_hand() -> None:
     logits = np.log(np.array([[1, 3], [1, 1], [6, 2]], np.float32))
     paper, probability = DEFINITIONS["paper"], DEFINITIONS["probability"]
-    assert_allclose(scores(logits, 1, paper), np.log([3, 1, 2]), rtol=1e-6)
-    assert_allclose(scores(logits, 1, probability), [3 / 4, 1 / 2, 1 / 4], rtol=1e-6)
+    assert_allclose(log_weights(logits, 1, paper), np.log([3, 1, 2]), rtol=1e-6)
+    assert_allclose(log_weights(logits, 1, probability), np.log([3 / 4, 1 / 2, 1 / 4]), rtol=1e-6)
     assert_allclose(channel_weights(np.log([3.0, 1, 2]), paper), [1 / 2, 1 / 6, 1 / 3])
-    assert_array_equal(channel_weights(np.array([0.75, 0.5, 0.25]), probability), [0.75, 0.5, 0.25])
+    assert_allclose(channel_weights(np.log([0.75, 0.5, 0.25]), probability), [0.75, 0.5, 0.25])
 
 
 @given(arrays(np.float64, st.integers(1, 9), elements=st.floats(-500, 500)), st.floats(-1000, 1000))
