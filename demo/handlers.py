@@ -73,8 +73,10 @@ def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Pl
     """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
     What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
-    for something else, or when the generator is closed.
+    for something else, or when the generator is closed. A run that begins after that shows nothing.
     """
+    if visit.wanted != request:
+        return
     if request.path is None:
         yield Plate()
         return

@@ -17,14 +17,15 @@ SETTINGS = "How it is computed"
 DEFINITION = "Score-CAM as defined in"
 DEFINITION_HINT = "Public implementations differ; each choice reproduces one of them."
 EFFORT = "Score-CAM runs"
-EFFORT_HINT = "Fidelity estimates how alike the two are: the correlation of the fast map with the exhaustive one."
+EFFORT_HINT = "The fast map predicts the channels that it does not run."
 EFFORTS = {"fast": "Until the map hardly changes", "exact": "Every channel, exhaustively"}
 FIT = "What the model is shown"
 
 METHOD_HINTS = {
     "grad-cam": "Weighs each feature by its average gradient.",
     "grad-cam++": "Weighs where a feature's gradient is positive; kinder to several animals.",
-    "score-cam": "Hides all but one feature at a time and asks the model again. No gradients.",
+    "score-cam": "Hides all but one feature at a time and asks the model again. No gradients. "
+    "Fidelity estimates the correlation with the map from all features.",
 }
 FITS = {"crop": "The centre square, as it was trained", "squash": "The whole photo, squeezed"}
 

@@ -101,6 +101,10 @@ def test_a_stopped_run_ends_within_a_chunk(lite0: Explainer, eagle: str) -> None
     assert run_last - run_then <= 8
 
 
+def test_a_run_that_begins_after_stop_leaves_the_page_as_it_is(lite0: Explainer, eagle: str) -> None:
+    assert list(explain(lite0, Visit(None), Request(eagle))) == []
+
+
 def test_a_newer_request_ends_a_run_without_a_word(lite0: Explainer, eagle: str) -> None:
     request = Request(eagle)
     visit = Visit(request)

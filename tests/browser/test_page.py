@@ -52,10 +52,13 @@ def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: S
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path) -> None:
+def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path, screenshot: Screenshot) -> None:
+    run_every_channel(page)
     upload(page, eagle)
     expect(page.locator("#map-1 img.heat")).to_be_visible()
     before = page.locator("#map-2 .frame").bounding_box()
+    expect(page.locator("#status")).to_contain_text(re.compile(r"Score-CAM so far: \d+ of \d+ channels"))
+    screenshot("refining")
     pictures = set()
     while "Done" not in page.locator("#status").inner_text():
         if page.locator("#map-2 img.heat").count():
@@ -93,12 +96,10 @@ def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
     expect(page.locator("#map-0 figcaption")).to_contain_text("goldfinch")
 
 
-def test_stop_keeps_what_was_run_and_the_page_goes_on(page: Page, eagle: Path, screenshot: Screenshot) -> None:
+def test_stop_keeps_what_was_run_and_the_page_goes_on(page: Page, eagle: Path) -> None:
     run_every_channel(page)
     upload(page, eagle)
     expect(page.locator("#map-2 img.heat")).to_be_visible()
-    expect(page.locator("#status")).to_contain_text(re.compile(r"Score-CAM so far: \d+ of \d+ channels"))
-    screenshot("refining")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped.")
     page.wait_for_timeout(1500)
