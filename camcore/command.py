@@ -41,6 +41,7 @@ class Options:
     effort: Effort
     fit: Fit
     out: Path
+    threads: int | None
     opacity: float
     colour_map: ColourMap
     save_maps: bool
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 0 if all was done, 1 if some photos failed, 2 if nothing could be done."""
     options = _parse(arguments)
     try:
-        explainer = Explainer.load(find_artifact(options.artifacts, options.model))
+        explainer = Explainer.load(find_artifact(options.artifacts, options.model), options.threads)
         wanted = options.wanted_class
         class_idx = None if wanted is None else find_class(explainer.manifest.labels, wanted)
         make_folder(options.out)
@@ -88,8 +89,9 @@ def _explain(explainer: Explainer, file: str, stem: str, class_idx: int | None, 
     records = [_save(explanation, passed, options.out / stem, options) for explanation in explanations]
     manifest = explainer.manifest
     source = f"{Path(file).name}  ·  {manifest.model} {manifest.weights}, {manifest.target_layer}"
-    if "score-cam" in options.methods:
-        source += f"  ·  Score-CAM as in “{options.definition}”, effort {options.effort}"
+    for explanation in explanations:
+        if explanation.method == "score-cam":
+            source += f"  ·  Score-CAM as in “{options.definition}”, {options.effort}, {explanation.precision}"
     picture = draw_comparison(
         passed.view.image, explanations, source, opacity=options.opacity, colour_map=options.colour_map
     )
@@ -161,6 +163,7 @@ def _parse(arguments: list[str] | None) -> Options:
     )
     explain.add_argument("--fit", choices=FITS, default="crop", help="; ".join(f"{k}: {v}" for k, v in FITS.items()))
     explain.add_argument("--out", type=Path, default=Path("explanations"), metavar="DIR", help="default: explanations")
+    explain.add_argument("--threads", type=_count, metavar="N", help="of the forwards (default: the cores there are)")
     explain.add_argument("--opacity", type=_share, default=OPACITY, help=f"of the hottest pixel (default: {OPACITY})")
     explain.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="default: inferno")
     explain.add_argument("--save-maps", action="store_true", help="also write each heatmap as .npy, float32 in [0, 1]")
@@ -175,6 +178,13 @@ def _effort(text: str) -> Effort:
         return read_effort(text)
     except EffortError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
 
 
 def _share(text: str) -> float:

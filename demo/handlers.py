@@ -60,6 +60,10 @@ class Visit:
 
     wanted: Request | None = None
 
+    def wants(self, request: Request) -> bool:
+        """Whether that request is still the newest."""
+        return self.wanted == request
+
 
 def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, str]:
     """The class meant by what was chosen or typed, or None and a sentence that says what is wrong with it."""
@@ -75,7 +79,7 @@ def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Pl
     What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
     for something else, or when the generator is closed. A run that begins after that shows nothing.
     """
-    if visit.wanted != request:
+    if not visit.wants(request):
         return
     if request.path is None:
         yield Plate()
@@ -85,7 +89,7 @@ def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Pl
         for plate in _fill(explainer, request, request.path):
             if visit.wanted is None:
                 yield replace(plate, status=text.STOPPED, running=False)
-            if visit.wanted != request:
+            if not visit.wants(request):
                 return
             if plate.due:
                 yield plate

@@ -1,17 +1,22 @@
 """The benchmarks run and print what they promise; what they measure is never a reason to fail."""
 
 import re
+import shutil
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
 
-from tests.bench import peers
+from tests.bench import peers, scaling
 from tests.bench.__main__ import BENCHES, main
+from tests.bench.estimators import ESTIMATORS
 from tests.bench.libraries import GradCam, TorchCam
 from tests.bench.scene import Scene, bundled_photo, open_scene, prepare_scene
-from tests.bench.table import FEATURES, Figures, draw_table
+from tests.bench.table import FEATURES, Fast, Figures, draw_table
 from tests.bench.timing import Sample, in_turns
 
 COLUMNS = ("camcore", "grad-cam", "torchcam")
@@ -25,6 +30,18 @@ FIGURES = Figures(
     complete={"camcore": [10.0, 20.0, 40.0], "grad-cam": [30.0, 62.0, 400.0], "torchcam": [30.0, 60.0, 120.0]},
     peaks={"camcore": 1.1, "grad-cam": 4.2, "torchcam": 1.6},
     gradients={name: [Sample(0.03, 1)] * 3 for name in COLUMNS} | {FEATURES: [Sample(0.02, 1)] * 3},
+)
+
+
+FAST = Fast(
+    forwards=80,
+    samples={
+        "three": [Sample(0.5, 2)] * 3,
+        "first": [Sample(0.2, 2)] * 3,
+        "fp32": [Sample(3.0, 2), Sample(6.0, 2), Sample(90.0, 2)],
+        "int8": [Sample(1.0, 2), Sample(2.0, 2), Sample(10.0, 2)],
+    },
+    peak=1.2,
 )
 
 
@@ -44,7 +61,7 @@ def test_help_lists_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
     assert stopped.value.code == 0
     printed = capsys.readouterr().out
     for name, what in BENCHES.items():
-        assert f"{name}  {what}" in printed
+        assert re.search(rf"{name} +{re.escape(what)}", printed)
         assert callable(import_module(f"tests.bench.{name}").main)
 
 
@@ -54,7 +71,9 @@ def test_peers_prints_every_figure(
 ) -> None:
     monkeypatch.setattr(peers, "prepare_scene", lambda *_: scene)  # exported once for this file
     monkeypatch.setattr(peers, "_GRADIENT_ROUNDS", 1)
-    assert main(["peers", "--model", "resnet18", "--channels", "8", "--rounds", "1"]) == 0
+    monkeypatch.setattr(peers, "_FAST_ROUNDS", 1)
+    arguments = ["--model", "resnet18", "--channels", "8", "--rounds", "1", "--forwards", "16"]
+    assert main(["peers", *arguments]) == 0
     table = rows(capsys.readouterr().out)
     assert table.pop("") == [*COLUMNS, "target"]
     assert table.pop("---")
@@ -65,9 +84,14 @@ def test_peers_prints_every_figure(
         "peak memory of a fresh process",
         "Grad-CAM and Grad-CAM++ together",
         "… against one `features` forward",
+        "three methods",
+        "… faster than theirs by",
+        "… until the first Score-CAM",
+        "… peak memory of a fresh process",
+        "exhaustive in int8",
     ]
-    for label, (*values, _) in table.items():
-        for value in values[label.endswith("faster by") :]:
+    for values in table.values():
+        for value in filter(None, values[:-1]):
             # so few channels on a busy machine can extrapolate to less than nothing
             assert re.fullmatch(r"-?\d+(\.\d+)?( s| ms| GB| ×)?", value), value
 
@@ -95,7 +119,7 @@ def test_extrapolation_counts_the_fixed_cost_once() -> None:
 
 
 def test_table_takes_ratios_round_by_round() -> None:
-    table = draw_table(FIGURES)
+    table = draw_table(FIGURES, FAST)
     printed = rows(table)
     assert printed["… camcore is faster by"] == ["", "3.10 ×", "3.00 ×", "at least 3.0 (met); 3.5 (missed)"]
     assert printed["Score-CAM, 2,048 channels, extrapolated from 64"][:2] == ["20.0 s", "62.0 s"]
@@ -103,8 +127,68 @@ def test_table_takes_ratios_round_by_round() -> None:
     assert printed["… against one `features` forward (20 ms)"] == ["1.50 ×"] * 3 + ["camcore at most 1.5 (met)"]
 
 
+def test_the_fast_comparison_stands_beside_the_peers_three_methods() -> None:
+    printed = rows(draw_table(FIGURES, FAST))
+    assert printed["three methods, Score-CAM fast (80 forwards)"] == [
+        "0.50 s", "62.0 s", "60.0 s", "camcore at most 1.0 s (met)"
+    ]  # fmt: skip
+    assert printed["… faster than theirs by"] == ["", "124 ×", "120 ×", "at least 120 (met)"]
+    assert printed["… until the first Score-CAM"][-1] == "camcore at most 0.3 s (met)"
+    assert printed["… peak memory of a fresh process"][-1] == "camcore at most 1.1 GB (missed)"
+    assert printed["exhaustive in int8, faster than in fp32 by"] == ["3.00 ×", "", "", "at least 2.7 (met)"]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_fidelity_prints_a_row_a_photo_and_draws_every_estimator(
+    artifacts: Path, animal_photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(animal_photos[0], tmp_path / "photos")
+    (tmp_path / "photos" / "notes.txt").write_text("no photo")
+    arguments = [str(tmp_path / "photos"), "--artifact", str(artifacts / "efficientnet_lite0")]
+    assert main(["fidelity", *arguments, "--plot", str(tmp_path / "curves.png")]) == 0
+    printed = capsys.readouterr()
+    assert "notes.txt" in printed.err
+    lines = [line for line in printed.out.splitlines() if line.startswith("| lion.jpg")]
+    assert [line.split("|")[2].strip() for line in lines] == ["paper", "probability"]
+    assert all(float(line.split("|")[-2]) > 0.98 for line in lines)
+    assert "correlation, 5th percentile" in rows(printed.out)
+    with Image.open(tmp_path / "curves.png") as picture:
+        assert picture.width > 1000
+
+
+def test_fidelity_of_a_folder_without_photos_says_so(
+    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fidelity", str(tmp_path), "--artifact", str(artifacts / "efficientnet_lite0")]) == 2
+    assert capsys.readouterr().err == f"{tmp_path} holds no readable photo\n"
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_ends_in_the_exhaustive_weights(name: str) -> None:
+    activations = np.random.default_rng(0).uniform(0, 3, (20, 4, 5)).astype(np.float32)
+    true = np.linspace(-2, 3, 20)
+    estimator = ESTIMATORS[name](activations)
+    for _ in range(3):
+        runs = estimator.choose(8)
+        estimator.observe(true[[run.channel for run in runs]])
+    assert_array_equal(estimator.log_weights, true)
+
+
+def test_scaling_prints_three_tables(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scaling, "prepare_scene", lambda *_: scene)
+    monkeypatch.setattr(scaling, "_CHUNKS", (8,))
+    assert main(["scaling", "--model", "resnet18", "--forwards", "16", "--photos", "21"]) == 0
+    printed = capfd.readouterr().out
+    for head in ("| channels | fast |", "| chunk | fast |", "| 21 explanations in a row |"):
+        assert head in printed
+    assert re.search(r"\| memory after them \| \d\.\d+ GB", printed)
+
+
 def test_table_of_a_full_run_does_not_speak_of_extrapolation() -> None:
-    printed = rows(draw_table(replace(FIGURES, channels=2048, memory_channels=2048)))
+    printed = rows(draw_table(replace(FIGURES, channels=2048, memory_channels=2048), FAST))
     assert "Score-CAM, 2,048 channels" in printed
     assert "peak memory of a fresh process" in printed
 

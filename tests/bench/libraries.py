@@ -16,6 +16,8 @@ from tests.bench.scene import Scene
 if TYPE_CHECKING:
     import torch
 
+    from camcore import ForwardPass
+
 
 class Library(Protocol):
     """One library with its model and photo loaded."""
@@ -40,10 +42,14 @@ class Camcore:
 
     def __init__(self, scene: Scene):
         from camcore import Explainer, open_photo
+        from camcore.artifact import ONNX, ONNX_INT8
+        from camcore.scores import Scorer
 
         self._class_idx = scene.class_idx
+        self._scorers = {"fp32": Scorer(scene.artifact / ONNX), "int8": Scorer(scene.artifact / ONNX_INT8)}
         self._explainer = Explainer.load(scene.artifact)
         self._photo = open_photo(scene.photo)
+        self._passed: ForwardPass | None = None
 
     def forwards(self, channels: int) -> int:
         from camcore.score_cam import alive_channels
@@ -53,12 +59,32 @@ class Camcore:
     def score_cam(self, channels: int) -> None:
         passed = self._explainer.forward(self._photo)
         passed = replace(passed, activations=passed.activations[:channels])
-        self._explainer.explain(passed, self._class_idx, ("score-cam",))
+        self._explainer.explain(passed, self._class_idx, ("score-cam",), effort="exact")
 
     def begin_score_cam(self, forwards: int | None) -> None:
-        for explanation in self._explainer.stream(self._photo, self._class_idx):  # all three methods
+        # all three methods
+        for explanation in self._explainer.stream(self._photo, self._class_idx, effort="exact"):
             if forwards is not None and (explanation.forwards or 0) >= forwards:
                 break
+
+    def three_methods(self, forwards: int) -> None:
+        """All three methods, Score-CAM with so many forwards: from the decoded photo to three heatmaps."""
+        self._explainer.explain(self._photo, self._class_idx, effort=forwards)
+
+    def exhaustive(self, channels: int, precision: str) -> None:
+        """Score-CAM on every one of the first `channels` channels, in that precision."""
+        from camcore.score_cam import score_cam
+
+        if self._passed is None:
+            self._passed = self._explainer.forward(self._photo)  # of all channels' time, not of these few
+        forward = self._scorers[precision].logits
+        for _ in score_cam(self._passed.x, self._passed.activations[:channels], self._class_idx, forward):
+            pass
+
+    def until_first_score_cam(self) -> None:
+        """From the decoded photo to the gradient methods' heatmaps and the first of Score-CAM."""
+        with contextlib.closing(self._explainer.stream(self._photo, self._class_idx)) as steps:  # type: ignore[type-var]
+            next(step for step in steps if step.method == "score-cam")
 
     def gradient_methods(self) -> None:
         self._explainer.explain(self._photo, self._class_idx, ("grad-cam", "grad-cam++"))
@@ -132,7 +158,16 @@ class TorchCam(_Eager):
                 extractor(self._class_idx, self._model(self._x))
 
 
+class CamcoreFast(Camcore):
+    """This project as it is used: not all channels, and quickly."""
+
+    def begin_score_cam(self, forwards: int | None) -> None:
+        self._explainer.explain(self._photo, self._class_idx, effort=forwards or "fast")
+
+
 LIBRARIES: dict[str, type[Library]] = {"camcore": Camcore, "grad-cam": GradCam, "torchcam": TorchCam}
+FAST = "camcore, fast"
+ALONE = LIBRARIES | {FAST: CamcoreFast}  # all that can be run in a process of its own
 
 
 class _BrokenOffError(Exception):

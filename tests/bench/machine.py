@@ -32,6 +32,12 @@ def peak_memory() -> float:
     return int(kilobytes[0]) * 1024 / 1e9 if kilobytes else float("nan")
 
 
+def resident_memory() -> float:
+    """Resident memory of this process now (VmRSS), in GB of 10^9 bytes; NaN where no Linux tells it."""
+    kilobytes = _field("/proc/self/status", "VmRSS").split()
+    return int(kilobytes[0]) * 1024 / 1e9 if kilobytes else float("nan")
+
+
 def _field(path: str, name: str) -> str:
     """Value of the first `name: value` line of a file, or "" if there is none."""
     if not Path(path).is_file():

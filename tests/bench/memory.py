@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.bench.libraries import LIBRARIES
+from tests.bench.libraries import ALONE
 from tests.bench.machine import peak_memory
 from tests.bench.scene import Scene, open_scene
 from tests.bench.timing import Sample, timed
@@ -35,7 +35,7 @@ def run_alone(scene: Scene, library: str, forwards: int | None) -> Alone:
 def main(arguments: list[str]) -> int:
     """Load, run, and print seconds, busy cores and GB as a JSON list."""
     root, name, *forwards = arguments
-    library = LIBRARIES[name](open_scene(Path(root)))
+    library = ALONE[name](open_scene(Path(root)))
     sample = timed(partial(library.begin_score_cam, int(forwards[0]) if forwards else None))
     print(json.dumps([sample.seconds, sample.cores, peak_memory()]))
     return 0

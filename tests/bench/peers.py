@@ -9,14 +9,17 @@ from functools import partial
 from pathlib import Path
 
 from export.models import RESNETS
-from tests.bench.libraries import LIBRARIES, Library
+from tests.bench.fidelity import median_forwards
+from tests.bench.libraries import FAST, LIBRARIES, Camcore, Library
 from tests.bench.memory import run_alone
-from tests.bench.scene import Scene, bundled_photo, prepare_scene
-from tests.bench.table import FEATURES, Figures, draw_table
+from tests.bench.scene import Scene, bundled_photo, imagenet_photos, prepare_scene
+from tests.bench.table import FEATURES, Fast, Figures, draw_table
 from tests.bench.timing import Sample, in_turns
 
 _FEW = 1  # channels of the run that tells the fixed cost
 _MEMORY_RUNS = 4  # times the channels that are timed: by then torchcam has peaked
+_FAST_ROUNDS = 7
+_PRECISION_CHANNELS = 64
 _GRADIENT_ROUNDS = 5  # of the gradient methods to one of Score-CAM: they take milliseconds
 
 
@@ -26,8 +29,10 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
         _say(f"exporting a {options.model} of seeded weights")
         scene = prepare_scene(Path(folder), options.model, options.photo or bundled_photo())
+        forwards = options.forwards or _forwards_of_the_fast_rule(Path(folder), options.photos)
         figures = _all_channels(scene, options) if options.full else _some_channels(scene, options)
-    print(draw_table(figures))
+        fast = _fast(scene, forwards, figures)
+    print(draw_table(figures, fast))
     return 0
 
 
@@ -87,6 +92,33 @@ def _some_channels(scene: Scene, options: argparse.Namespace) -> Figures:
     )
 
 
+def _forwards_of_the_fast_rule(folder: Path, photos: Path | None) -> int:
+    """The median on real photos with EfficientNet-Lite0: a network of random weights has no such number."""
+    from camcore import Explainer
+    from export.pipeline import ExportOptions, export_model
+
+    paths = sorted(photos.iterdir()) if photos else imagenet_photos()
+    _say(f"the fast rule on {len(paths)} photos, with EfficientNet-Lite0")
+    lite0 = export_model(ExportOptions("efficientnet_lite0", out=folder / "lite0"))
+    return median_forwards(Explainer.load(lite0), paths)
+
+
+def _fast(scene: Scene, forwards: int, figures: Figures) -> Fast:
+    """The three methods with so many forwards, and all channels of a chunk or two in int8 and in fp32, in turns."""
+    _say(f"three methods, {forwards} forwards, in a fresh process")
+    peak = run_alone(scene, FAST, forwards).peak
+    camcore = Camcore(scene)
+    _say("three methods, the first Score-CAM, and int8 against fp32, in turns")
+    works = {
+        "three": partial(camcore.three_methods, forwards),
+        "first": camcore.until_first_score_cam,
+        "fp32": partial(camcore.exhaustive, _PRECISION_CHANNELS, "fp32"),
+        "int8": partial(camcore.exhaustive, _PRECISION_CHANNELS, "int8"),
+    }
+    samples = in_turns(works, _FAST_ROUNDS)
+    return Fast(forwards, samples, peak)
+
+
 def _extrapolate(library: Library, few: list[Sample], some: list[Sample], channels: int, total: int) -> list[float]:
     """Seconds for `total` channels, a round each: the fixed cost once, the rest in proportion to the forwards."""
     first, measured, wanted = (library.forwards(count) for count in (_FEW, channels, total))
@@ -133,6 +165,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, metavar="N", help="default: 9, with --full 1")
     parser.add_argument(
         "--model", choices=RESNETS, default="resnet50", help="default: resnet50, for which the targets are"
+    )
+    parser.add_argument("--forwards", type=_positive, metavar="N", help="of the fast rule (default: measured, on:)")
+    parser.add_argument(
+        "--photos", type=Path, metavar="DIR", help="default: the 20 photos of ImageNet that the package foolbox carries"
     )
     parser.add_argument("--photo", type=Path, metavar="FILE", help="default: the lion that the package gradio carries")
     return parser.parse_args(arguments)

@@ -62,8 +62,18 @@ def prepare_scene(root: Path, model: str, photo: Path) -> Scene:
 
 
 def bundled_photo() -> Path:
-    """The lion that the package gradio carries, found without importing it."""
-    spec = find_spec("gradio")
+    """The lion that the package gradio carries."""
+    return _package("gradio") / "media_assets" / "images" / "lion.jpg"
+
+
+def imagenet_photos() -> list[Path]:
+    """The 20 photos of ImageNet that the package foolbox carries."""
+    return sorted((_package("foolbox") / "data").glob("imagenet_*.jpg"))
+
+
+def _package(name: str) -> Path:
+    """A package's folder, found without importing it."""
+    spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("the package gradio, which carries a photo, is not installed: give one with --photo")
-    return Path(spec.submodule_search_locations[0]) / "media_assets" / "images" / "lion.jpg"
+        raise FileNotFoundError(f"the package {name}, which carries photos, is not installed: name photos yourself")
+    return Path(spec.submodule_search_locations[0])

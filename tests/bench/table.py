@@ -12,6 +12,7 @@ _OURS, *_PEERS = _COLUMNS = ("camcore", "grad-cam", "torchcam")
 _FASTER = {"grad-cam": 3.0, "torchcam": 3.5}
 _MEMORY = 1.1
 _GRADIENTS = 1.5
+_FAST, _RATIO, _FIRST, _INT8 = 1.0, 120, 0.3, 2.7
 _QUARTERS = 4
 
 
@@ -34,7 +35,19 @@ class Figures:
     gradients: dict[str, list[Sample]]
 
 
-def draw_table(figures: Figures) -> str:
+@dataclass(frozen=True)
+class Fast:
+    """The fast comparison: three methods with so many `forwards`, and its peak in GB.
+
+    `samples` are in turns: "three" methods, all until the "first" Score-CAM, and some channels in "fp32" and in "int8".
+    """
+
+    forwards: int
+    samples: dict[str, list[Sample]]
+    peak: float
+
+
+def draw_table(figures: Figures, fast: Fast) -> str:
     """Two lines about the run, then the table."""
     head = ("", *_COLUMNS, "target")
     rows = [
@@ -43,6 +56,7 @@ def draw_table(figures: Figures) -> str:
         *_score_cam(figures),
         _memory(figures),
         *_gradients(figures),
+        *_fast(figures, fast),
     ]
     return "\n".join([*_preamble(figures), "", *(f"| {' | '.join(row)} |" for row in rows)])
 
@@ -86,6 +100,32 @@ def _gradients(figures: Figures) -> list[tuple[str, ...]]:
         ("Grad-CAM and Grad-CAM++ together", *(f"{1000 * median(seconds[name]):.0f} ms" for name in _COLUMNS), ""),
         (forward, *(f"{median(ratios[name]):.2f} ×" for name in _COLUMNS), f"camcore at most {_GRADIENTS} {met}"),
     ]
+
+
+def _fast(figures: Figures, fast: Fast) -> list[tuple[str, ...]]:
+    """The peers' three methods are their Score-CAM of every channel and their gradient methods."""
+    three, first = (median(sample.seconds for sample in fast.samples[name]) for name in ("three", "first"))
+    theirs = [
+        median(figures.complete[name]) + median(sample.seconds for sample in figures.gradients[name]) for name in _PEERS
+    ]
+    least = min(theirs) / three
+    int8 = _ratios(*([sample.seconds for sample in fast.samples[name]] for name in ("fp32", "int8")))
+    label = f"three methods, Score-CAM fast ({fast.forwards} forwards)"
+    return [
+        (label, f"{three:.2f} s", *(f"{seconds:.1f} s" for seconds in theirs), _at_most(_FAST, three, "s")),
+        ("… faster than theirs by", "", *(f"{seconds / three:.0f} ×" for seconds in theirs), _at_least(_RATIO, least)),
+        ("… until the first Score-CAM", f"{first:.2f} s", "", "", _at_most(_FIRST, first, "s")),
+        ("… peak memory of a fresh process", f"{fast.peak:.2f} GB", "", "", _at_most(_MEMORY, fast.peak, "GB")),
+        ("exhaustive in int8, faster than in fp32 by", _spread(int8), "", "", _at_least(_INT8, median(int8))),
+    ]
+
+
+def _at_most(limit: float, value: float, unit: str) -> str:
+    return f"camcore at most {limit} {unit} {_verdict(value <= limit)}"
+
+
+def _at_least(limit: float, value: float) -> str:
+    return f"at least {limit} {_verdict(value >= limit)}"
 
 
 def _ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:

@@ -1,0 +1,218 @@
+"""`python -m tests.bench fidelity DIR`: how alike the fast Score-CAM is to the exhaustive one, photo by photo."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camcore import Explainer, ForwardPass, PhotoError, open_photo
+from camcore.artifact import ONNX
+from camcore.effort import Effort
+from camcore.heatmap import to_heatmap
+from camcore.methods import weighted_map
+from camcore.score_cam import CHUNK, DEFINITIONS, DefinitionName, alive_channels, channel_weights, log_weights, masks
+from camcore.scores import Scorer
+from export.pipeline import ExportOptions, export_model
+from tests.bench.curves import draw_curves, tabulate_curves
+from tests.bench.estimators import ESTIMATORS, OURS
+from tests.bench.machine import describe_machine, describe_versions
+
+COMPARED: tuple[DefinitionName, ...] = ("paper", "probability")
+FORWARDS = range(CHUNK, 257, CHUNK)
+TABULATED = (32, 64, 96, 128)
+_CLAIMED, _TRUE = 0.99, 0.98
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One photo under one definition: what the fast map says of itself, and its correlation with the exhaustive one."""
+
+    photo: str
+    definition: DefinitionName
+    forwards: int
+    precision: str
+    seconds: float
+    estimate: float
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A photo, the class explained, its live channels (n, h, w), and the logits (n, K) of each, by a plain loop."""
+
+    photo: str
+    passed: ForwardPass
+    class_idx: int
+    activations: Array
+    logits: Array
+
+    def log_weights(self, definition: DefinitionName) -> NDArray[np.float64]:
+        """Of every channel, exactly."""
+        return log_weights(self.logits, self.class_idx, DEFINITIONS[definition])
+
+    def heatmap(self, logarithms: NDArray[np.float64], definition: DefinitionName) -> Array:
+        """The heatmap that such weights give."""
+        weights = channel_weights(logarithms, DEFINITIONS[definition])
+        return to_heatmap(weighted_map(weights, self.activations), self.passed.view.image.size[::-1])[0]
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print a row a photo and the percentiles, and draw the curves. Returns 0, or 2 without a photo."""
+    options = _parse(arguments)
+    rows: list[Row] = []
+    curves: dict[str, dict[str, list[list[float]]]] = {d: {name: [] for name in ESTIMATORS} for d in COMPARED}
+    with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
+        artifact = options.artifact or export_model(ExportOptions("efficientnet_lite0", out=Path(folder) / "lite0"))
+        explainer = Explainer.load(artifact)
+        for subject in _subjects(explainer, Scorer(artifact / ONNX), options):
+            for definition in COMPARED:
+                rows.append(_row(explainer, subject, definition, options.effort))
+                for name in ESTIMATORS if options.plot else ():
+                    curves[definition][name].append(_curve(subject, definition, name))
+    if not rows:
+        print(f"{options.photos} holds no readable photo", file=sys.stderr)
+        return 2
+    print(_report(rows, explainer.manifest.model))
+    if options.plot:
+        print("", *tabulate_curves(FORWARDS, curves, TABULATED), sep="\n")
+        draw_curves(FORWARDS, curves, OURS, options.plot)
+    return 0
+
+
+def _subjects(explainer: Explainer, exact: Scorer, options: argparse.Namespace) -> Iterator[Subject]:
+    photos = [path for path in sorted(options.photos.iterdir()) if path.is_file()]
+    for number, path in enumerate(photos, start=1):
+        try:
+            passed = explainer.forward(open_photo(path), options.fit)
+        except PhotoError as error:
+            print(f"{path.name}: {error}", file=sys.stderr)
+            continue
+        print(f"photo {number} of {len(photos)}: {path.name}", file=sys.stderr, flush=True)
+        class_idx = int(np.argsort(-passed.logits, kind="stable")[options.rank])
+        activations = passed.activations[alive_channels(passed.activations)]
+        yield Subject(path.name, passed, class_idx, activations, _all_logits(passed.x, activations, exact))
+
+
+def _all_logits(x: Array, activations: Array, exact: Scorer) -> Array:
+    found = []
+    for start in range(0, len(activations), CHUNK):
+        mask = masks(activations[start : start + CHUNK], (x.shape[2], x.shape[3]), DEFINITIONS["paper"])
+        found.append(exact.logits(x * mask[:, None]))
+    return np.concatenate(found)
+
+
+def _row(explainer: Explainer, subject: Subject, definition: DefinitionName, effort: Effort) -> Row:
+    start = time.perf_counter()
+    (fast,) = explainer.explain(subject.passed, subject.class_idx, ["score-cam"], definition=definition, effort=effort)
+    return Row(
+        subject.photo,
+        definition,
+        fast.forwards or 0,
+        str(fast.precision),
+        time.perf_counter() - start,
+        float("nan") if fast.fidelity_estimate is None else fast.fidelity_estimate,
+        correlation(fast.heatmap, subject.heatmap(subject.log_weights(definition), definition)),
+    )
+
+
+def _curve(subject: Subject, definition: DefinitionName, name: str) -> list[float]:
+    """Correlations that an estimator reaches at each of `FORWARDS`."""
+    estimator, true = ESTIMATORS[name](subject.activations), subject.log_weights(definition)
+    reference, reached = subject.heatmap(true, definition), []
+    for _ in FORWARDS:
+        runs = estimator.choose(CHUNK)
+        if runs:
+            estimator.observe(true[[run.channel for run in runs]])
+        reached.append(correlation(subject.heatmap(estimator.log_weights, definition), reference))
+    return reached
+
+
+def correlation(first: Array, second: Array) -> float:
+    """Pearson's; of two heatmaps of which one shows nothing, whether the other shows nothing either."""
+    if not (first.any() and second.any()):
+        return float(first.any() == second.any())
+    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+
+
+def _report(rows: list[Row], model: str) -> str:
+    lines = [
+        f"{describe_machine()}; {describe_versions()}.",
+        f"{model}, {len({row.photo for row in rows})} photos; Pearson correlation of heatmaps.",
+        "",
+        "| photo | definition | forwards | precision | seconds | estimate | correlation |",
+        "| --- | --- | ---: | --- | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {row.photo} | {row.definition} | {row.forwards} | {row.precision} | {row.seconds:.2f} | "
+        f"{row.estimate:.4f} | {row.correlation:.4f} |"
+        for row in rows
+    ]
+    lines += ["", *_summary(rows)]
+    return "\n".join(lines)
+
+
+def _summary(rows: list[Row]) -> list[str]:
+    lines = [
+        "|  | paper | probability | target |",
+        "| --- | ---: | ---: | --- |",
+    ]
+    by_definition = {name: [row for row in rows if row.definition == name] for name in COMPARED}
+    true = {name: np.array([row.correlation for row in each]) for name, each in by_definition.items()}
+    for label, figure, target in (
+        ("correlation, 5th percentile", lambda values: np.percentile(values, 5), 0.99),
+        ("… mean", np.mean, 0.997),
+        ("… least", np.min, 0.97),
+    ):
+        values = {name: float(figure(true[name])) for name in COMPARED}
+        met = "met" if min(values.values()) >= target else "missed"
+        lines.append(f"| {label} | {values['paper']:.4f} | {values['probability']:.4f} | at least {target} ({met}) |")
+    claims = {name: _overclaimed(each) for name, each in by_definition.items()}
+    met = "met" if max(claims.values()) <= 0.02 else "missed"
+    lines.append(
+        f"| estimate {_CLAIMED} or more, truth under {_TRUE} | {claims['paper']:.1%} | {claims['probability']:.1%} | "
+        f"at most 2% ({met}) |"
+    )
+    forwards = [np.array([row.forwards for row in each]) for each in by_definition.values()]
+    lines.append(f"| forwards, median | {' | '.join(f'{np.median(each):.0f}' for each in forwards)} |  |")
+    most = [f"{np.percentile(each, 90):.0f} and {each.max()}" for each in forwards]
+    lines.append(f"| … 90th percentile and most | {' | '.join(most)} |  |")
+    return lines
+
+
+def _overclaimed(rows: list[Row]) -> float:
+    return float(np.mean([row.estimate >= _CLAIMED and row.correlation < _TRUE for row in rows]))
+
+
+def median_forwards(explainer: Explainer, photos: list[Path]) -> int:
+    """Forwards that the fast rule takes on these photos, the most probable class, under both definitions."""
+    passed = [explainer.forward(open_photo(path)) for path in photos]
+    found = [
+        explainer.explain(each, None, ["score-cam"], definition=definition)[0].forwards or 0
+        for each in passed
+        for definition in COMPARED
+    ]
+    return round(float(np.median(found)))
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench fidelity", description="The fast Score-CAM against the exhaustive one, in fp32."
+    )
+    parser.add_argument("photos", type=Path, metavar="DIR", help="a folder of photos")
+    parser.add_argument("--artifact", type=Path, metavar="DIR", help="default: EfficientNet-Lite0, exported for this")
+    parser.add_argument("--effort", default="fast", type=_effort, help="fast or a number of forwards (default: fast)")
+    parser.add_argument("--rank", type=int, default=0, help="class to explain: 0 for the most probable, 1 for the next")
+    parser.add_argument("--fit", choices=("crop", "squash"), default="crop", help="default: crop")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw fidelity against forwards, for every estimator")
+    return parser.parse_args(arguments)
+
+
+def _effort(text: str) -> str | int:
+    return int(text) if text.isdigit() else text
