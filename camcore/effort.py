@@ -27,7 +27,7 @@ class Rule:
 
 
 Effort = Literal["fast", "exact"] | int
-NAMED_EFFORTS: dict[Literal["fast", "exact"], Rule | None] = {"fast": Rule(limit=320, enough=0.997), "exact": None}
+NAMED_EFFORTS: dict[Literal["fast", "exact"], Rule | None] = {"fast": Rule(limit=320, enough=0.998), "exact": None}
 
 
 def to_rule(effort: Effort) -> Rule | None:

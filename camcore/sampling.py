@@ -101,14 +101,14 @@ class Surrogate:
 
     def choose(self, count: int) -> list[Run]:
         """At most `count` runs, each the one that most lowers the expected error of the map for the time it takes."""
-        pull, start = self._pull, len(self._runs)
+        pull, start = self._pull.copy(), len(self._runs)
         while len(self._runs) < start + count and not self.exhausted:
-            gain = (pull * pull).sum(axis=1) / np.maximum(self._variance, _ROUNDING)
+            gain = np.einsum("kpn,kpn->kn", pull, pull) / np.maximum(self._variance, _ROUNDING)
             gain[_QUICK] *= self._speed_up
             gain[self._settled] = -1
             kind, channel = divmod(int(gain.argmax()), gain.shape[1])
             rows = self._condition(kind, channel)
-            pull = pull - (self._toward @ rows[_EXACT])[:, None] * rows[:, None]
+            pull -= (self._toward @ rows[_EXACT])[:, None] * rows[:, None]
             self._settled[kind:, channel] = True
         return self._runs[start:]
 

@@ -26,7 +26,7 @@ from export.errors import ExportError
 # Measured on EfficientNet-Lite0 (see tests/bench/README.md): with more noise, or less speed, the fp32 model reaches a
 # fidelity sooner.
 MAX_NOISE = 0.05
-MIN_SPEED_UP = 1.5
+MIN_SPEED_UP = 2.0
 LOW_NOISE = 0.01  # above it, convolutions at either end stay in fp32:
 FIRST, LAST = 3, 2
 ENOUGH_PHOTOS = 4  # to calibrate with every other one and check with the rest

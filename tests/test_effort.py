@@ -9,7 +9,7 @@ from camcore.errors import EffortError
 def test_efforts() -> None:
     fast = to_rule("fast")
     assert fast is not None
-    assert fast.enough == 0.997
+    assert fast.enough == 0.998
     assert to_rule("exact") is None
     assert to_rule(50) == Rule(limit=50)
 
