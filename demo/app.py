@@ -94,12 +94,14 @@ def _evidence(manifest: Manifest) -> Evidence:
         colours = gr.Radio(list(COLOUR_MAPS), value="inferno", label=text.COLOURS, elem_id="colours")
     if manifest.linear_head:
         gr.HTML(f'<p class="note">{escape(text.LOOK_ALIKE)}</p>', elem_id="note")
-    with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"), gr.Row():
+    with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
+        with gr.Row():
+            efforts = [(said, effort) for effort, said in text.EFFORTS.items()]
+            effort = gr.Radio(efforts, value="fast", label=text.EFFORT, info=text.EFFORT_HINT, elem_id="effort")
+            fits = [(said, fit) for fit, said in text.FITS.items()]
+            fit = gr.Radio(fits, value="crop", label=text.FIT, info=text.FIT_HINT, elem_id="fit")
         choices = [(f"{name}: {each.reproduces}", name) for name, each in DEFINITIONS.items()]
         definition = gr.Dropdown(
             choices, value="paper", label=text.DEFINITION, info=text.DEFINITION_HINT, elem_id="definition"
         )
-        fit = gr.Radio([(said, fit) for fit, said in text.FITS.items()], value="crop", label=text.FIT, elem_id="fit")
-        efforts = [(said, effort) for effort, said in text.EFFORTS.items()]
-        effort = gr.Radio(efforts, value="fast", label=text.EFFORT, info=text.EFFORT_HINT, elem_id="effort")
     return Evidence(maps, opacity, colours, definition, fit, effort)

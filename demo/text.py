@@ -18,8 +18,9 @@ DEFINITION = "Score-CAM as defined in"
 DEFINITION_HINT = "Public implementations differ; each choice reproduces one of them."
 EFFORT = "Score-CAM runs"
 EFFORT_HINT = "The fast map predicts the channels that it does not run."
-EFFORTS = {"fast": "Until the map hardly changes", "exact": "Every channel, exhaustively"}
+EFFORTS = {"fast": "The channels that tell most", "exact": "Every channel, exhaustively"}
 FIT = "What the model is shown"
+FIT_HINT = "Its input is square; a photo seldom is."
 
 METHOD_HINTS = {
     "grad-cam": "Weighs each feature by its average gradient.",
