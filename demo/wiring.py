@@ -58,6 +58,8 @@ def wire(explainer: Explainer, subject: Subject, evidence: Evidence) -> None:
             values = _values(plate)
             yield [gr.skip() if value in shown[i : i + 1] else value for i, value in enumerate(values)]
             shown = values
+        if not shown:  # nothing to show; gradio would empty the outputs of a generator that yields nothing
+            yield [gr.skip() for _ in _values(Plate())]
 
     asked.change(
         run,
