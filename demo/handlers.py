@@ -59,10 +59,17 @@ class Visit:
     """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that."""
 
     wanted: Request | None = None
+    begun: Request | None = None
 
     def wants(self, request: Request) -> bool:
         """Whether that request is still the newest."""
         return self.wanted == request
+
+    def begin(self, request: Request) -> bool:
+        """Whether to run that request: the newest, and only once, for gradio may fire one change twice."""
+        begins = self.wants(request) and self.begun != request
+        self.begun = request
+        return begins
 
 
 def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, str]:
@@ -77,9 +84,9 @@ def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Pl
     """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
     What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
-    for something else, or when the generator is closed. A run that begins after that shows nothing.
+    for something else, or when the generator is closed. A run that begins after that, or a second time, shows nothing.
     """
-    if not visit.wants(request):
+    if not visit.begin(request):
         return
     if request.path is None:
         yield Plate()

@@ -105,6 +105,15 @@ def test_a_run_that_begins_after_stop_leaves_the_page_as_it_is(lite0: Explainer,
     assert list(explain(lite0, Visit(None), Request(eagle))) == []
 
 
+def test_a_request_is_run_once_however_often_its_change_is_told(lite0: Explainer, eagle: str) -> None:
+    request = Request(eagle)
+    visit = Visit(request)
+    assert list(explain(lite0, visit, request))[-1].explanations
+    assert list(explain(lite0, visit, request)) == []
+    visit.wanted = Request(eagle)
+    assert next(explain(lite0, visit, visit.wanted)).running, "asked again, it is another"
+
+
 def test_a_newer_request_ends_a_run_without_a_word(lite0: Explainer, eagle: str) -> None:
     request = Request(eagle)
     visit = Visit(request)
