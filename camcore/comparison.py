@@ -8,10 +8,11 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from camcore.artifact import Manifest
 from camcore.methods import METHODS
 from camcore.overlay import OPACITY, ColourMap, draw_overlay
 from camcore.results import Explanation
-from camcore.text import outcome, percent, seconds
+from camcore.text import outcome, seconds, subject
 
 _PANEL, _GAP, _MARGIN = 336, 16, 28
 _TITLE, _TEXT, _LEADING = 19, 16, 25
@@ -46,9 +47,20 @@ def draw_comparison(
     return picture
 
 
+def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanation]) -> str:
+    """Which photo, model and settings a comparison is of."""
+    parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.target_layer}"]
+    parts += [
+        f"Score-CAM as in “{each.definition}”, {each.effort}, {each.precision}"
+        for each in explanations
+        if each.method == "score-cam"
+    ]
+    return "  ·  ".join(parts)
+
+
 def _caption(explanation: Explanation) -> list[str]:
-    named = f"{explanation.name}  {percent(explanation.probability)}"
-    return [METHODS[explanation.method].title, named, f"{seconds(explanation.seconds)}{outcome(explanation)}"]
+    taken = f"{seconds(explanation.seconds)}{outcome(explanation)}"
+    return [METHODS[explanation.method].title, subject(explanation), taken]
 
 
 def _draw_panel(picture: Image.Image, column: int, image: Image.Image, lines: Sequence[str]) -> None:

@@ -23,3 +23,11 @@ class EffortError(CamError, ValueError):
 
 class OutputError(CamError, OSError):
     """A result cannot be written."""
+
+
+class BoxesError(CamError, ValueError):
+    """Boxes, or a file of them, cannot be used."""
+
+
+class StudyError(CamError, ValueError):
+    """A study cannot be made of what was given."""

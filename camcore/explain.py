@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,14 @@ from PIL import Image
 from camcore.artifact import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
 from camcore.classes import find_class
 from camcore.effort import Effort, to_rule
-from camcore.heatmap import to_heatmap
+from camcore.errors import ClassError
+from camcore.explanations import Settings, from_gradients, from_scores
+from camcore.faithfulness import Faithfulness, faithfulness
 from camcore.methods import METHODS, MethodName
 from camcore.preprocess import Fit, preprocess
-from camcore.results import Explanation, ForwardPass, Prediction
-from camcore.score_cam import CHUNK, DEFINITIONS, DefinitionName, QuickForward, score_cam
+from camcore.results import Explanation, ForwardPass, Prediction, Question
+from camcore.sanity import SEEDS, sanity
+from camcore.score_cam import CHUNK, DefinitionName, QuickForward
 from camcore.threads import on_one_blas_thread
 
 if TYPE_CHECKING:
@@ -24,15 +27,6 @@ if TYPE_CHECKING:
     from camcore.scores import Scorer
 
 ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """Of Score-CAM."""
-
-    definition: DefinitionName
-    effort: Effort
-    chunk: int
 
 
 class Explainer:
@@ -87,20 +81,24 @@ class Explainer:
         class_idx: int | None = None,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
+        rather_than: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
         fit: Fit = "crop",
     ) -> list[Explanation]:
         """One finished explanation a method, in their order, for `class_idx` or else the most probable class.
 
+        With `rather_than` they explain what speaks for the class and against that one: the difference of their logits.
         `effort` is Score-CAM's: "fast" runs the channels that tell most and predicts the rest, until its estimate of
         the map's fidelity is high; "exact" runs every channel alive in fp32; a number is that many forwards.
 
         Raises:
-            ClassError: if the class is out of range.
+            ClassError: if a class is out of range, or set against itself.
             EffortError: if there is no such effort.
         """
-        steps = self.stream(photo, class_idx, methods, definition=definition, effort=effort, fit=fit)
+        steps = self.stream(
+            photo, class_idx, methods, rather_than=rather_than, definition=definition, effort=effort, fit=fit
+        )
         finished = {explanation.method: explanation for explanation in steps}
         return [finished[method] for method in methods]
 
@@ -109,13 +107,17 @@ class Explainer:
         photo: Image.Image | ForwardPass,
         class_idx: int | None = None,
         *,
+        rather_than: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
         fit: Fit = "crop",
         chunk: int = CHUNK,
     ) -> Iterator[Explanation]:
         """Yield the Score-CAM as it grows, every `chunk` forwards; closing the generator stops the work there."""
-        return self.stream(photo, class_idx, ("score-cam",), definition=definition, effort=effort, fit=fit, chunk=chunk)
+        only: tuple[MethodName, ...] = ("score-cam",)
+        return self.stream(
+            photo, class_idx, only, rather_than=rather_than, definition=definition, effort=effort, fit=fit, chunk=chunk
+        )
 
     def stream(
         self,
@@ -123,6 +125,7 @@ class Explainer:
         class_idx: int | None = None,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
+        rather_than: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
         fit: Fit = "crop",
@@ -130,84 +133,60 @@ class Explainer:
     ) -> Iterator[Explanation]:
         """Yield each explanation as it is ready: the gradient methods first, then Score-CAM as it grows."""
         to_rule(effort)  # refused before anything is run
-        settings = _Settings(definition, effort, chunk)
-        return on_one_blas_thread(self._stream(photo, class_idx, methods, fit, settings))
+        settings = Settings(definition, effort, chunk)
+        return on_one_blas_thread(self._stream(photo, (class_idx, rather_than), methods, fit, settings))
+
+    def faithfulness(
+        self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = CHUNK
+    ) -> list[Faithfulness | None]:
+        """How the model answers when what each of a photo's explanations points at is kept, removed, or given back.
+
+        All of them are for one class and run together; None for an explanation that shows no place. The curves run in
+        int8 where the artefact has it, unless `exact`. See `camcore.faithfulness` for the protocol.
+        """
+        (class_idx,) = {explanation.class_idx for explanation in explanations}
+        quick = None if exact or self._quick is None else self._quick.forward
+        heatmaps = [explanation.heatmap for explanation in explanations]
+        return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, quick=quick, chunk=chunk)
+
+    def sanity(
+        self, photo: ForwardPass, class_idx: int | None = None, methods: Sequence[MethodName] = ALL_METHODS
+    ) -> dict[MethodName, float | None]:
+        """How alike each gradient method's map is to that of a classifier that has learnt nothing; see `sanity`."""
+        target = self._prediction(photo, class_idx).class_idx
+        gradients = self._model.gradients(photo.activations, target)
+        randomised = self._model.randomised_gradients(photo.activations, target, SEEDS)
+        return sanity(photo.activations, gradients, randomised, methods)
 
     def _stream(
         self,
         photo: Image.Image | ForwardPass,
-        class_idx: int | None,
+        classes: tuple[int | None, int | None],
         methods: Sequence[MethodName],
         fit: Fit,
-        settings: _Settings,
+        settings: Settings,
     ) -> Iterator[Explanation]:
         passed = self._passed(photo, fit)
-        target = self._target(passed, class_idx)
+        question = self._question(passed, *classes)
         shared = passed.seconds / max(len(set(methods)), 1)
-        yield from self._from_gradients(passed, target, methods, shared)
+        gradients = partial(self._model.gradients, passed.activations, question.class_idx, question.other_idx)
+        yield from from_gradients(passed, question, methods, gradients, shared)
         if "score-cam" in methods:
-            yield from self._score_cam(passed, target, settings, shared)
-
-    def _from_gradients(
-        self, passed: ForwardPass, target: Prediction, methods: Sequence[MethodName], shared: float
-    ) -> Iterator[Explanation]:
-        wanted = {name: rule for name in methods if (rule := METHODS[name].from_gradients)}
-        if not wanted:
-            return
-        start = time.perf_counter()
-        gradients = self._model.gradients(passed.activations, target.class_idx)
-        shared += (time.perf_counter() - start) / len(wanted)
-        for name, rule in wanted.items():
-            start = time.perf_counter()
-            heatmap, peak = to_heatmap(rule(passed.activations, gradients), passed.view.image.size[::-1])
-            seconds = shared + time.perf_counter() - start
-            yield Explanation(name, target.class_idx, target.name, target.probability, heatmap, peak, seconds)
-
-    def _score_cam(
-        self, passed: ForwardPass, target: Prediction, settings: _Settings, shared: float
-    ) -> Iterator[Explanation]:
-        start = time.perf_counter()
-        steps = score_cam(
-            passed.x,
-            passed.activations,
-            target.class_idx,
-            self._scorer.logits,
-            definition=DEFINITIONS[settings.definition],
-            rule=to_rule(settings.effort),
-            quick=self._quick,
-            chunk=settings.chunk,
-        )
-        spent = shared
-        for step in steps:
-            heatmap, peak = to_heatmap(step.cam, passed.view.image.size[::-1])
-            spent += time.perf_counter() - start
-            yield Explanation(
-                "score-cam",
-                target.class_idx,
-                target.name,
-                target.probability,
-                heatmap,
-                peak,
-                spent,
-                definition=settings.definition,
-                forwards=step.forwards,
-                channels=len(passed.activations),
-                channels_alive=step.channels_alive,
-                effort=settings.effort,
-                precision=step.precision,
-                fidelity_estimate=step.fidelity,
-                complete=step.done,
-            )
-            start = time.perf_counter()  # what the reader does with a map is not the map's time
+            yield from from_scores(passed, question, settings, self._scorer.logits, quick=self._quick, shared=shared)
 
     def _passed(self, photo: Image.Image | ForwardPass, fit: Fit) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, fit)
 
-    def _target(self, passed: ForwardPass, class_idx: int | None) -> Prediction:
-        if class_idx is None:
-            class_idx = int(passed.logits.argmax())
-        return self._prediction(passed, find_class(self.manifest.labels, class_idx))
+    def _question(self, passed: ForwardPass, class_idx: int | None, rather_than: int | None) -> Question:
+        asked = self._prediction(passed, class_idx)
+        if rather_than is None:
+            return Question(asked)
+        other = self._prediction(passed, rather_than)
+        if asked.class_idx == other.class_idx:
+            raise ClassError(f"{asked.name} cannot be set against itself: choose two classes")
+        return Question(asked, other)
 
-    def _prediction(self, passed: ForwardPass, class_idx: int) -> Prediction:
-        probability = float(passed.probabilities[class_idx])
-        return Prediction(class_idx, self.manifest.labels[class_idx], probability)
+    def _prediction(self, passed: ForwardPass, class_idx: int | None) -> Prediction:
+        """Of that class, or of the most probable one."""
+        index = find_class(self.manifest.labels, int(passed.logits.argmax()) if class_idx is None else class_idx)
+        return Prediction(index, self.manifest.labels[index], float(passed.probabilities[index]))

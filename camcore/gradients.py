@@ -1,6 +1,7 @@
 """The TorchScript graph: logits, activations and their gradients. No tensor leaves this module."""
 
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ class TracedModel:
     """
 
     def __init__(self, path: Path):
+        self._path = path
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
@@ -34,10 +36,26 @@ class TracedModel:
             activations = self._module.features(torch.from_numpy(x))
             return self._module.head(activations).numpy(), activations.numpy()
 
-    def gradients(self, activations: Array, class_idx: int) -> Array:
-        """Gradients of the class's logit with respect to one photo's activations, both (C, h, w)."""
+    def gradients(self, activations: Array, class_idx: int, rather_than: int | None = None) -> Array:
+        """Gradients of the class's logit with respect to one photo's activations, both (C, h, w).
+
+        With `rather_than`, of its logit less that class's.
+        """
         leaf = torch.from_numpy(activations)[None].requires_grad_()
         with torch.enable_grad():
-            logit = self._module.head(leaf)[0, class_idx]
-            (gradients,) = torch.autograd.grad(logit, leaf)
+            logits = self._module.head(leaf)[0]
+            score = logits[class_idx] if rather_than is None else logits[class_idx] - logits[rather_than]
+            (gradients,) = torch.autograd.grad(score, leaf)
         return gradients[0].numpy()
+
+    def randomised_gradients(self, activations: Array, class_idx: int, seeds: Iterable[int]) -> Iterator[Array]:
+        """For each seed the gradients had the classifier learnt nothing: (C, h, w).
+
+        Its weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation, in a copy.
+        """
+        copy = TracedModel(self._path)
+        weight = [parameter for parameter in copy._module.parameters() if parameter.ndim == 2][-1].data
+        deviation = float(weight.std())
+        for seed in seeds:
+            weight.normal_(0, deviation, generator=torch.Generator().manual_seed(seed))
+            yield copy.gradients(activations, class_idx)

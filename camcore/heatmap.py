@@ -41,6 +41,13 @@ def to_heatmap(cam: Array, size: tuple[int, int]) -> tuple[Array, float]:
     return min_max(upsample(cam, size)), peak
 
 
+def correlation(first: Array, second: Array) -> float:
+    """Pearson's, of two heatmaps (H, W); where one is empty, 1 if both are, else 0."""
+    if not (first.any() and second.any()):
+        return float(first.any() == second.any())
+    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+
+
 def correlation_vectors(maps: Array, size: tuple[int, int]) -> Array:
     """Vectors (n, h w) of n maps (n, h, w), whose cosine is the Pearson correlation of the maps upsampled to (H, W)."""
     rows, columns = (_root(source, target) for source, target in zip(maps.shape[1:], size, strict=True))

@@ -24,11 +24,12 @@ _MAX_RESIZED_PIXELS = 8_000_000
 class View:
     """What the model saw: an RGB image of its input size, and where that lies in the photo.
 
-    `box` is (left, top, right, bottom) in pixels of the photo, fractions included.
+    `box` is (left, top, right, bottom) in pixels of the photo, fractions included; `photo_size` its (width, height).
     """
 
     image: Image.Image
     box: tuple[float, float, float, float]
+    photo_size: tuple[int, int]
 
 
 def preprocess(photo: Image.Image, steps: Preprocessing, fit: Fit = "crop") -> tuple[NDArray[np.float32], View]:
@@ -44,7 +45,7 @@ def preprocess(photo: Image.Image, steps: Preprocessing, fit: Fit = "crop") -> t
 
 def _squash(photo: Image.Image, steps: Preprocessing) -> View:
     image = photo.resize((steps.crop, steps.crop), _FILTERS[steps.interpolation])
-    return View(image, (0, 0, photo.width, photo.height))
+    return View(image, (0, 0, photo.width, photo.height), photo.size)
 
 
 def _crop(photo: Image.Image, steps: Preprocessing) -> View:
@@ -56,9 +57,10 @@ def _crop(photo: Image.Image, steps: Preprocessing) -> View:
     if width * height > _MAX_RESIZED_PIXELS:
         # In one call Pillow would choose the order of the two passes by their cost, which rounds differently.
         wide = photo.resize((steps.crop, photo.height), resample, box=(box[0], 0, box[2], photo.height))
-        return View(wide.resize((steps.crop, steps.crop), resample, box=(0, box[1], steps.crop, box[3])), box)
+        image = wide.resize((steps.crop, steps.crop), resample, box=(0, box[1], steps.crop, box[3]))
+        return View(image, box, photo.size)
     resized = photo.resize((width, height), resample)
-    return View(resized.crop((left, top, left + steps.crop, top + steps.crop)), box)
+    return View(resized.crop((left, top, left + steps.crop, top + steps.crop)), box, photo.size)
 
 
 def _resized(size: tuple[int, int], short: int) -> tuple[int, int]:

@@ -23,6 +23,24 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is to be explained: a class's logit, or how much larger it is than another's."""
+
+    prediction: Prediction
+    rather_than: Prediction | None = None
+
+    @property
+    def class_idx(self) -> int:
+        """Of the class asked about."""
+        return self.prediction.class_idx
+
+    @property
+    def other_idx(self) -> int | None:
+        """Of the class it is set against, if any."""
+        return None if self.rather_than is None else self.rather_than.class_idx
+
+
+@dataclass(frozen=True)
 class ForwardPass:
     """One photo through the model: input (1, 3, H, W), view, logits (K,), activations (C, h, w), and seconds taken.
 
@@ -47,7 +65,8 @@ class Explanation:
 
     `heatmap` is float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place. `peak` is the
     raw map's largest value, 0 if there is no positive evidence. `seconds` is this map's own share: what it shares with
-    others, such as the forward pass, is divided equally. One that is not `complete` is followed by a better one.
+    others, such as the forward pass, is divided equally. One that is not `complete` is followed by a better one. With
+    `rather_than` it explains the difference of two logits: what speaks for the class and against that one.
 
     The rest is Score-CAM's, else None: under which `definition`, at what `effort`, how many masked `forwards` were run
     for the layer's `channels`, of which `channels_alive` vary, in which `precision`. `fidelity_estimate` is a cautious
@@ -70,6 +89,7 @@ class Explanation:
     precision: Precision | None = None
     fidelity_estimate: float | None = None
     complete: bool = True
+    rather_than: Prediction | None = None
 
     @property
     def shows_a_place(self) -> bool:

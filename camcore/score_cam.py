@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -59,9 +60,17 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
     return min_max(upsample(activations, size, definition.align_corners))
 
 
-def log_weights(logits: Array, class_idx: int, definition: Definition) -> NDArray[np.float64]:
-    """Logarithms (N,) of the weights that `logits` (N, K) give, up to a sum that they have in common: the score's."""
+def log_weights(
+    logits: Array, class_idx: int, definition: Definition, rather_than: int | None = None
+) -> NDArray[np.float64]:
+    """Logarithms (N,) of the weights that `logits` (N, K) give, up to a sum that they have in common: the score's.
+
+    With `rather_than` the score is the difference of the two logits, or the probability were there but the two classes.
+    """
     values = logits.astype(np.float64)
+    if rather_than is not None:
+        values = values[:, [class_idx, rather_than]]
+        values, class_idx = values - values[:, 1:], 0
     if definition.score == "logit":
         return values[:, class_idx]
     values -= values.max(axis=1, keepdims=True)
@@ -122,6 +131,7 @@ def score_cam(
     class_idx: int,
     forward: Forward,
     *,
+    rather_than: int | None = None,
     definition: Definition = DEFINITIONS["paper"],
     rule: Rule | None = None,
     quick: QuickForward | None = None,
@@ -133,6 +143,7 @@ def score_cam(
         x: the model's input (1, 3, H, W); masks multiply it after normalisation.
         activations: of the target layer, (C, h, w), after its ReLU.
         forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
+        rather_than: the class that the score is set against, if any; see `log_weights`.
         rule: when to stop. Channels then run in the order that tells most, and those not run are predicted. None runs
             every channel alive and predicts none, as does a limit that leaves none out: the exhaustive map.
         quick: what to run, under a rule, wherever it tells more for its time than `forward`.
@@ -152,7 +163,8 @@ def score_cam(
         sampler = Surrogate(activations, size, limit, *((quick.noise, quick.speed_up) if quick else ()))
     forwards = {True: forward} | ({False: quick.forward} if quick else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
-    measure = _Measurement(x, activations, class_idx, definition, forwards, batch)
+    scores = partial(log_weights, class_idx=class_idx, definition=definition, rather_than=rather_than)
+    measure = _Measurement(x, activations, definition, forwards, scores, batch)
     run = exact = 0
     done = False
     while not done:
@@ -171,9 +183,9 @@ class _Measurement:
 
     x: Array
     activations: Array
-    class_idx: int
     definition: Definition
     forwards: Mapping[bool, Forward]  # exact or not
+    log_weights: Callable[[Array], NDArray[np.float64]]
     batch: Array  # the memory for masked inputs
 
     def __call__(self, runs: Sequence[Run]) -> NDArray[np.float64]:
@@ -182,7 +194,7 @@ class _Measurement:
             chosen = [number for number, run in enumerate(runs) if run.exact == exact]
             if chosen:
                 logits = forward(self._masked([runs[number].channel for number in chosen]))
-                values[chosen] = log_weights(logits, self.class_idx, self.definition)
+                values[chosen] = self.log_weights(logits)
         return values
 
     def _masked(self, channels: list[int]) -> Array:

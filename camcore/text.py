@@ -25,6 +25,13 @@ def fidelity(estimate: float) -> str:
     return f"{math.floor(1000 * estimate) / 1000:.3f}"
 
 
+def subject(explanation: Explanation) -> str:
+    """What is explained: "bald eagle  94%", or "bald eagle rather than kite"."""
+    if explanation.rather_than is not None:
+        return f"{explanation.name} rather than {explanation.rather_than.name}"
+    return f"{explanation.name}  {percent(explanation.probability)}"
+
+
 def extent(explanation: Explanation) -> str:
     """How far Score-CAM has been run: "all 640 channels", "72 forwards, fidelity 0.998" or "8 of 640 channels"."""
     if explanation.fidelity_estimate is None:

@@ -15,7 +15,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from PIL import Image, ImageOps
 
 from camcore.artifact import ONNX, ONNX_INT8, Preprocessing, Quantization
-from camcore.heatmap import Array, to_heatmap
+from camcore.heatmap import Array, correlation, to_heatmap
 from camcore.methods import weighted_map
 from camcore.photo import open_photo
 from camcore.preprocess import preprocess
@@ -133,7 +133,7 @@ def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_l
         logits = _in_chunks(quantised, check.inputs)
         score, quick = (each[:, check.view.class_idx].astype(np.float64) for each in (check.logits, logits))
         noises.append((quick - score).var() / max(score.var(), np.finfo(np.float32).tiny))
-        fidelities.append(_correlation(check.heatmap(logits), check.heatmap(check.logits)))
+        fidelities.append(correlation(check.heatmap(logits), check.heatmap(check.logits)))
     noise, speed_up = float(np.mean(noises)), _speed_up(exact, quantised, checks[0].inputs[:CHUNK])
     return Quantization(
         used=noise <= MAX_NOISE and speed_up >= MIN_SPEED_UP,
@@ -144,13 +144,6 @@ def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_l
         photos=len(checks),
         float_layers=float_layers,
     )
-
-
-def _correlation(first: Array, second: Array) -> float:
-    """Pearson's; of maps that do not vary, whether neither does."""
-    if not (first.any() and second.any()):
-        return float(first.any() == second.any())
-    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 
 def _speed_up(exact: Scorer, quantised: Scorer, batch: Array) -> float:

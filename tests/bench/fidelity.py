@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, PhotoError, open_photo
 from camcore.artifact import ONNX
-from camcore.effort import Effort
-from camcore.heatmap import to_heatmap
+from camcore.effort import Effort, read_effort
+from camcore.heatmap import correlation, to_heatmap
 from camcore.methods import weighted_map
+from camcore.preprocess import FITS
 from camcore.score_cam import CHUNK, DEFINITIONS, DefinitionName, alive_channels, channel_weights, log_weights, masks
 from camcore.scores import Scorer
 from export.pipeline import ExportOptions, export_model
@@ -134,13 +135,6 @@ def _curve(subject: Subject, definition: DefinitionName, name: str) -> list[floa
     return reached
 
 
-def correlation(first: Array, second: Array) -> float:
-    """Pearson's; of two heatmaps of which one shows nothing, whether the other shows nothing either."""
-    if not (first.any() and second.any()):
-        return float(first.any() == second.any())
-    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
-
-
 def _report(rows: list[Row], model: str) -> str:
     lines = [
         f"{describe_machine()}; {describe_versions()}.",
@@ -207,12 +201,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("photos", type=Path, metavar="DIR", help="a folder of photos")
     parser.add_argument("--artifact", type=Path, metavar="DIR", help="default: EfficientNet-Lite0, exported for this")
-    parser.add_argument("--effort", default="fast", type=_effort, help="fast or a number of forwards (default: fast)")
+    parser.add_argument(
+        "--effort", default="fast", type=read_effort, help="fast or a number of forwards (default: fast)"
+    )
     parser.add_argument("--rank", type=int, default=0, help="class to explain: 0 for the most probable, 1 for the next")
-    parser.add_argument("--fit", choices=("crop", "squash"), default="crop", help="default: crop")
+    parser.add_argument("--fit", choices=FITS, default="crop", help="default: crop")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw fidelity against forwards, for every estimator")
     return parser.parse_args(arguments)
-
-
-def _effort(text: str) -> str | int:
-    return int(text) if text.isdigit() else text
