@@ -53,6 +53,11 @@ def save_map(path: Path, heatmap: NDArray[np.float32]) -> None:
     _write(path, buffer.getvalue())
 
 
+def save_text(path: Path, text: str) -> None:
+    """Save a text as UTF-8. Raises OutputError if it cannot be written."""
+    _write(path, text.encode())
+
+
 def _write(path: Path, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -17,6 +17,9 @@ ON, OFF = 1.2, 0.8  # lift from which the heat lies on the target, and up to whi
 FILLS = 0.7  # of the view: from here on nearly every map lies on the target, so lift tells nothing
 CUT_OFF = 0.25  # of the target: worth a warning
 AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that are least alike
+GRAVE, SERIOUS, SLIGHT = 4, 2, 1  # reasons to look at a photo; several add up
+
+Reason = tuple[int, str]
 
 Name = Literal["right", "wrong", "no such class", "not told"]
 Place = Literal["on the target", "off the target", "in between", "unknown"]
@@ -45,12 +48,16 @@ class Sight:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A careful `sentence` or more, and what it rests on; `concerns` are the reasons to look at the photo, if any."""
+    """A careful `sentence` or more, and what it rests on.
+
+    `concerns` are the reasons to look at the photo, if any, the gravest first; `gravity` is their sum, 0 for none.
+    """
 
     sentence: str
     name: Name
     place: Place
     concerns: tuple[str, ...]
+    gravity: int
 
 
 def judge(
@@ -73,12 +80,16 @@ def judge(
     place, placing, more = _place(sight, any(found.values()))
     agreeing, most = _agreement(found, agreement)
     parts = (naming, *placing, agreeing, _limit(name, place))
-    return Verdict(" ".join(part for part in parts if part), name, place, (*worries, *more, *most))
+    reasons = sorted((*worries, *more, *most), key=lambda reason: -reason[0])
+    concerns = tuple(concern for _, concern in reasons)
+    return Verdict(
+        " ".join(part for part in parts if part), name, place, concerns, sum(weight for weight, _ in reasons)
+    )
 
 
-def _name(called: Prediction, truth: Truth | None) -> tuple[Name, str, list[str]]:
+def _name(called: Prediction, truth: Truth | None) -> tuple[Name, str, list[Reason]]:
     said = f"{called.name} ({percent(called.probability)})"
-    unsure = ["the name is unsure"] if called.probability < UNSURE else []
+    unsure = [(SLIGHT, "the name is unsure")] if called.probability < UNSURE else []
     if truth is None:
         return "not told", f"Called {said}.", unsure
     if truth.prediction is None:
@@ -86,27 +97,28 @@ def _name(called: Prediction, truth: Truth | None) -> tuple[Name, str, list[str]
     if truth.prediction.class_idx == called.class_idx:
         return "right", f"Rightly called {said}.", unsure
     other = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
-    return "wrong", f"Called {said}, not {other}.", ["the name is wrong", *unsure]
+    return "wrong", f"Called {said}, not {other}.", [(GRAVE, "the name is wrong"), *unsure]
 
 
-def _place(sight: Sight | None, any_found: bool) -> tuple[Place, list[str], list[str]]:
+def _place(sight: Sight | None, any_found: bool) -> tuple[Place, list[str], list[Reason]]:
     """Where the heat lies, sentences that say so, and what is worrying about it."""
     if not any_found:
-        return "unknown", ["No map shows a place."], ["no map shows a place"]
+        return "unknown", ["No map shows a place."], [(SERIOUS, "no map shows a place")]
     if sight is None:
         return "unknown", [], []
     if sight.share == 0:
-        outside = f"the marked {sight.word} lies outside the view"
+        outside = (SERIOUS, f"the marked {sight.word} lies outside the view")
         return "unknown", [f"The marked {sight.word} lies outside what the model saw."], [outside]
-    cut, worry = [], []
+    cut: list[str] = []
+    worry: list[Reason] = []
     if sight.cut_off > CUT_OFF:
         lost = f"{percent(sight.cut_off)} of the marked {sight.word} lies outside the view"
-        cut, worry = [f"{lost}."], [f"the {sight.word} is cut off by the view"]
+        cut, worry = [f"{lost}."], [(SLIGHT, f"the {sight.word} is cut off by the view")]
     place, said, more = _heat(sight)
     return place, [said, *cut], [*more, *worry]
 
 
-def _heat(sight: Sight) -> tuple[Place, str, list[str]]:
+def _heat(sight: Sight) -> tuple[Place, str, list[Reason]]:
     shown = [each for each in sight.localisations.values() if each is not None]
     energy, lift = (median(values) for values in zip(*((each.energy, each.lift) for each in shown), strict=True))
     word = sight.word
@@ -125,13 +137,17 @@ def _heat(sight: Sight) -> tuple[Place, str, list[str]]:
         return (
             "in between",
             f"{said}: by some methods on the {word}, by others off it.",
-            ["the methods differ on where"],
+            [(SERIOUS, "the methods differ on where")],
         )
     place = _of_lift(lift)
     if place == "off the target":
-        return place, f"{said}: the surroundings weigh more than the {word}.", [f"the heat is off the {word}"]
+        return place, f"{said}: the surroundings weigh more than the {word}.", [(GRAVE, f"the heat is off the {word}")]
     if place == "in between":
-        return place, f"{said}: about what an even map would put there.", [f"the heat is hardly on the {word}"]
+        return (
+            place,
+            f"{said}: about what an even map would put there.",
+            [(SERIOUS, f"the heat is hardly on the {word}")],
+        )
     if energy < 0.5:
         return place, f"{said}: the {word} draws more than its share, yet most of the heat lies around it.", []
     return place, f"{said}: the {word} weighs more than its surroundings.", []
@@ -143,15 +159,16 @@ def _of_lift(lift: float) -> Place:
     return "off the target" if lift <= OFF else "in between"
 
 
-def _agreement(found: Mapping[MethodName, bool], agreement: Agreement) -> tuple[str, list[str]]:
+def _agreement(found: Mapping[MethodName, bool], agreement: Agreement) -> tuple[str, list[Reason]]:
     titles = [METHODS[method].title for method in found]
     if not any(found.values()):
         return "", []
-    said, worries = [], []
+    said: list[str] = []
+    worries: list[Reason] = []
     for title, shows in zip(titles, found.values(), strict=True):
         if not shows:
             said.append(f"{title} shows no place.")
-            worries.append(f"{title} shows no place")
+            worries.append((SLIGHT, f"{title} shows no place"))
     overlaps = [
         (value, titles[i], titles[j])
         for i, j in combinations(range(len(titles)), 2)
@@ -160,7 +177,7 @@ def _agreement(found: Mapping[MethodName, bool], agreement: Agreement) -> tuple[
     if overlaps:
         least, first, second = min(overlaps)
         said.append(_alike(least, first, second, sum(found.values())))
-        worries += ["the methods disagree"] if least < DISAGREE else []
+        worries += [(SERIOUS, "the methods disagree")] if least < DISAGREE else []
     return " ".join(said), worries
 
 

@@ -38,11 +38,12 @@ def test_the_cliff_behind_the_eagle() -> None:
     found = verdict(sight(0.21), Truth("Bonelli's Eagle", None))
     assert found.sentence == (
         "Called cliff (62%); the model has no class for Bonelli's Eagle. 21% of the heat lies on the marked bird, "
-        "which fills 30% of the view (lift 0.7): the surroundings weigh more than the bird. The three methods agree. Whether "
-        "the name would hold without them a heatmap cannot show: crop them away and ask again."
+        "which fills 30% of the view (lift 0.7): the surroundings weigh more than the bird. The three methods agree. "
+        "Whether the name would hold without them a heatmap cannot show: crop them away and ask again."
     )
     assert (found.name, found.place) == ("no such class", "off the target")
     assert found.concerns == ("the heat is off the bird",)
+    assert found.gravity == 4
 
 
 def test_the_thrush_looked_at_in_the_right_place_and_misnamed() -> None:
@@ -162,6 +163,18 @@ def test_an_unsure_name_is_a_reason_to_look() -> None:
     assert verdict(called=Prediction(972, "cliff", 0.49)).concerns == ("the name is unsure",)
     wrong = verdict(called=Prediction(972, "cliff", 0.2), truth=Truth("bald eagle", EAGLE))
     assert wrong.concerns == ("the name is wrong", "the name is unsure")
+
+
+def test_the_gravest_concern_comes_first_and_they_add_up() -> None:
+    found = verdict(sight(0.1, cut_off=0.4), Truth("x", None), Prediction(972, "cliff", 0.2), agreement=alike(0.1))
+    assert found.concerns == (
+        "the heat is off the bird",
+        "the methods disagree",
+        "the name is unsure",
+        "the bird is cut off by the view",
+    )
+    assert found.gravity == 4 + 2 + 1 + 1
+    assert verdict(sight(0.9)).gravity == 0
 
 
 @pytest.mark.parametrize("place", [0.1, 0.3, 0.9])

@@ -1,0 +1,1 @@
+"""A folder of photos through the three methods: figures, and a report."""

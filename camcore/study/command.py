@@ -1,0 +1,153 @@
+"""`python -m camcore study`: a folder of photos in; a report, figures and pictures out."""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from camcore.arguments import DONE, NOTHING_DONE, SOME_FAILED, STOPPED, add_model, say, share
+from camcore.artifact import find_artifact
+from camcore.errors import CamError, OutputError
+from camcore.explain import Explainer
+from camcore.output import make_folder, save_text
+from camcore.study.description import conditions, describe, photos_of
+from camcore.study.figures_csv import to_csv
+from camcore.study.known import Known, Sources, gather
+from camcore.study.progress import Progress
+from camcore.study.record import PICTURES, Settings, Subject, make_record
+from camcore.study.report import write_report
+from camcore.text import percent, seconds
+
+CONFIDENCE = 0.2
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of `study`."""
+
+    sources: Sources
+    settings: Settings
+    artifacts: Path | None
+    model: str | None
+    threads: int | None
+    out: Path
+
+
+def run(options: Options) -> int:
+    """Study a folder. Returns 0 if all was done, 1 if photos failed, 2 if nothing could be done, 130 if stopped."""
+    try:
+        explainer = Explainer.load(find_artifact(options.artifacts, options.model), options.threads)
+        known = gather(options.sources, explainer.manifest.labels, options.out)
+        make_folder(options.out / PICTURES)
+        progress = Progress(options.out, conditions(explainer.manifest, options.sources, options.settings))
+    except CamError as error:
+        say(f"error: {error}")
+        return NOTHING_DONE
+    for note in known.notes:
+        say(f"note: {note}")
+    if progress.begun_anew:
+        say(f"note: {options.out} was made with another model or other settings: every photo is explained again")
+    try:
+        records = _records(explainer, known, progress, options)
+        _write(explainer, known, records, options)
+    except OutputError as error:
+        say(f"error: {error}")
+        return SOME_FAILED
+    except KeyboardInterrupt:
+        say("stopped: the photos named above are done, and the same command goes on from here")
+        return STOPPED
+    return SOME_FAILED if any(record["error"] is not None for record in records) else DONE
+
+
+def _records(explainer: Explainer, known: Known, progress: Progress, options: Options) -> list[dict[str, Any]]:
+    """A record a photo, those of an earlier run taken over."""
+    records, taken_over = [], 0
+    with tqdm(known.subjects, unit=" photos", leave=False, disable=None) as bar:
+        for number, subject in enumerate(bar, start=1):
+            photo = subject.photo
+            digest = _sha256(photo.path)
+            record = progress.find(photo.file, photo.stem, digest)
+            if record is None:
+                record = _record(explainer, subject, digest, options)
+                progress.add(record)
+                say(f"[{number}/{len(known.subjects)}] {photo.file}: {_said(record)}")
+            else:
+                taken_over += 1
+            records.append(record)
+    if taken_over:
+        say(f"{taken_over} of {len(records)} photos were done before, and are taken over")
+    return records
+
+
+def _record(explainer: Explainer, subject: Subject, digest: str, options: Options) -> dict[str, Any]:
+    photo = subject.photo
+    about = {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
+    try:
+        return about | make_record(explainer, subject, options.settings, options.out)
+    except OutputError:
+        raise
+    except CamError as error:
+        return {**about, "error": str(error)}
+
+
+def _said(record: dict[str, Any]) -> str:
+    if record["error"] is not None:
+        return str(record["error"])
+    first = record["predictions"][0]
+    worries = ", ".join(record["verdict"]["concerns"])
+    return f"{first['name']} {percent(first['probability'])}, {seconds(record['seconds'])}{worries and ': ' + worries}"
+
+
+def _write(explainer: Explainer, known: Known, records: Sequence[dict[str, Any]], options: Options) -> None:
+    described = describe(explainer.manifest, options.sources, options.settings, known, _command())
+    study = {**described, "photos": photos_of(records)}
+    save_text(options.out / "study.json", json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    save_text(options.out / "figures.csv", to_csv(records))
+    write_report(options.out / "report.html", described, records)
+    say(f"written: {options.out / 'report.html'}, figures.csv, study.json and {PICTURES}/")
+
+
+def _command() -> list[str]:
+    return ["python", "-m", "camcore", *sys.argv[1:]]
+
+
+def _sha256(path: Path) -> str:
+    """Of a photo's bytes; "" if it cannot be read, which explaining it will say."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `study` to the commands."""
+    parser = commands.add_parser("study", help="explain a folder of photos, and write a report")
+    parser.set_defaults(run=lambda values: run(_options(values)))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of photos, one subfolder a species")
+    parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON of MegaDetector or SpeciesNet")
+    parser.add_argument("--category", default="animal", metavar="NAME", help="of the boxes to use (default: animal)")
+    parser.add_argument(
+        "--confidence", type=share, default=CONFIDENCE, metavar="P", help=f"that a box needs (default: {CONFIDENCE})"
+    )
+    parser.add_argument("--truth", type=Path, metavar="CSV", help="what photos show: file, and class or species")
+    parser.add_argument(
+        "--species", type=Path, metavar="CSV", help="subfolders: species, common_name, scientific_name, class"
+    )
+    add_model(parser)
+    parser.add_argument(
+        "--sanity", action="store_true", help="compare with maps of a classifier that has learnt nothing"
+    )
+    parser.add_argument("--out", type=Path, default=Path("study"), metavar="DIR", help="default: study")
+
+
+def _options(values: dict[str, Any]) -> Options:
+    known = {name: values[name] for name in ("folder", "boxes", "truth", "species", "category", "confidence")}
+    how = {name: values[name] for name in ("definition", "effort", "fit", "sanity")}
+    rest = {name: values[name] for name in ("artifacts", "model", "threads", "out")}
+    return Options(Sources(**known), Settings(**how, word=values["category"]), **rest)

@@ -1,0 +1,166 @@
+"""One photo of a study, from its file to its record: predictions, pictures, figures and verdict, as JSON."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from camcore import verdict
+from camcore.agreement import agreement
+from camcore.comparison import draw_comparison, source_line
+from camcore.effort import Effort
+from camcore.explain import Explainer
+from camcore.localisation import Box, Target, in_view, localise
+from camcore.methods import METHODS
+from camcore.output import save_picture
+from camcore.overlay import draw_overlay
+from camcore.photo import open_photo
+from camcore.preprocess import Fit, View
+from camcore.results import Explanation, ForwardPass, Prediction
+from camcore.score_cam import DefinitionName
+from camcore.study.photos import Photo
+from camcore.study.species import Truth
+
+PICTURES = "explanations"
+_NOT_JSON = ("heatmap", "complete", "rather_than")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How each photo of a study is explained; `word` is what to call what the boxes mark."""
+
+    definition: DefinitionName
+    effort: Effort
+    fit: Fit
+    word: str
+    sanity: bool
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A photo, with what is known of it: its boxes, None if nobody marked any, and what it shows."""
+
+    photo: Photo
+    boxes: Sequence[Box] | None
+    truth: Truth
+
+
+def make_record(explainer: Explainer, subject: Subject, settings: Settings, out: Path) -> dict[str, Any]:
+    """Explain the model's first choice for a photo, write its pictures into `out`, and return its record.
+
+    Raises:
+        CamError: if the photo cannot be read, or a picture not be written.
+    """
+    start = time.perf_counter()
+    passed = explainer.forward(open_photo(subject.photo.path), settings.fit)
+    explanations = explainer.explain(passed, definition=settings.definition, effort=settings.effort)
+    record = _findings(explainer, subject, settings, passed, explanations)
+    record["seconds"] = time.perf_counter() - start
+    _draw(explainer, subject.photo, passed.view, explanations, out)
+    return record
+
+
+def _findings(
+    explainer: Explainer,
+    subject: Subject,
+    settings: Settings,
+    passed: ForwardPass,
+    explanations: Sequence[Explanation],
+) -> dict[str, Any]:
+    predictions = explainer.predict(passed)
+    agreed = agreement([explanation.heatmap for explanation in explanations])
+    sight = _sight(subject.boxes, passed.view, explanations, settings.word)
+    truth = _truth(subject.truth, explainer, passed)
+    shows = {explanation.method: explanation.shows_a_place for explanation in explanations}
+    judged = verdict.judge(predictions[0], truth, sight, shows, agreed)
+    return {
+        "predictions": [asdict(prediction) for prediction in predictions],
+        "truth": _truth_record(subject.truth, truth, passed, judged.name),
+        "view": {"picture": _picture(subject.photo, "view"), "size": list(passed.view.image.size)},
+        "target": _target_record(subject.boxes or (), passed.view, sight),
+        "explanations": _explanation_records(explainer, subject.photo, passed, explanations, sight),
+        "agreement": {"methods": list(shows), **asdict(agreed)},
+        "sanity": explainer.sanity(passed) if settings.sanity else None,
+        "verdict": asdict(judged),
+    }
+
+
+def _explanation_records(
+    explainer: Explainer,
+    photo: Photo,
+    passed: ForwardPass,
+    explanations: Sequence[Explanation],
+    sight: verdict.Sight | None,
+) -> list[dict[str, Any]]:
+    exact = any(explanation.effort == "exact" for explanation in explanations)
+    faithful = explainer.faithfulness(passed, explanations, exact=exact)
+    records = []
+    for explanation, figures in zip(explanations, faithful, strict=True):
+        found = sight.localisations[explanation.method] if sight else None
+        records.append(
+            {
+                **{key: value for key, value in asdict(explanation).items() if key not in _NOT_JSON},
+                "picture": _picture(photo, METHODS[explanation.method].file_name),
+                "faithfulness": asdict(figures) if figures else None,
+                "localisation": asdict(found) if found else None,
+            }
+        )
+    return records
+
+
+def _sight(
+    boxes: Sequence[Box] | None, view: View, explanations: Sequence[Explanation], word: str
+) -> verdict.Sight | None:
+    if not boxes:
+        return None
+    target = Target.of_boxes(boxes)
+    coverage = target.coverage(view)
+    found = {explanation.method: localise(explanation.heatmap, coverage) for explanation in explanations}
+    return verdict.Sight(word, float(coverage.mean()), target.cut_off(view), found)
+
+
+def _target_record(boxes: Sequence[Box], view: View, sight: verdict.Sight | None) -> dict[str, Any] | None:
+    """The boxes as fractions of the view, those outside it left out."""
+    if sight is None:
+        return None
+    seen = [box for box in (in_view(box, view) for box in boxes) if box is not None]
+    return {"boxes": seen, "share": sight.share, "cut_off": sight.cut_off, "word": sight.word}
+
+
+def _truth(known: Truth, explainer: Explainer, passed: ForwardPass) -> verdict.Truth | None:
+    if not known.told:
+        return None
+    if known.class_idx is None:
+        return verdict.Truth(known.title, None)
+    label, probability = explainer.manifest.labels[known.class_idx], float(passed.probabilities[known.class_idx])
+    return verdict.Truth(known.title, Prediction(known.class_idx, label, probability))
+
+
+def _truth_record(
+    known: Truth, truth: verdict.Truth | None, passed: ForwardPass, status: verdict.Name
+) -> dict[str, Any]:
+    """What the photo shows, and how high the model ranks that: 1 is its first choice."""
+    right = truth.prediction if truth else None
+    rank = int((passed.logits > passed.logits[right.class_idx]).sum()) + 1 if right else None
+    return {
+        "title": known.title,
+        "scientific_name": known.species.scientific_name if known.species else "",
+        "status": status,
+        "class_idx": right.class_idx if right else None,
+        "name": right.name if right else None,
+        "rank": rank,
+    }
+
+
+def _draw(explainer: Explainer, photo: Photo, view: View, explanations: Sequence[Explanation], out: Path) -> None:
+    save_picture(out / _picture(photo, "view"), view.image)
+    for explanation in explanations:
+        overlay = draw_overlay(view.image, explanation.heatmap)
+        save_picture(out / _picture(photo, METHODS[explanation.method].file_name), overlay)
+    comparison = draw_comparison(view.image, explanations, source_line(photo.file, explainer.manifest, explanations))
+    save_picture(out / _picture(photo, "compare"), comparison)
+
+
+def _picture(photo: Photo, what: str) -> str:
+    return f"{PICTURES}/{photo.stem}.{what}.png"

@@ -1,0 +1,295 @@
+"""`python -m camcore study`: what it writes, what it says, and how it goes on."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from camcore.command import main
+from camcore.methods import METHODS
+from camcore.study import command
+from camcore.study.figures_csv import COLUMNS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_place(tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
+
+
+@pytest.fixture
+def birds(imagenet_photos: list[Path], in_an_empty_place: None) -> Path:
+    """A folder with a subfolder a species; only one of the three has a class in ImageNet."""
+    photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
+    for place, index in (("bonegl/eagle.jpg", "22"), ("cbrtsh/thrush.jpg", "99"), ("himbul/bulbul.jpg", "22")):
+        Path("birds", place).parent.mkdir(parents=True)
+        shutil.copy(photos[index], Path("birds", place))
+    return Path("birds")
+
+
+def boxes(**detections: list[float] | None) -> Path:
+    """A MegaDetector file: a box, or none, for each of the photos named."""
+    images = [
+        {
+            "file": name.replace("__", "/") + ".jpg",
+            "detections": [{"category": "1", "conf": 0.9, "bbox": bbox}] if bbox else [],
+        }
+        for name, bbox in detections.items()
+    ]
+    content = {"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": images}
+    Path("boxes.json").write_text(json.dumps(content))
+    return Path("boxes.json")
+
+
+def study() -> dict[str, Any]:
+    return dict(json.loads(Path("study/study.json").read_text()))
+
+
+def rows() -> list[dict[str, str]]:
+    with Path("study/figures.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def records() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path("study/progress.jsonl").read_text().splitlines()[1:]]
+
+
+def test_a_folder_gives_a_report_figures_pictures_and_a_description(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = boxes(bonegl__eagle=[0.2, 0.2, 0.5, 0.5], himbul__bulbul=[0.1, 0.1, 0.4, 0.4])
+    assert main(["study", str(birds), "--boxes", str(path), "--sanity"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "1 photo without a box, so without energy and lift: cbrtsh/thrush.jpg" in captured.err
+    stems = ("bonegl-eagle", "cbrtsh-thrush", "himbul-bulbul")
+    kinds = ("view", "compare", *(method.file_name for method in METHODS.values()))
+    expected = {f"{stem}.{kind}.png" for stem in stems for kind in kinds}
+    assert {path.name for path in Path("study/explanations").iterdir()} == expected
+    assert {path.name for path in Path("study").iterdir()} == {
+        "report.html", "figures.csv", "study.json", "progress.jsonl", "explanations",
+    }  # fmt: skip
+
+    found = rows()
+    assert tuple(found[0]) == COLUMNS
+    assert [(row["file"], row["method"]) for row in found] == [
+        (f"{species}/{name}.jpg", method)
+        for species, name in (("bonegl", "eagle"), ("cbrtsh", "thrush"), ("himbul", "bulbul"))
+        for method in METHODS
+    ]
+    for row in found:
+        assert 0 <= float(row["deletion_auc"]) <= 1
+        assert row["increase"] in {"0", "1"}
+        assert (row["lift"] == "") == (row["species"] == "cbrtsh")
+        assert (row["forwards"] == "") == (row["method"] != "score-cam")
+
+    named = {each["species"]: each["truth"] for each in records()}
+    assert named["bonegl"]["status"] == named["cbrtsh"]["status"] == "no such class"
+    assert (named["himbul"]["status"], named["himbul"]["name"]) == ("wrong", "bulbul")
+    assert named["himbul"]["rank"] > 1
+    assert set(records()[0]["sanity"]) == {"grad-cam", "grad-cam++"}
+    page = Path("study/report.html").read_text()
+    for word in ("Bonelli&#39;s Eagle", "Pycnonotus leucogenys", "the model has no class for"):
+        assert word in page
+
+
+def test_the_description_is_enough_to_run_it_again(birds: Path, artifacts: Path) -> None:
+    assert main(["study", str(birds), "--effort", "40", "--fit", "squash", "--definition", "probability"]) == 0
+    found = study()
+    assert (found["model"]["model"], found["model"]["weights"]) == ("efficientnet_lite0", "package")
+    manifest = json.loads((artifacts / "efficientnet_lite0" / "manifest.json").read_text())
+    assert found["model"]["files"] == manifest["files"]
+    settings = found["settings"]
+    assert (settings["effort"], settings["fit"], settings["definition"]) == (40, "squash", "probability")
+    assert [photo["file"] for photo in found["photos"]] == [record["file"] for record in records()]
+    assert all(re.fullmatch("[0-9a-f]{64}", photo["sha256"]) for photo in found["photos"])
+    assert found["protocol"]["steps"] == 32
+    assert set(found["versions"]) >= {"python", "torch", "onnxruntime"}
+    assert {row["forwards"] for row in rows() if row["method"] == "score-cam"} == {"40"}
+
+
+def test_a_bad_photo_is_reported_in_its_row_and_the_rest_goes_on(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(birds, "bonegl", "words.jpg").write_text("not a photo")
+    Path(birds, "bonegl", "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    assert main(["study", str(birds)]) == 1
+    captured = capsys.readouterr()
+    assert "bonegl/words.jpg: this file is not a photo" in captured.err
+    assert "bonegl/phone.heic: this is a HEIC photo, which is not accepted" in captured.err
+    assert "Traceback" not in captured.err
+    found = {(row["file"], row["method"]): row for row in rows()}
+    assert len(found) == 15
+    assert found["bonegl/words.jpg", "grad-cam"]["deletion_auc"] == ""
+    assert found["cbrtsh/thrush.jpg", "grad-cam"]["deletion_auc"] != ""
+    assert "this file is not a photo" in Path("study/report.html").read_text()
+
+
+def test_it_takes_over_what_was_done_and_only_that(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(birds, "bonegl", "words.jpg").write_text("not a photo")
+    assert main(["study", str(birds), "--effort", "8"]) == 1
+    before = rows()
+    capsys.readouterr()
+    shutil.copy(Path(birds, "cbrtsh", "thrush.jpg"), Path(birds, "bonegl", "eagle.jpg"))  # another photo of that name
+    shutil.copy(Path(birds, "himbul", "bulbul.jpg"), Path(birds, "bonegl", "words.jpg"))  # mended
+    Path("study", "explanations", "himbul-bulbul.grad-cam.png").unlink()
+    with Path("study", "progress.jsonl").open("a") as file:
+        file.write('{"file": "cut sho')  # as a lost machine leaves it
+    assert main(["study", str(birds), "--effort", "8"]) == 0
+    said = capsys.readouterr().err
+    assert "1 of 4 photos were done before" in said
+    assert all(f"{name}: " in said for name in ("bonegl/eagle.jpg", "bonegl/words.jpg", "himbul/bulbul.jpg"))
+    assert "cbrtsh/thrush.jpg: " not in said
+    assert Path("study", "explanations", "himbul-bulbul.grad-cam.png").is_file()
+    same = [row for row in rows() if row["file"] == "cbrtsh/thrush.jpg"]
+    assert same == [row for row in before if row["file"] == "cbrtsh/thrush.jpg"]
+    assert all(row["probability"] for row in rows())
+
+
+def test_other_settings_begin_anew_and_say_so(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", str(birds), "--effort", "8"]) == 0
+    assert main(["study", str(birds), "--effort", "16"]) == 0
+    said = capsys.readouterr().err
+    assert "study was made with another model or other settings: every photo is explained again" in said
+    assert {row["forwards"] for row in rows() if row["method"] == "score-cam"} == {"16"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_an_interrupted_study_goes_on(birds: Path, imagenet_photos: list[Path]) -> None:
+    for path in imagenet_photos:
+        shutil.copy(path, Path(birds, "bonegl"))
+    arguments = [sys.executable, "-m", "camcore", "study", str(birds), "--effort", "8"]
+    running = subprocess.Popen(
+        arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    progress = Path("study", "progress.jsonl")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (progress.is_file() and progress.read_text().count("\n") > 3):
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "the same command goes on from here" in said
+    assert "Traceback" not in said
+    done = len(records())
+    assert 2 < done < 23
+    again = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert again.returncode == 0, again.stderr
+    assert f"{done} of 23 photos were done before" in again.stderr
+    assert len(rows()) == 3 * 23
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "nowhere is not there: name a folder of photos, one subfolder a species"),
+        (["boxes.csv"], "boxes.csv is a file: name a folder of photos"),
+        (["empty"], "empty holds no photo: put photos there"),
+        (
+            ["birds", "--boxes", "boxes.csv"],
+            "boxes.csv is not JSON: give the JSON file that MegaDetector or SpeciesNet",
+        ),
+        (["birds", "--boxes", "coco.json"], 'coco.json has "annotations", another format'),
+        (["birds", "--boxes", "none.json"], "there is no file none.json"),
+        (["birds", "--boxes", "good.json", "--category", "bird"], "has no category 'bird'"),
+        (["birds", "--truth", "boxes.csv"], "boxes.csv"),
+        (["birds", "--truth", "truth.csv"], "no class is named 'bald egle': the nearest are bald eagle"),
+        (["birds", "--species", "truth.csv"], "truth.csv"),
+        (["birds", "--out", "boxes.csv"], "boxes.csv"),
+        (["birds", "--model", "resnet50"], "has no model 'resnet50'"),
+    ],
+)
+def test_what_cannot_start_says_so_in_one_sentence(
+    birds: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    Path("boxes.csv").write_text("name,x\na,1\n")
+    Path("truth.csv").write_text("file,class\nbonegl/eagle.jpg,bald egle\n")
+    Path("coco.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    boxes().rename("good.json")
+    assert main(["study", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.startswith("error: ")
+    assert len(captured.err.splitlines()) == 1
+    assert captured.out == ""
+
+
+def test_what_does_not_fit_together_is_one_line_each_and_nothing_is_lost(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(birds, "empty").mkdir()
+    shutil.copytree(Path(birds, "bonegl"), Path(birds, "yeti"))
+    shutil.copytree(Path(birds, "bonegl"), Path(birds, "bald_eagle"))
+    Path(birds, "notes.txt").write_text("seen at dawn")
+    path = boxes(bonegl__eagle=[0, 0, 0.1, 1], elsewhere=[0.1, 0.1, 0.5, 0.5], himbul__bulbul=None)
+    Path("truth.csv").write_text("file,species\ncbrtsh/thrush.jpg,himbul\ngone.jpg,himbul\n")
+    assert main(["study", str(birds), "--boxes", str(path), "--truth", "truth.csv", "--effort", "8"]) == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: the subfolder empty holds no photo",
+        "note: 1 file is no photo by name, and left out",
+        "note: boxes.json has boxes for 1 photo not in birds: elsewhere.jpg",
+        "note: 3 photos without a box, so without energy and lift: "
+        "bald_eagle/eagle.jpg, cbrtsh/thrush.jpg, yeti/eagle.jpg",
+        "note: 1 photo on which boxes.json has no animal at confidence 0.2 or more: himbul/bulbul.jpg",
+        "note: truth.csv names 1 photo not in birds: gone.jpg",
+        "note: no table knows the species yeti, so its names are not judged: add it with --species",
+    ]
+    status = {each["species"]: each["truth"]["status"] for each in records()}
+    assert status == {
+        "bald_eagle": "right", "bonegl": "no such class", "cbrtsh": "wrong", "himbul": "wrong", "yeti": "not told",
+    }  # fmt: skip
+    assert study()["notes"] == [note.removeprefix("note: ") for note in notes]
+    assert len(rows()) == 15
+
+
+def test_the_output_within_the_folder_is_not_studied(birds: Path) -> None:
+    for _ in range(2):
+        assert main(["study", str(birds), "--effort", "8", "--out", str(birds / "study")]) == 0
+    with Path(birds, "study", "figures.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 9
+
+
+def test_a_table_of_species_wins_over_what_is_built_in(birds: Path) -> None:
+    Path("species.csv").write_text(
+        "species,common_name,scientific_name,class\nbonegl,Bonelli's Eagle,Aquila fasciata,bald eagle\n"
+    )
+    assert main(["study", str(birds), "--species", "species.csv", "--effort", "8"]) == 0
+    named = {each["species"]: each["truth"] for each in records()}
+    assert (named["bonegl"]["status"], named["bonegl"]["rank"]) == ("right", 1)
+    assert named["cbrtsh"]["status"] == "no such class"
+
+
+def test_photos_of_one_stem_do_not_overwrite_each_other(birds: Path) -> None:
+    photo = Path(birds, "bonegl", "eagle.jpg")
+    shutil.copy(photo, Path(birds, "bonegl", "Eagle.png"))
+    shutil.copy(photo, Path(birds, "bonegl-eagle.jpg"))
+    assert main(["study", str(birds), "--effort", "8"]) == 0
+    stems = {each["stem"].casefold() for each in records()}
+    assert len(stems) == 5
+    assert len(list(Path("study/explanations").iterdir())) == 5 * 5
+
+
+def test_a_full_disk_is_said(birds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(*_: object) -> None:
+        raise command.OutputError("study/figures.csv cannot be written (No space left on device): make room there")
+
+    monkeypatch.setattr(command, "save_text", full)
+    assert main(["study", str(birds), "--effort", "8"]) == 1
+    assert "error: study/figures.csv cannot be written (No space left on device)" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.chdir(birds.resolve().parent)

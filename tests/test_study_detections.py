@@ -1,0 +1,326 @@
+"""From a detector's file to the boxes of each photo."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camcore.errors import BoxesError
+from camcore.localisation import Box
+from camcore.study.detections import INSTEAD, Detections, read_detections
+from camcore.study.paths import Paths
+
+BBOX = [0.25, 0.5, 0.5, 0.25]
+BOX = Box(0.25, 0.5, 0.75, 0.75)
+CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
+NO_DETECTOR = "DETECTOR, CLASSIFIER failed"
+
+
+def detection(category: str = "1", conf: Any = 0.9, bbox: Any = BBOX, **more: Any) -> dict[str, Any]:
+    return {"category": category, "conf": conf, "bbox": bbox, **more}
+
+
+def megadetector(*images: Any, version: Any = "1.4", **more: Any) -> dict[str, Any]:
+    return {"info": {"format_version": version}, "detection_categories": CATEGORIES, "images": list(images), **more}
+
+
+def image(file: Any, *detections: Any, **more: Any) -> dict[str, Any]:
+    return {"file": file, "detections": list(detections), **more}
+
+
+def write(folder: Path, content: Any) -> Path:
+    path = folder / "boxes.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+def refusal(folder: Path, content: Any, **options: Any) -> str:
+    path = write(folder, content)
+    with pytest.raises(BoxesError) as caught:
+        read_detections(path, **options)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    assert sentence.startswith(f"{path} ")
+    return sentence.removeprefix(f"{path} ")
+
+
+def named(*files: str) -> Detections:
+    """Detections whose boxes tell the entries apart: the box of entry n is as wide as n tenths."""
+    return Detections({file: (Box(0, 0, number / 10, 1),) for number, file in enumerate(files, 1)}, {})
+
+
+def test_a_megadetector_file_by_hand(tmp_path: Path) -> None:
+    content = megadetector(
+        image("bonegl/001.jpg", detection(), detection("2"), detection(conf=0.2), detection(conf=0.19)),
+        image("bonegl/002.jpg"),
+        image("himbul/001.jpg", detection("2"), max_detection_conf=0.9),
+    )
+    found = read_detections(write(tmp_path, content))
+    assert found == Detections({"bonegl/001.jpg": (BOX, BOX), "bonegl/002.jpg": (), "himbul/001.jpg": ()}, {}, "animal")
+    assert isinstance(found.boxes["bonegl/001.jpg"][0], Box)
+    assert [found.boxes_of(file) for file in ("bonegl/002.jpg", "bonegl/003.jpg")] == [(), None]
+
+
+def test_a_speciesnet_file_by_hand(tmp_path: Path) -> None:
+    predictions = [
+        {"filepath": "/data/a.jpg", "detections": [detection(label="animal"), detection("2", label="human")]},
+        {"filepath": "/data/b.jpg", "detections": [], "failures": ["CLASSIFIER"], "prediction": "blank"},
+        {"filepath": "/data/c.jpg", "failures": ["DETECTOR", "CLASSIFIER"]},
+    ]
+    path = write(tmp_path, {"predictions": predictions})
+    assert read_detections(path) == Detections(
+        {"/data/a.jpg": (BOX,), "/data/b.jpg": ()}, {"/data/c.jpg": NO_DETECTOR}, "animal"
+    )
+    assert read_detections(path, "Human").boxes == {"/data/a.jpg": (BOX,), "/data/b.jpg": ()}
+    assert refusal(tmp_path, {"predictions": predictions}, category="person") == (
+        "has no category 'person': choose one of those it has (animal, human, vehicle)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "failure"),
+    [
+        ({"file": "a.jpg", "detections": None, "failure": "Failure image access"}, "Failure image access"),
+        ({"file": "a.jpg", "failure": "Failure image access"}, "Failure image access"),
+        ({"file": "a.jpg", "detections": [], "failure": "Failure image access"}, "Failure image access"),
+        ({"file": "a.jpg", "detections": None}, "the detector gave no result"),
+    ],
+)
+def test_a_photo_that_failed_is_not_one_without_boxes(tmp_path: Path, entry: dict[str, Any], failure: str) -> None:
+    found = read_detections(write(tmp_path, megadetector(entry, image("b.jpg"))))
+    assert (found.boxes_of("a.jpg"), found.failure_of("a.jpg")) == (None, failure)
+    assert (found.boxes_of("b.jpg"), found.failure_of("b.jpg")) == ((), None)
+    assert found.unmatched(["b.jpg"]) == ["a.jpg"]
+
+
+def test_the_categories_are_those_of_the_file_and_not_numbers_known_by_heart(tmp_path: Path) -> None:
+    content = megadetector(image("a.jpg", detection("0"), detection("1", bbox=[0, 0, 1, 1])))
+    content["detection_categories"] = {"0": "Animal", "1": "person"}
+    assert read_detections(write(tmp_path, content), "ANIMAL").boxes == {"a.jpg": (BOX,)}
+
+
+@pytest.mark.parametrize("info", [{}, {"detector": "megadetector_v5"}, None])
+def test_a_file_that_tells_no_version_is_read_as_timelapse_files_tell_none(tmp_path: Path, info: Any) -> None:
+    content = {**megadetector(image("a.jpg", detection(), max_detection_conf="")), "info": info}
+    assert read_detections(write(tmp_path, content)).boxes == {"a.jpg": (BOX,)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_that_windows_saved_is_read(tmp_path: Path, encoding: str) -> None:
+    content = json.dumps(megadetector(image("bonegl\\Ö.jpg", detection())), ensure_ascii=False)
+    found = read_detections(write(tmp_path, content.encode(encoding)))
+    assert found.boxes_of("bonegl/Ö.jpg") == (BOX,)
+
+
+@pytest.mark.parametrize(
+    ("bbox", "boxes"),
+    [
+        ([-0.005, 0, 0.5, 1.005], (Box(0, 0, 0.495, 1),)),
+        ([0.5, 0.5, 0.6, 0.6], (Box(0.5, 0.5, 1, 1),)),
+        ([0, 0, 1, 1], (Box(0, 0, 1, 1),)),
+        ([0.2, 0.2, 0, 0.5], ()),
+        ([0.2, 0.2, 0.5, -0.1], ()),
+        ([1, 0.2, 0.5, 0.5], ()),
+        ([0.1, -0.6, 0.5, 0.5], ()),
+    ],
+)
+def test_boxes_are_clipped_and_those_without_area_dropped(tmp_path: Path, bbox: list[float], boxes: Any) -> None:
+    found = read_detections(write(tmp_path, megadetector(image("a.jpg", detection(bbox=bbox)))))
+    assert found.boxes["a.jpg"] == boxes
+
+
+@given(st.lists(st.floats(-1, 1), min_size=4, max_size=4))
+def test_every_box_that_is_kept_is_one(tmp_path_factory: pytest.TempPathFactory, bbox: list[float]) -> None:
+    path = write(tmp_path_factory.getbasetemp(), megadetector(image("a.jpg", detection(bbox=bbox))))
+    for box in read_detections(path).boxes["a.jpg"]:
+        assert 0 <= box.left < box.right <= 1
+        assert 0 <= box.top < box.bottom <= 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"file,x_min\na.jpg,0.1\n", b"", b'{"images": [', b"\xff\xd8\xff\xe0", b"[" * 10**5]
+)
+def test_what_is_not_json_is_said_to_be_so(tmp_path: Path, content: bytes) -> None:
+    assert refusal(tmp_path, content) == (
+        "is not JSON: give the JSON file that MegaDetector or SpeciesNet wrote, whole"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            [{"file": "a.jpg", "detections": [{"category": "animal", "confidence": 0.9, "bbox": [1, 2, 300, 400]}]}],
+            "is a list, another format, which stores boxes in pixels",
+        ),
+        (
+            {"images": [], "annotations": [], "categories": []},
+            'has "annotations", another format, which stores boxes in pixels',
+        ),
+        ("a.jpg", "is JSON of another format"),
+        ({}, "is JSON of another format"),
+        ({"images": []}, "is JSON of another format"),
+        ({"images": {}, "detection_categories": CATEGORIES}, "is JSON of another format"),
+        ({"predictions": {}}, "is JSON of another format"),
+        (megadetector(version="2.0"), "is of MegaDetector's format 2.0, not 1.x"),
+        (megadetector(version=10), "is of MegaDetector's format 10, not 1.x"),
+    ],
+)
+def test_another_format_is_refused_with_what_to_give_instead(tmp_path: Path, content: Any, said: str) -> None:
+    assert refusal(tmp_path, content) == f"{said}: {INSTEAD}"
+
+
+@pytest.mark.parametrize(
+    ("bbox", "said"),
+    [
+        ([0.1, 0.2, 0.3], "a box that is not four finite numbers, [0.1, 0.2, 0.3]"),
+        ([0.1, 0.2, 0.3, float("nan")], "a box that is not four finite numbers, [0.1, 0.2, 0.3, nan]"),
+        ([0.1, 0.2, 0.3, float("inf")], "a box that is not four finite numbers, [0.1, 0.2, 0.3, inf]"),
+        ([0.1, 0.2, 0.3, True], "a box that is not four finite numbers, [0.1, 0.2, 0.3, True]"),
+        (None, "a box that is not four finite numbers, None"),
+        ([12, 40, 300, 200], "a box in pixels, [12, 40, 300, 200], where fractions are needed"),
+        ([0, 0, 1, 1.02], "a box in pixels, [0, 0, 1, 1.02], where fractions are needed"),
+    ],
+)
+def test_a_box_that_is_none_is_refused_with_its_photo(tmp_path: Path, bbox: Any, said: str) -> None:
+    for category in ("1", "2"):
+        content = megadetector(image("a.jpg"), image("himbul/7.jpg", detection(category, bbox=bbox)))
+        assert refusal(tmp_path, content) == f"gives himbul/7.jpg {said}: {INSTEAD}"
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"detections": []}, 'is damaged, entry 1 has no "file": let the detector write it again'),
+        (image(7), 'is damaged, entry 1 has no "file": let the detector write it again'),
+        ("a.jpg", 'is damaged, entry 1 has no "file": let the detector write it again'),
+        (
+            {"file": "a.jpg", "detections": "none"},
+            "is damaged, the detections of a.jpg are no list of them: let the detector write it again",
+        ),
+        (
+            image("a.jpg", BBOX),
+            "is damaged, the detections of a.jpg are no list of them: let the detector write it again",
+        ),
+        (
+            image("a.jpg", detection(conf="high")),
+            'is damaged, a detection of a.jpg has no "conf": let the detector write it again',
+        ),
+    ],
+)
+def test_a_damaged_entry_is_refused(tmp_path: Path, entry: Any, said: str) -> None:
+    assert refusal(tmp_path, megadetector(entry)) == said
+
+
+def test_a_photo_named_twice_is_refused(tmp_path: Path) -> None:
+    content = megadetector(image("a.jpg"), image("a.jpg", detection()))
+    assert refusal(tmp_path, content) == "names the photo a.jpg twice: keep one entry"
+
+
+def test_an_unknown_category_is_told_those_there_are(tmp_path: Path) -> None:
+    sentence = refusal(tmp_path, megadetector(), category="bird")
+    assert sentence == "has no category 'bird': choose one of those it has (animal, person, vehicle)"
+    nothing = {**megadetector(), "detection_categories": {}}
+    assert refusal(tmp_path, nothing).endswith("choose one of those it has (none)")
+
+
+def test_a_file_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(BoxesError) as caught:
+        read_detections(tmp_path / "none.json")
+    assert str(caught.value) == (
+        f"there is no file {tmp_path / 'none.json'}: name the JSON file that MegaDetector or SpeciesNet wrote"
+    )
+    with pytest.raises(BoxesError, match=r"cannot be read \(Is a directory\): name a JSON file with boxes$"):
+        read_detections(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "bonegl/001.jpg",
+        "./bonegl/001.jpg",
+        "study/bonegl/001.jpg",
+        "/data/study/bonegl/001.jpg",
+        "C:\\Data\\Study\\BONEGL\\001.JPG",
+        "001.jpg",
+    ],
+)
+def test_a_photo_is_found_by_whole_trailing_components(entry: str) -> None:
+    found = named(entry)
+    assert found.boxes_of("bonegl/001.jpg") == found.boxes[entry]
+    assert found.among(["bonegl/001.jpg"]) == {"bonegl/001.jpg": found.boxes[entry]}
+    assert (found.ambiguous(["bonegl/001.jpg"]), found.unmatched(["bonegl/001.jpg"])) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "entry", ["himbul/001.jpg", "xbonegl/001.jpg", "1.jpg", "bonegl", "bonegl/001.jpg/x", "/", "."]
+)
+def test_a_path_that_only_looks_alike_does_not_fit(entry: str) -> None:
+    assert named(entry).boxes_of("bonegl/001.jpg") is None
+    assert named(entry).unmatched(["bonegl/001.jpg"]) == [entry]
+    assert named(entry).ambiguous(["bonegl/001.jpg"]) == []
+
+
+def test_accents_fit_however_they_are_written() -> None:
+    assert named("e\u0301le\u0300ve/1.jpg").boxes_of("\u00e9l\u00e8ve/1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("entries", "best"),
+    [
+        (("a/1.jpg", "x/a/1.jpg"), "a/1.jpg"),
+        (("x/a/1.jpg", "A/1.JPG", "a/1.jpg"), "a/1.jpg"),
+        (("1.jpg", "x/a/1.jpg"), "x/a/1.jpg"),
+        (("1.jpg", "b/1.jpg", "A/1.JPG"), "A/1.JPG"),
+        (("x/a/1.jpg", "y/a/1.jpg"), None),
+        (("x/a/1.jpg", "x/A/1.jpg"), None),
+        (("a/1.jpg", "a\\1.jpg"), None),
+    ],
+)
+def test_of_several_entries_the_same_path_wins_and_then_the_longest_tail(
+    entries: tuple[str, ...], best: str | None
+) -> None:
+    found = named(*entries)
+    assert found.boxes_of("a/1.jpg") == (None if best is None else found.boxes[best])
+    assert found.ambiguous(["a/1.jpg", "c/2.jpg"]) == ([] if best else ["a/1.jpg"])
+
+
+def test_an_entry_that_two_photos_share_belongs_to_neither() -> None:
+    """Detections of one subfolder, written relative to it, say nothing of the others."""
+    found = named("001.jpg", "002.jpg", "003.jpg")
+    files = ["a/001.jpg", "a/002.jpg", "b/001.jpg", "003.jpg", "a/003.jpg"]
+    assert found.ambiguous(files) == ["a/001.jpg", "b/001.jpg"]
+    assert found.among(files) == {"a/002.jpg": found.boxes["002.jpg"], "003.jpg": found.boxes["003.jpg"]}
+    assert found.unmatched(files) == []
+
+
+def test_what_belongs_to_no_photo_is_listed_in_order() -> None:
+    found = named("z/9.jpg", "a/1.jpg", "b/1.jpg", "1.jpg")
+    assert found.unmatched(["a/1.jpg"]) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
+    assert found.unmatched([]) == list(found.boxes)
+
+
+@pytest.mark.parametrize("prefix", ["", "D:\\cameras\\", "/mnt/cameras/"])
+def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str) -> None:
+    files = [f"camera{folder}/IMG_{number:04}.JPG" for folder in range(1000) for number in range(100)]
+    paths = Paths([prefix + file for file in files])
+    assert paths.pair(files) == {file: prefix + file for file in files}
+    assert (paths.ambiguous(files), paths.unmatched(files)) == ([], [])
+
+
+@given(st.lists(st.lists(st.sampled_from("abAB"), min_size=1, max_size=3).map("/".join), unique=True), st.data())
+def test_the_search_agrees_with_comparing_every_pair(entries: list[str], data: st.DataObject) -> None:
+    file = data.draw(st.lists(st.sampled_from("abAB"), min_size=1, max_size=3).map("/".join))
+    wanted = file.casefold().split("/")
+    ranks: dict[str, tuple[bool, int]] = {}
+    for entry in entries:
+        parts = entry.casefold().split("/")
+        common = min(len(parts), len(wanted))
+        if parts[-common:] == wanted[-common:]:
+            ranks[entry] = (entry == file, common)
+    best = [entry for entry, rank in ranks.items() if rank == max(ranks.values())]
+    assert Paths(entries).find(file) == (best[0] if len(best) == 1 else None)
+    assert Paths(entries).ambiguous([file]) == ([file] if len(best) > 1 else [])

@@ -1,0 +1,212 @@
+"""What a study's records add up to, against means taken by hand."""
+
+from typing import Any
+
+import pytest
+
+from camcore.study import summary
+from camcore.study.figures import FIGURES, Figure
+from camcore.study.remarks import agreement_of, left_out, missing
+from camcore.study.summary import Mean, mean
+
+METHODS = ("grad-cam", "grad-cam++", "score-cam")
+
+
+def explanation(method: str, **given: Any) -> dict[str, Any]:
+    """One whose figures a test may set; None for what it does not."""
+    lift, drop = given.get("lift"), given.get("drop")
+    curve = given.get("curve", [0.8, 0.2])
+    return {
+        "method": method, "class_idx": 16, "name": "bulbul", "probability": 0.9, "peak": 1.0,
+        "forwards": 72 if method == "score-cam" else None, "channels_alive": 640, "effort": "fast",
+        "precision": None, "fidelity_estimate": 0.9987 if method == "score-cam" else None,
+        "seconds": given.get("seconds", 0.5), "picture": f"{method}.png",
+        "faithfulness": None if drop is None else {
+            "average_drop": drop, "increase": drop == 0, "average_gain": 0.0, "deletion": curve,
+            "insertion": curve[::-1], "deletion_auc": 0.5, "insertion_auc": 0.5, "precision": "fp32",
+        },
+        "localisation": None if lift is None else {"energy": lift / 4, "lift": lift, "pointing_hit": lift > 1},
+    }  # fmt: skip
+
+
+def photo(file: str = "himbul/1.jpg", **given: Any) -> dict[str, Any]:
+    """A record; `lifts`, `drops` and `seconds` are three, one a method."""
+    lifts, drops = given.get("lifts", (None,) * 3), given.get("drops", (10.0,) * 3)
+    return {
+        "file": file, "species": file.rpartition("/")[0], "sha256": "ab" * 32, "stem": file.replace("/", "-"),
+        "error": None, "seconds": 1.0, "predictions": [{"class_idx": 16, "name": "bulbul", "probability": 0.9}],
+        "truth": {"title": "", "scientific_name": "", "status": given.get("status", "right"), "class_idx": 16,
+                  "name": "bulbul", "rank": 1},
+        "view": {"picture": "view.png", "size": [224, 224]},
+        "target": None if lifts == (None,) * 3 else {
+            "boxes": [[0.1, 0.2, 0.6, 0.7]], "share": 0.25, "cut_off": 0.0, "word": "animal",
+        },
+        "explanations": [
+            explanation(method, lift=lift, drop=drop, seconds=spent)
+            for method, lift, drop, spent in zip(METHODS, lifts, drops, given.get("seconds", (0.5,) * 3), strict=True)
+        ],
+        "agreement": given.get("agreement", {
+            "methods": list(METHODS),
+            "spearman": [[1, 0.9, 0.5], [0.9, 1, 0.4], [0.5, 0.4, 1]],
+            "overlap": [[1, 0.8, 0.3], [0.8, 1, 0.2], [0.3, 0.2, 1]],
+        }),
+        "sanity": given.get("sanity"),
+        "verdict": {"sentence": "Called bulbul (90%).", "place": given.get("place", "on the target"),
+                    "concerns": given.get("concerns", []),
+                    "gravity": given.get("gravity", len(given.get("concerns", [])))},
+    }  # fmt: skip
+
+
+def failed(file: str = "himbul/bad.jpg") -> dict[str, Any]:
+    return {"file": file, "species": file.rpartition("/")[0], "sha256": "", "stem": "bad", "error": "It ends early."}
+
+
+def figure(key: str) -> Figure:
+    return next(each for each in FIGURES if each.key == key)
+
+
+def row_of(records: list[dict[str, Any]], key: str) -> summary.Row:
+    return next(row for row in summary.by_method(records) if row.figure.key == key)
+
+
+def test_a_mean_leaves_out_what_is_missing_and_counts_it() -> None:
+    assert mean([1, None, 4]) == Mean(2.5, 2, 3)
+    assert mean([None]) == Mean(None, 0, 1)
+    assert mean([]) == Mean(None, 0, 0)
+    assert mean([0.0, False]) == Mean(0.0, 2, 2), "nothing is not missing"
+
+
+def test_the_means_of_each_method_are_those_by_hand() -> None:
+    records = [
+        photo(lifts=(2.0, 1.0, None), drops=(10.0, 20.0, None)),
+        photo(lifts=(1.0, 0.0, 3.0), drops=(0.0, 40.0, 6.0)),
+        photo(),
+        failed(),
+    ]
+    assert row_of(records, "lift").means == (Mean(1.5, 2, 3), Mean(0.5, 2, 3), Mean(3.0, 1, 3))
+    assert row_of(records, "energy").means[0] == Mean(0.375, 2, 3)
+    drops = row_of(records, "average_drop").means
+    assert [value.value for value in drops] == pytest.approx([20 / 3, 70 / 3, 8.0])
+    assert [value.count for value in drops] == [3, 3, 2]
+    assert row_of(records, "increase").means[0].value == pytest.approx(1 / 3)
+    assert row_of(records, "pointing_hit").means[2] == Mean(1.0, 1, 3)
+    assert row_of(records, "fidelity_estimate").means == (Mean(None, 0, 3), Mean(None, 0, 3), Mean(0.9987, 3, 3))
+
+
+def test_the_best_is_of_the_direction_that_is_better_and_as_shown() -> None:
+    assert row_of([photo(lifts=(2.0, 1.0, 1.0))], "lift").best == {0}
+    assert row_of([photo(drops=(2.0, 1.0, 3.0))], "average_drop").best == {1}
+    assert row_of([photo(drops=(2.01, 2.02, 3.0))], "average_drop").best == {0, 1}, "they look the same"
+    assert row_of([photo(drops=(2.01, 2.02, 2.03))], "average_drop").best == frozenset(), "all look the same"
+    assert row_of([photo(drops=(2.0, None, 3.0))], "average_drop").best == frozenset(), "one is not known"
+    assert row_of([photo(sanity={"grad-cam": 0.1, "grad-cam++": 0.9})], "sanity").best == frozenset()
+
+
+def test_the_sanity_of_a_method_without_gradients_does_not_exist() -> None:
+    rows = row_of([photo(sanity={"grad-cam": 0.1, "grad-cam++": None}), photo()], "sanity").means
+    assert rows == (Mean(0.1, 1, 2), Mean(None, 0, 2), Mean(None, 0, 2))
+
+
+def test_of_one_photo_a_yes_is_a_yes() -> None:
+    rows = {row.figure.key: row for row in summary.of_photo(photo(lifts=(2.0, 0.5, None), drops=(0.0, 3.0, 4.0)))}
+    texts = [row.figure.text(value.value) for row in (rows["pointing_hit"],) for value in row.means]
+    assert texts == ["yes", "no", "–"]
+    assert rows["increase"].best == {0}
+    assert rows["increase"].figure.text(rows["increase"].means[0].value) == "yes"
+
+
+def test_figures_are_written_with_one_precision_and_a_real_minus() -> None:
+    assert figure("energy").text(0.614) == "61.4%"
+    assert figure("lift").text(1.904) == "1.90"
+    assert figure("average_drop").text(3) == "3.0%"
+    assert figure("sanity").text(-0.123) == "−0.12"
+    assert figure("sanity").text(-0.001) == "0.00"
+    assert figure("fidelity_estimate").text(0.9987) == "0.998"
+    assert figure("fidelity_estimate").text(None) == "–"
+
+
+def test_species_stand_in_the_order_of_the_list_then_as_they_come() -> None:
+    listed = [
+        {"code": "none", "title": "No photo", "scientific_name": ""},
+        {"code": "bonegl", "title": "Bonelli’s Eagle", "scientific_name": "Aquila fasciata"},
+    ]
+    records = [
+        photo("other/1.jpg", status="not told", place="unknown"),
+        photo("1.jpg", status="right"),
+        photo("bonegl/1.jpg", status="no such class", lifts=(2.0, 1.0, 3.0)),
+        photo("bonegl/2.jpg", status="no such class", lifts=(None, 1.0, None), place="off the target"),
+        failed("bonegl/3.jpg"),
+    ]
+    eagle, other, loose = summary.by_species(records, listed)
+    assert (eagle.title, eagle.scientific_name, len(eagle.records)) == ("Bonelli’s Eagle", "Aquila fasciata", 3)
+    assert (eagle.right, eagle.nameable, eagle.why_not) == (0, 0, "no such class")
+    assert eagle.places == {"on the target": 1, "off the target": 1}
+    assert eagle.lift == Mean(1.5, 2, 2), "each photo counts once: (2 + 1) / 2"
+    assert eagle.energy.value == pytest.approx(0.375)
+    assert (other.title, other.why_not, other.lift) == ("other", "not told", Mean(None, 0, 1))
+    assert (loose.code, loose.right, loose.nameable, loose.why_not) == ("", 1, 1, "")
+    assert loose.title
+
+
+def test_a_species_of_which_nothing_could_be_explained_knows_nothing() -> None:
+    (only,) = summary.by_species([failed()], [])
+    assert (only.nameable, only.why_not, only.lift.value) == (0, summary.UNKNOWN, None)
+
+
+def test_agreement_is_the_mean_of_each_pair_without_what_is_missing() -> None:
+    blank = {"methods": list(METHODS), "spearman": [[1, 0.5, None]] * 3, "overlap": [[1, 0.4, None]] * 3}
+    first, second, third = summary.agreement([photo(), photo(agreement=blank), photo(agreement=None), failed()])
+    assert (first.first, first.second) == ("grad-cam", "grad-cam++")
+    assert first.spearman.value == pytest.approx(0.7)
+    assert first.overlap.value == pytest.approx(0.6)
+    assert second.spearman == Mean(0.5, 1, 2)
+    assert third.overlap == Mean(0.2, 1, 2)
+
+
+def test_the_gravest_come_first_else_the_order_of_the_photos() -> None:
+    one, two = ["the name is unsure"], ["the name is wrong", "the name is unsure"]
+    records = [photo("a.jpg", concerns=one), photo("b.jpg"), photo("c.jpg", concerns=two), failed(),
+               photo("d.jpg", concerns=one, gravity=4)]  # fmt: skip
+    assert [record["file"] for record in summary.worries(records)] == ["d.jpg", "c.jpg", "a.jpg"]
+    assert summary.concerns(records) == [("the name is unsure", 3), ("the name is wrong", 1)]
+    assert summary.worries([]) == []
+    assert summary.concerns([]) == []
+
+
+def test_outcomes_cross_the_name_with_the_place() -> None:
+    records = [photo(), photo(place="off the target"), photo(status="wrong", place="unknown"), failed()]
+    assert summary.outcomes(records) == {
+        "right": {"on the target": 1, "off the target": 1},
+        "wrong": {"unknown": 1},
+    }
+
+
+def test_mean_curves_leave_out_maps_without_one_and_those_of_another_length() -> None:
+    records = [photo(), photo(drops=(None, 1.0, 1.0)), photo()]
+    records[2]["explanations"][0]["faithfulness"]["deletion"] = [0.4, 0.0]
+    records[2]["explanations"][1]["faithfulness"]["deletion"] = [1, 1, 1]
+    found = summary.curves(records, "deletion")
+    assert found["grad-cam"] == pytest.approx([0.6, 0.1])
+    assert found["grad-cam++"] == pytest.approx([0.8, 0.2])
+    assert summary.curves([photo(drops=(None,) * 3), failed()], "deletion") == {}
+
+
+def test_what_is_missing_is_said_with_its_reason() -> None:
+    outside = photo(lifts=(1.0, 1.0, 1.0))
+    outside["target"]["share"] = 0
+    assert missing(failed()) == ()
+    assert "no box" in missing(photo())[0]
+    assert "outside" in missing(outside)[0]
+    assert "Grad-CAM++" in missing(photo(lifts=(1.0, None, 1.0), drops=(1.0, None, 1.0)))[0]
+    assert missing(photo(lifts=(1.0, 1.0, 1.0))) == ()
+    records = [failed(), photo(), photo(drops=(None, None, 1.0))]
+    assert left_out(records) == [
+        "1 photo that could not be explained", "2 photos without a box", "2 maps that show no place",
+    ]  # fmt: skip
+    assert left_out([photo(lifts=(1.0, 1.0, 1.0))]) == []
+
+
+def test_how_far_the_maps_of_a_photo_agree_is_a_sentence() -> None:
+    assert "0.40 to 0.90" in agreement_of(photo())
+    assert "20% to 80%" in agreement_of(photo())
+    assert "cannot be compared" in agreement_of(photo(agreement=None))
