@@ -1,6 +1,7 @@
 """`python -m camcore`: the commands there are."""
 
 import argparse
+import sys
 
 from camcore import explain_command
 from camcore.study import command as study_command
@@ -14,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    options = vars(parser.parse_args(arguments))
-    run = options.pop("run")
-    return int(run(options))
+    given = sys.argv[1:] if arguments is None else arguments
+    values = vars(parser.parse_args(given))
+    run = values.pop("run")
+    return int(run(values, given))

@@ -14,7 +14,7 @@ from camcore.classes import find_class
 from camcore.effort import Effort, to_rule
 from camcore.errors import ClassError
 from camcore.explanations import Settings, from_gradients, from_scores
-from camcore.faithfulness import Faithfulness, faithfulness
+from camcore.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.methods import METHODS, MethodName
 from camcore.preprocess import Fit, preprocess
 from camcore.results import Explanation, ForwardPass, Prediction, Question
@@ -137,7 +137,7 @@ class Explainer:
         return on_one_blas_thread(self._stream(photo, (class_idx, rather_than), methods, fit, settings))
 
     def faithfulness(
-        self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = CHUNK
+        self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = BATCH
     ) -> list[Faithfulness | None]:
         """How the model answers when what each of a photo's explanations points at is kept, removed, or given back.
 

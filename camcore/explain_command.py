@@ -172,7 +172,7 @@ def _save(explanation: Explanation, passed: ForwardPass, base: Path, options: Op
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `explain` to the commands."""
     parser = commands.add_parser("explain", help="draw the class activation maps of photos")
-    parser.set_defaults(run=lambda values: run(_options(values)))
+    parser.set_defaults(run=lambda values, _given: run(_options(values)))
     parser.add_argument("photos", nargs="+", metavar="PHOTO")
     add_model(parser)
     parser.add_argument(

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from camcore.artifact import Precision
 from camcore.heatmap import Array
-from camcore.score_cam import CHUNK, Forward, softmax
+from camcore.score_cam import Forward, softmax
 
 STEPS = 32
 BLUR = 10.0  # standard deviation in pixels
+BATCH = 16  # inputs run at once; 8 take 7% longer on two cores, 32 as long as 8
 _REACH = 4  # standard deviations that the blur's kernel extends
 
 Floats = NDArray[np.float64]
@@ -65,7 +66,7 @@ def faithfulness(
     forward: Forward,
     *,
     quick: Forward | None = None,
-    chunk: int = CHUNK,
+    chunk: int = BATCH,
 ) -> list[Faithfulness | None]:
     """The faithfulness of several heatmaps (H, W) of one input x (1, 3, H, W), their forwards batched together.
 

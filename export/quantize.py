@@ -35,8 +35,12 @@ _CHECK_MASKS = 32
 _ROUNDS = 5
 
 
-def quantize(directory: Path, steps: Preprocessing, photos: Sequence[Path]) -> Quantization | None:
+def quantize(
+    directory: Path, steps: Preprocessing, photos: Sequence[Path], *, always: bool = False
+) -> Quantization | None:
     """Write `model.int8.onnx` beside `model.onnx` if it is worth having; what was measured, None without photos.
+
+    `always` writes it whatever was measured.
 
     Everything is quantised but the classifier; if that is unfaithful, the first and last convolutions are left alone.
     A photo on which the target layer does not vary has nothing to mask with, and counts as none.
@@ -61,7 +65,7 @@ def quantize(directory: Path, steps: Preprocessing, photos: Sequence[Path]) -> Q
             measured = _measure(exact, Scorer(quantised), checks, sum(ends))
             if measured.noise <= LOW_NOISE:
                 break
-        if measured.used:
+        if measured.used or always:
             (directory / ONNX_INT8).write_bytes(quantised.read_bytes())
     return measured
 

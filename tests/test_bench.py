@@ -11,11 +11,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from tests.bench import peers, scaling
+from tests.bench import evidence, peers, scaling
 from tests.bench.__main__ import BENCHES, main
 from tests.bench.estimators import ESTIMATORS
 from tests.bench.libraries import GradCam, TorchCam
-from tests.bench.scene import Scene, bundled_photo, open_scene, prepare_scene
+from tests.bench.scene import Scene, bundled_photo, imagenet_photos, open_scene, prepare_scene
 from tests.bench.table import FEATURES, Fast, Figures, draw_table
 from tests.bench.timing import Sample, in_turns
 
@@ -185,6 +185,21 @@ def test_scaling_prints_three_tables(
     for head in ("| channels | fast |", "| chunk | fast |", "| 21 explanations in a row |"):
         assert head in printed
     assert re.search(r"\| memory after them \| \d\.\d+ GB", printed)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_evidence_prints_times_and_shifts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evidence, "prepare_scene", lambda *_: scene)
+    monkeypatch.setattr(evidence, "imagenet_photos", lambda: imagenet_photos()[:5])
+    assert main(["evidence", "--model", "resnet18", "--rounds", "1", "--forwards", "8"]) == 0
+    printed = capsys.readouterr().out
+    assert "torch eager in batches of 32, a method at a time" in printed
+    assert "EfficientNet-Lite0, 2 photos it was not calibrated on" in printed
+    shift = {label: [float(cell) for cell in cells] for label, cells in rows(printed).items() if "are" in label}
+    assert set(shift) == {"area under a curve", "what the areas of two methods lie apart"}
+    assert all(0 < mean <= largest < 1 for mean, largest in shift.values())
 
 
 def test_table_of_a_full_run_does_not_speak_of_extrapolation() -> None:

@@ -110,6 +110,7 @@ def test_the_description_is_enough_to_run_it_again(birds: Path, artifacts: Path)
     assert (found["model"]["model"], found["model"]["weights"]) == ("efficientnet_lite0", "package")
     manifest = json.loads((artifacts / "efficientnet_lite0" / "manifest.json").read_text())
     assert found["model"]["files"] == manifest["files"]
+    assert found["command"] == "python -m camcore study birds --effort 40 --fit squash --definition probability"
     settings = found["settings"]
     assert (settings["effort"], settings["fit"], settings["definition"]) == (40, "squash", "probability")
     assert [photo["file"] for photo in found["photos"]] == [record["file"] for record in records()]

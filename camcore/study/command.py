@@ -3,7 +3,7 @@
 import argparse
 import hashlib
 import json
-import sys
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ CONFIDENCE = 0.2
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments of `study`."""
+    """The arguments of `study`, as they were `given` too."""
 
     sources: Sources
     settings: Settings
@@ -37,6 +37,7 @@ class Options:
     model: str | None
     threads: int | None
     out: Path
+    given: tuple[str, ...]
 
 
 def run(options: Options) -> int:
@@ -105,16 +106,13 @@ def _said(record: dict[str, Any]) -> str:
 
 
 def _write(explainer: Explainer, known: Known, records: Sequence[dict[str, Any]], options: Options) -> None:
-    described = describe(explainer.manifest, options.sources, options.settings, known, _command())
+    command = shlex.join(["python", "-m", "camcore", *options.given])
+    described = describe(explainer.manifest, options.sources, options.settings, known, command)
     study = {**described, "photos": photos_of(records)}
     save_text(options.out / "study.json", json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
     save_text(options.out / "figures.csv", to_csv(records))
     write_report(options.out / "report.html", described, records)
     say(f"written: {options.out / 'report.html'}, figures.csv, study.json and {PICTURES}/")
-
-
-def _command() -> list[str]:
-    return ["python", "-m", "camcore", *sys.argv[1:]]
 
 
 def _sha256(path: Path) -> str:
@@ -128,7 +126,7 @@ def _sha256(path: Path) -> str:
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `study` to the commands."""
     parser = commands.add_parser("study", help="explain a folder of photos, and write a report")
-    parser.set_defaults(run=lambda values: run(_options(values)))
+    parser.set_defaults(run=lambda values, given: run(_options(values, given)))
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of photos, one subfolder a species")
     parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON of MegaDetector or SpeciesNet")
     parser.add_argument("--category", default="animal", metavar="NAME", help="of the boxes to use (default: animal)")
@@ -146,8 +144,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--out", type=Path, default=Path("study"), metavar="DIR", help="default: study")
 
 
-def _options(values: dict[str, Any]) -> Options:
+def _options(values: dict[str, Any], given: Sequence[str]) -> Options:
     known = {name: values[name] for name in ("folder", "boxes", "truth", "species", "category", "confidence")}
     how = {name: values[name] for name in ("definition", "effort", "fit", "sanity")}
     rest = {name: values[name] for name in ("artifacts", "model", "threads", "out")}
-    return Options(Sources(**known), Settings(**how, word=values["category"]), **rest)
+    return Options(Sources(**known), Settings(**how, word=values["category"]), **rest, given=tuple(given))

@@ -33,14 +33,12 @@ def conditions(manifest: Manifest, sources: Sources, settings: Settings) -> dict
     }
 
 
-def describe(
-    manifest: Manifest, sources: Sources, settings: Settings, known: Known, command: Sequence[str]
-) -> dict[str, Any]:
+def describe(manifest: Manifest, sources: Sources, settings: Settings, known: Known, command: str) -> dict[str, Any]:
     """The whole study but its records, as JSON."""
     given = {name: str(path) for name in ("boxes", "truth", "species") if (path := getattr(sources, name)) is not None}
     return {
         "title": sources.folder.resolve().name,
-        "command": " ".join(command),
+        "command": command,
         "date": date.today().isoformat(),
         "model": {
             "model": manifest.model,
