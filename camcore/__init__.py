@@ -1,9 +1,20 @@
-"""Class activation maps of an exported image classifier: Grad-CAM, Grad-CAM++ and Score-CAM."""
+"""Class activation maps of an exported image classifier, Grad-CAM, Grad-CAM++ and Score-CAM, and their evidence."""
 
 from camcore.artifact import Manifest, find_artifact
 from camcore.comparison import draw_comparison
-from camcore.errors import ArtifactError, CamError, ClassError, EffortError, OutputError, PhotoError
+from camcore.errors import (
+    ArtifactError,
+    BoxesError,
+    CamError,
+    ClassError,
+    EffortError,
+    OutputError,
+    PhotoError,
+    StudyError,
+)
 from camcore.explain import Explainer
+from camcore.faithfulness import Faithfulness
+from camcore.localisation import Box, Localisation, Target, localise
 from camcore.methods import METHODS
 from camcore.overlay import COLOUR_MAPS, draw_overlay
 from camcore.photo import open_photo
@@ -15,18 +26,25 @@ __all__ = [
     "DEFINITIONS",
     "METHODS",
     "ArtifactError",
+    "Box",
+    "BoxesError",
     "CamError",
     "ClassError",
     "EffortError",
     "Explainer",
     "Explanation",
+    "Faithfulness",
     "ForwardPass",
+    "Localisation",
     "Manifest",
     "OutputError",
     "PhotoError",
     "Prediction",
+    "StudyError",
+    "Target",
     "draw_comparison",
     "draw_overlay",
     "find_artifact",
+    "localise",
     "open_photo",
 ]

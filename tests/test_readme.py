@@ -37,6 +37,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) 
     shutil.copy(photos["99"], folder / "thrush.jpg")
     torch.manual_seed(0)
     torch.save(resnet18(num_classes=3).state_dict(), folder / "birds.pth")
+    for place, index in (("bonegl", "22"), ("himbul", "99")):
+        (folder / "birds" / place).mkdir(parents=True)
+        shutil.copy(photos[index], folder / "birds" / place / "1.jpg")
+    (folder / "megadetector.json").write_text(
+        '{"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": '
+        '[{"file": "bonegl/1.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.3, 0.6, 0.6]}]}]}'
+    )
     (folder / "birds.txt").write_text("Bonelli's Eagle\nRock Thrush\nHimalayan Bulbul\n")
     return folder
 
@@ -54,6 +61,7 @@ def test_every_command_of_the_readme_works(desk: Path) -> None:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (desk / "explanations" / "thrush.compare.png").is_file()
     assert (desk / "artifacts" / "birds" / "manifest.json").is_file()
+    assert (desk / "study" / "report.html").is_file()
 
 
 def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
