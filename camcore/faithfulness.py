@@ -43,9 +43,10 @@ class Faithfulness:
 
     With p the probability of the class for the input, and q for the input times the heatmap: `average_drop` is
     100 max(0, p - q) / p, `average_gain` is 100 max(0, q - p) / (1 - p), both in percent, and `increase` is q > p
-    (Chattopadhay et al. 2018, arXiv 1710.11063; for the gain Zhang et al. 2023, arXiv 2301.07002). `deletion` and `insertion` are the probabilities after
-    each of `steps` steps, the first of them before any (Petsiuk et al. 2018, arXiv 1806.07421, RISE), and
-    `deletion_auc`, the lower the better, and `insertion_auc`, the higher the better, their areas in [0, 1].
+    (Chattopadhay et al. 2018, arXiv 1710.11063; for the gain Zhang et al. 2023, arXiv 2301.07002). `deletion` and
+    `insertion` are the probabilities after each of `steps` steps, the first of them before any (Petsiuk et al. 2018,
+    arXiv 1806.07421, RISE), and `deletion_auc`, the lower the better, and `insertion_auc`, the higher the better,
+    their areas in [0, 1].
     `precision` is that of the curves; drop, increase and gain are fp32.
     """
 

@@ -66,17 +66,22 @@ def judge(
     sight: Sight | None,
     found: Mapping[MethodName, bool],
     agreement: Agreement,
+    *,
+    asked: Prediction | None = None,
 ) -> Verdict:
     """The verdict on one photo.
 
     Args:
-        called: the explained class, the model's first choice.
+        called: the model's first choice.
         truth: what the photo shows; None if nobody told.
         sight: the target; None if nobody marked it.
         found: for each method, in the order of `agreement`, whether its heatmap shows a place.
         agreement: of those heatmaps.
+        asked: the class that they explain, if that is another.
     """
     name, naming, worries = _name(called, truth)
+    if asked is not None and asked.class_idx != called.class_idx:
+        naming += f" Asked here about {asked.name} ({percent(asked.probability)})."
     place, placing, more = _place(sight, any(found.values()))
     agreeing, most = _agreement(found, agreement)
     parts = (naming, *placing, agreeing, _limit(name, place))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from camcore.errors import CamError
-from demo.model import load_model
+from demo.models import load_models
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,12 +17,12 @@ def main(arguments: list[str] | None = None) -> int:
     # Read by gradio when it is imported, so before demo.launch.
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     try:
-        model = load_model(options.artifacts, options.model, _say)
-        if model.notice:
-            _say(model.notice)
+        models = load_models(options.artifacts, options.model, _say)
+        if models.notice:
+            _say(models.notice)
         from demo.launch import launch
 
-        launch(model, options.host, options.port, _say)
+        launch(models, options.host, options.port, _say)
     except CamError as error:
         _say(f"error: {error}")
         return 2

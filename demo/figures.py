@@ -9,8 +9,9 @@ from PIL import Image
 
 from camcore.methods import METHODS, MethodName
 from camcore.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
+from camcore.preprocess import View
 from camcore.results import Explanation
-from camcore.text import outcome, percent, seconds
+from camcore.text import outcome, percent, seconds, subject
 from demo import text
 from demo.handlers import Plate
 
@@ -19,13 +20,39 @@ def figure(method: MethodName, plate: Plate) -> str:
     """One method's picture and caption; its frame alone while there is no map."""
     explanation = plate.explanations.get(method)
     title = escape(METHODS[method].title)
-    layers, caption = _layers(plate.view, ""), f'<p class="hint">{escape(text.METHOD_HINTS[method])}</p>'
+    view = plate.view.image if plate.view else None
+    layers, caption = _layers(view, ""), f'<p class="hint">{escape(text.METHOD_HINTS[method])}</p>'
     if explanation is not None:
         alt = f"Heat of {title} for {explanation.name}, over what the model saw"
-        layers = _layers(plate.view, alt, explanation)
+        layers = _layers(view, alt, explanation)
         caption = _caption(explanation) + caption
     caption = f"<figcaption><h3>{title}</h3>{caption}</figcaption>"
     return f'<figure class="map"><div class="frame">{layers}</div>{caption}</figure>'
+
+
+def picture(explanation: Explanation, view: View) -> str:
+    """A small picture of one map of a contrast, and what to say under it."""
+    title = escape(METHODS[explanation.method].title)
+    layers = _layers(view.image, f"Heat of {title} for {subject(explanation)}", explanation)
+    said = f"{seconds(explanation.seconds)}{outcome(explanation)}"
+    caption = f'<figcaption><h4>{title}</h4><p class="figures">{escape(said)}</p></figcaption>'
+    return f'<figure class="map"><div class="frame">{layers}</div>{caption}</figure>'
+
+
+def note(sentence: str) -> str:
+    """A quiet line; what stands in backticks is code."""
+    return f'<p class="note">{with_code(sentence)}</p>'
+
+
+def with_code(sentence: str) -> str:
+    """HTML of a sentence, what stands in backticks as code."""
+    parts = [escape(part) for part in sentence.split("`")]
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
+
+
+def verdict(sentence: str) -> str:
+    """The verdict, under the maps; an empty frame until there is one."""
+    return f'<p class="verdict">{escape(sentence)}</p>' if sentence else ""
 
 
 def status(plate: Plate) -> str:

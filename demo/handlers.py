@@ -2,23 +2,25 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-from PIL import Image
 
 from camcore.classes import find_class
 from camcore.effort import Effort
 from camcore.errors import CamError, ClassError
+from camcore.evidence import see, weigh
 from camcore.explain import Explainer
+from camcore.localisation import Box
 from camcore.methods import MethodName
 from camcore.photo import open_photo
-from camcore.preprocess import Fit
-from camcore.results import Explanation, Prediction
+from camcore.preprocess import Fit, View
+from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.score_cam import DefinitionName
 from camcore.text import extent, seconds
+from camcore.verdict import Sight, Verdict
 from demo import text
+from demo.models import Models
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,9 @@ class Plate:
 
     predictions: tuple[Prediction, ...] = ()
     class_idx: int | None = None
-    view: Image.Image | None = None
+    view: View | None = None
+    verdict: str = ""
+    sight: Sight | None = None
     explanations: Mapping[MethodName, Explanation] = field(default_factory=dict)
     status: str = text.BEGIN
     photo_message: str = ""
@@ -51,15 +55,34 @@ class Request:
     definition: DefinitionName = "paper"
     fit: Fit = "crop"
     effort: Effort = "fast"
+    model: str | None = None
     made_at: int = field(default_factory=time.monotonic_ns)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has been found of a request, once all of it is."""
+
+    request: Request
+    passed: ForwardPass
+    predictions: tuple[Prediction, ...]
+    explanations: tuple[Explanation, ...]
 
 
 @dataclass
 class Visit:
-    """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that."""
+    """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that.
+
+    `outcome` is what was found last, None until then and while something else is being looked for; `view` is what the
+    model sees of the photo, `boxes` what was marked on it, and `corner` the first corner of a box, as fractions.
+    """
 
     wanted: Request | None = None
     begun: Request | None = None
+    outcome: Outcome | None = None
+    view: View | None = None
+    boxes: tuple[Box, ...] = ()
+    corner: tuple[float, float] | None = None
 
     def wants(self, request: Request) -> bool:
         """Whether that request is still the newest."""
@@ -69,6 +92,8 @@ class Visit:
         """Whether to run that request: the newest, and only once, for gradio may fire one change twice."""
         begins = self.wants(request) and self.begun != request
         self.begun = request
+        if begins:
+            self.outcome = None
         return begins
 
 
@@ -77,10 +102,10 @@ def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, s
     try:
         return find_class(explainer.manifest.labels, wanted), ""
     except ClassError as error:
-        return None, _sentence(error)
+        return None, sentence(error)
 
 
-def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Plate]:
+def explain(models: Models, visit: Visit, request: Request) -> Iterator[Plate]:
     """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
     What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
@@ -93,7 +118,7 @@ def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Pl
         return
     yield Plate(status=text.LOOKING, running=True)
     try:
-        for plate in _fill(explainer, request, request.path):
+        for plate in _fill(models.explainer(request.model), visit, request):
             if visit.wanted is None:
                 yield replace(plate, status=text.STOPPED, running=False)
             if not visit.wants(request):
@@ -101,19 +126,20 @@ def explain(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Pl
             if plate.due:
                 yield plate
     except CamError as error:
-        yield Plate(photo_message=_sentence(error), status="")
+        yield Plate(photo_message=sentence(error), status="")
     except Exception:
         logger.exception("explaining failed")
         yield Plate(status=text.FAILED)
 
 
-def _fill(explainer: Explainer, request: Request, path: str) -> Iterator[Plate]:
-    photo = open_photo(Path(path))
+def _fill(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Plate]:
+    photo = open_photo(Path(request.path or ""))
     start = time.perf_counter()
     passed = explainer.forward(photo, request.fit)
+    visit.view = passed.view
     predictions = tuple(explainer.predict(passed))
     class_idx = predictions[0].class_idx if request.class_idx is None else request.class_idx
-    plate = Plate(predictions, class_idx, passed.view.image, status=text.LOOKING, running=True)
+    plate = Plate(predictions, class_idx, passed.view, status=text.LOOKING, running=True)
     yield plate
     shown = time.perf_counter()
     for explanation in explainer.stream(passed, class_idx, definition=request.definition, effort=request.effort):
@@ -123,8 +149,10 @@ def _fill(explainer: Explainer, request: Request, path: str) -> Iterator[Plate]:
         if due:
             shown = time.perf_counter()
     spent = time.perf_counter() - start
-    name = explainer.manifest.labels[class_idx]
-    yield replace(plate, status=text.done(name, seconds(spent)), running=False, due=True)
+    visit.outcome = Outcome(request, passed, predictions, tuple(plate.explanations.values()))
+    verdict, sight = judge(visit.outcome, visit.boxes)
+    said = text.done(explainer.manifest.labels[class_idx], seconds(spent))
+    yield replace(plate, status=said, running=False, due=True, verdict=verdict.sentence, sight=sight)
 
 
 def _with(plate: Plate, explanation: Explanation) -> Plate:
@@ -134,6 +162,14 @@ def _with(plate: Plate, explanation: Explanation) -> Plate:
     return replace(plate, explanations={**plate.explanations, explanation.method: explanation}, status=status)
 
 
-def _sentence(error: Exception) -> str:
+def judge(outcome: Outcome, boxes: Sequence[Box] = ()) -> tuple[Verdict, Sight | None]:
+    """What the figures of a finished request say, with the boxes marked on the photo, if any."""
+    sight = see(boxes, outcome.passed.view, outcome.explanations, text.TARGET)
+    verdict, _ = weigh(outcome.predictions[0], outcome.explanations, sight)
+    return verdict, sight
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, as a sentence for the page."""
     message = str(error)
     return message[:1].upper() + message[1:] + "."

@@ -3,20 +3,20 @@
 from collections.abc import Callable
 
 from demo.app import build
-from demo.model import LoadedModel
+from demo.models import Models
 from demo.theme import head, theme
 
 MAX_UPLOAD = "50mb"
 MAX_WAITING = 20
 
 
-def launch(model: LoadedModel, host: str | None, port: int | None, say: Callable[[str], None]) -> None:
+def launch(models: Models, host: str | None, port: int | None, say: Callable[[str], None]) -> None:
     """Serve the page, tell its address, and wait until interrupted.
 
     Raises:
         OSError: if the port is taken or the address is not this machine's.
     """
-    blocks = build(model).queue(max_size=MAX_WAITING, api_open=False)
+    blocks = build(models).queue(max_size=MAX_WAITING, api_open=False)
     _, address, _ = blocks.launch(
         server_name=host,
         server_port=port,

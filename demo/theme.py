@@ -4,12 +4,12 @@ from pathlib import Path
 
 import gradio as gr
 
-_STYLE = Path(__file__).with_name("page.css")
+_STYLES = sorted(Path(__file__).parent.glob("*.css"))
 
 
 def head() -> str:
-    """The page's own style sheet, for the document's head."""
-    return f"<style>{_STYLE.read_text(encoding='utf-8')}</style>"
+    """The page's own style sheets, for the document's head."""
+    return "".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _STYLES)
 
 
 def theme() -> gr.themes.Base:

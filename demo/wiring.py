@@ -1,107 +1,98 @@
-"""Which event runs what: one run at a time, replaced by the next, stopped at any moment."""
+"""Which event of the first tab runs what: one run at a time, replaced by the next, stopped at any moment."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from camcore.explain import ALL_METHODS, Explainer
+from camcore.explain import ALL_METHODS
 from camcore.text import percent
-from demo import figures, handlers
+from demo import figures, folds, handlers, text
+from demo.compare import Compare, class_choices
+from demo.fold_wiring import wire_folds
 from demo.handlers import Plate, Request, Visit
+from demo.models import Models
 
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
 
-@dataclass(frozen=True)
-class Subject:
-    """The components on the left: the photo and the class to explain."""
-
-    photo: gr.Image
-    photo_message: gr.HTML
-    predictions: gr.Radio
-    any_class: gr.Dropdown
-    class_message: gr.HTML
-    explain: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The components on the right: the maps, and how they are drawn and computed."""
-
-    maps: tuple[gr.HTML, ...]
-    opacity: gr.Slider
-    colours: gr.Radio
-    definition: gr.Dropdown
-    fit: gr.Radio
-    effort: gr.Radio
-
-
-def wire(explainer: Explainer, subject: Subject, evidence: Evidence) -> None:
-    """Connect the components.
+def wire(models: Models, page: Compare, visit: gr.State) -> gr.State:
+    """Connect the components; returns the state that holds the request last made.
 
     Whatever is asked for becomes the visit's newest request, at which the run in progress ends by itself, and changes
     `asked`, which starts the next. A mistyped class is no request and disturbs nothing.
     """
-    visit, asked = gr.State(Visit()), gr.State(Request())
-    _wire_requests(explainer, subject, evidence, visit, asked)
-    _wire_drawing(evidence)
+    asked = gr.State(Request())
+    _wire_requests(models, page, visit, asked)
+    _wire_drawing(page)
+    wire_folds(models, page, visit)
 
     def run(visit: Visit, request: Request) -> Iterator[list[Any]]:
         shown: list[Any] = []
-        for plate in handlers.explain(explainer, visit, request):
-            values = _values(plate)
+        for plate in handlers.explain(models, visit, request):
+            values = _values(plate, visit)
             yield [gr.skip() if value in shown[i : i + 1] else value for i, value in enumerate(values)]
             shown = values
         if not shown:  # nothing to show; gradio would empty the outputs of a generator that yields nothing
-            yield [gr.skip() for _ in _values(Plate())]
+            yield [gr.skip() for _ in _values(Plate(), visit)]
 
+    subject, maps, fold = page.subject, page.maps, page.folds
     asked.change(
         run,
         [visit, asked],
-        [subject.photo_message, subject.predictions, subject.explain, subject.stop, *evidence.maps, subject.status],
+        [
+            subject.photo_message, subject.predictions, subject.explain, subject.stop, *maps.maps, subject.status,
+            maps.outlines, maps.verdict, fold.where, fold.faithful, fold.contrast,
+        ],
         concurrency_id="model",
         concurrency_limit=1,
-        **_PRIVATE,
-    )
-    subject.stop.click(_stop, visit, None, **_PRIVATE)
+        **PRIVATE,
+    )  # fmt: skip
+    subject.stop.click(_stop, visit, None, **PRIVATE)
+    return asked
 
 
-def _wire_requests(
-    explainer: Explainer, subject: Subject, evidence: Evidence, visit: gr.State, asked: gr.State
-) -> None:
+def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.State) -> None:
     """What makes a request: a photo, a class, a setting, or the button."""
+    subject, maps, fold = page.subject, page.maps, page.folds
 
     def choose(wanted: str | int | None, *now: Any) -> tuple[Any, str]:
         if wanted is None or wanted == "":
             return gr.skip(), ""
-        class_idx, problem = handlers.choose_class(explainer, wanted)
+        class_idx, problem = handlers.choose_class(models.explainer(now[-1]), wanted)
         return gr.skip() if problem else _ask(class_idx, *now), figures.message(problem)
 
-    now = [visit, subject.photo, evidence.definition, evidence.fit, evidence.effort]
+    def another_photo(visit: Visit, *now: Any) -> tuple[Any, ...]:
+        visit.boxes, visit.corner, visit.view = (), None, None
+        return _ask(None, visit, *now), None, "", *(None for _ in fold.edges), ""
+
+    def another_model(visit: Visit, *now: Any) -> tuple[Any, ...]:
+        manifest = models.explainer(now[-1]).manifest
+        choices = gr.update(choices=class_choices(manifest), value=None)
+        return _ask(None, visit, *now), choices, choices, figures.note(text.described(manifest))
+
+    now = [visit, subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
     chosen = [asked, subject.any_class, subject.class_message]
-    subject.photo.change(lambda *now: (_ask(None, *now), None, ""), now, chosen, **_PRIVATE)
+    subject.photo.change(another_photo, now, [*chosen, *fold.edges, fold.box_message], **PRIVATE)
     subject.predictions.input(
-        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **_PRIVATE
+        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **PRIVATE
     )
-    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **_PRIVATE)
-    for event in (subject.explain.click, evidence.definition.input, evidence.fit.input, evidence.effort.input):
-        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **_PRIVATE)
+    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **PRIVATE)
+    for event in (subject.explain.click, maps.definition.input, maps.fit.input, maps.effort.input):
+        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **PRIVATE)
+    maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **PRIVATE)
 
 
-def _wire_drawing(evidence: Evidence) -> None:
+def _wire_drawing(page: Compare) -> None:
     """Opacity and colours change in the browser, without computing or asking anything again."""
-    evidence.opacity.change(None, evidence.opacity, None, js=_SET_OPACITY, **_PRIVATE)
-    evidence.colours.change(None, evidence.colours, None, js=_SET_COLOURS, **_PRIVATE)
+    page.maps.opacity.change(None, page.maps.opacity, None, js=_SET_OPACITY, **PRIVATE)
+    page.maps.colours.change(None, page.maps.colours, None, js=_SET_COLOURS, **PRIVATE)
 
 
 def _ask(class_idx: int | None, visit: Visit, *wanted: Any) -> Request:
-    """The request for that photo path, definition, fit and effort."""
+    """The request for that photo path, definition, fit, effort and model."""
     visit.wanted = Request(wanted[0], class_idx, *wanted[1:])
     return visit.wanted
 
@@ -110,8 +101,8 @@ def _stop(visit: Visit) -> None:
     visit.wanted = None
 
 
-def _values(plate: Plate) -> list[Any]:
-    """What the outputs of a run show."""
+def _values(plate: Plate, visit: Visit) -> list[Any]:
+    """What the outputs of a run show; what was measured of earlier maps goes."""
     choices = [(f"{each.name}  {percent(each.probability)}", each.class_idx) for each in plate.predictions]
     chosen = plate.class_idx if plate.class_idx in [index for _, index in choices] else None
     return [
@@ -121,4 +112,9 @@ def _values(plate: Plate) -> list[Any]:
         gr.update(visible=plate.running),
         *(figures.figure(method, plate) for method in ALL_METHODS),
         figures.status(plate),
+        folds.outlines(plate.view, visit.boxes),
+        figures.verdict(plate.verdict),
+        folds.where(plate.sight),
+        "",
+        "",
     ]

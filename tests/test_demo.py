@@ -11,7 +11,7 @@ import pytest
 from camcore import ArtifactError, Explainer
 from demo import text
 from demo.handlers import Plate, Request, Visit, choose_class, explain
-from demo.model import load_model
+from demo.models import Models, load_models
 
 
 @pytest.fixture
@@ -19,21 +19,26 @@ def eagle(imagenet_photos: list[Path]) -> str:
     return str(next(path for path in imagenet_photos if path.stem.endswith("_22")))
 
 
-def run(explainer: Explainer, request: Request) -> list[Plate]:
-    return list(explain(explainer, Visit(request), request))
+@pytest.fixture
+def models(lite0: Explainer, artifacts: Path) -> Models:
+    return Models(lite0, artifacts / "efficientnet_lite0")
+
+
+def run(models: Models, request: Request) -> list[Plate]:
+    return list(explain(models, Visit(request), request))
 
 
 def test_a_model_that_is_there_is_used_and_the_choice_told(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = load_model(artifacts, None, pytest.fail)
-    assert (asked.explainer.manifest.model, asked.notice) == ("efficientnet_lite0", None)
+    asked = load_models(artifacts, None, pytest.fail)
+    assert (asked.explainer().manifest.model, asked.notice) == ("efficientnet_lite0", None)
     monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
-    assert load_model(None, None, pytest.fail).notice == text.not_preferred("efficientnet_lite0")
+    assert load_models(None, None, pytest.fail).notice == text.not_preferred("efficientnet_lite0")
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
     with pytest.raises(ArtifactError, match="holds no exported model"):
-        load_model(tmp_path, None, pytest.fail)
+        load_models(tmp_path, None, pytest.fail)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
@@ -68,14 +73,14 @@ def test_damaged_cached_weights_are_named_in_the_notice(tmp_path: Path, monkeypa
     cached = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"half a file")
-    loaded = load_model(tmp_path / "artifacts", None, lambda _: None)
-    assert loaded.explainer.manifest.model == "efficientnet_lite0"
+    loaded = load_models(tmp_path / "artifacts", None, lambda _: None)
+    assert loaded.explainer().manifest.model == "efficientnet_lite0"
     assert loaded.notice
     assert f"{cached} is damaged: delete that file" in loaded.notice
 
 
-def test_the_page_fills_in_order(lite0: Explainer, eagle: str) -> None:
-    plates = run(lite0, Request(eagle))
+def test_the_page_fills_in_order(models: Models, eagle: str) -> None:
+    plates = run(models, Request(eagle))
     assert plates[0].running
     assert [len(plate.explanations) for plate in plates[:4]] == [0, 0, 1, 2]
     assert all(plate.running for plate in plates[:-1])
@@ -87,10 +92,10 @@ def test_the_page_fills_in_order(lite0: Explainer, eagle: str) -> None:
     assert "Done: all three maps for “bald eagle”" in final.status
 
 
-def test_a_stopped_run_ends_within_a_chunk(lite0: Explainer, eagle: str) -> None:
+def test_a_stopped_run_ends_within_a_chunk(models: Models, eagle: str) -> None:
     request = Request(eagle)
     visit = Visit(request)
-    plates = explain(lite0, visit, request)
+    plates = explain(models, visit, request)
     plate = next(plate for plate in plates if "score-cam" in plate.explanations)
     visit.wanted = None
     (last,) = plates
@@ -101,47 +106,47 @@ def test_a_stopped_run_ends_within_a_chunk(lite0: Explainer, eagle: str) -> None
     assert run_last - run_then <= 8
 
 
-def test_a_run_that_begins_after_stop_leaves_the_page_as_it_is(lite0: Explainer, eagle: str) -> None:
-    assert list(explain(lite0, Visit(None), Request(eagle))) == []
+def test_a_run_that_begins_after_stop_leaves_the_page_as_it_is(models: Models, eagle: str) -> None:
+    assert list(explain(models, Visit(None), Request(eagle))) == []
 
 
-def test_a_request_is_run_once_however_often_its_change_is_told(lite0: Explainer, eagle: str) -> None:
+def test_a_request_is_run_once_however_often_its_change_is_told(models: Models, eagle: str) -> None:
     request = Request(eagle)
     visit = Visit(request)
-    assert list(explain(lite0, visit, request))[-1].explanations
-    assert list(explain(lite0, visit, request)) == []
+    assert list(explain(models, visit, request))[-1].explanations
+    assert list(explain(models, visit, request)) == []
     visit.wanted = Request(eagle)
-    assert next(explain(lite0, visit, visit.wanted)).running, "asked again, it is another"
+    assert next(explain(models, visit, visit.wanted)).running, "asked again, it is another"
 
 
-def test_a_newer_request_ends_a_run_without_a_word(lite0: Explainer, eagle: str) -> None:
+def test_a_newer_request_ends_a_run_without_a_word(models: Models, eagle: str) -> None:
     request = Request(eagle)
     visit = Visit(request)
-    plates = explain(lite0, visit, request)
+    plates = explain(models, visit, request)
     next(plates)
     visit.wanted = Request(eagle, class_idx=21)
     assert list(plates) == []
 
 
-def test_a_wrong_photo_is_said_beside_the_photo(lite0: Explainer, tmp_path: Path) -> None:
+def test_a_wrong_photo_is_said_beside_the_photo(models: Models, tmp_path: Path) -> None:
     path = tmp_path / "words.jpg"
     path.write_text("words")
-    final = run(lite0, Request(str(path)))[-1]
+    final = run(models, Request(str(path)))[-1]
     assert final.photo_message.startswith("This file is not a photo")
     assert (final.status, final.running, final.view) == ("", False, None)
 
 
 def test_a_fault_of_ours_is_logged_and_the_page_goes_on(
-    lite0: Explainer, eagle: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    models: Models, eagle: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(lite0, "forward", lambda *_: 1 / 0)
-    final = run(lite0, Request(eagle))[-1]
+    monkeypatch.setattr(models.explainer(), "forward", lambda *_: 1 / 0)
+    final = run(models, Request(eagle))[-1]
     assert final.status == text.FAILED
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_no_photo_shows_the_empty_page(lite0: Explainer) -> None:
-    assert run(lite0, Request(None)) == [Plate()]
+def test_no_photo_shows_the_empty_page(models: Models) -> None:
+    assert run(models, Request(None)) == [Plate()]
 
 
 def test_a_class_is_chosen_by_index_or_name(lite0: Explainer) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from camcore import verdict
-from camcore.agreement import agreement
 from camcore.comparison import draw_comparison, source_line
 from camcore.effort import Effort
+from camcore.evidence import see, weigh
 from camcore.explain import Explainer
-from camcore.localisation import Box, Target, in_view, localise
+from camcore.localisation import Box, in_view
 from camcore.methods import METHODS
 from camcore.output import save_picture
 from camcore.overlay import draw_overlay
@@ -55,32 +55,31 @@ def make_record(explainer: Explainer, subject: Subject, settings: Settings, out:
     start = time.perf_counter()
     passed = explainer.forward(open_photo(subject.photo.path), settings.fit)
     explanations = explainer.explain(passed, definition=settings.definition, effort=settings.effort)
-    record = _findings(explainer, subject, settings, passed, explanations)
+    record = findings(explainer, subject, settings, passed, explanations)
     record["seconds"] = time.perf_counter() - start
-    _draw(explainer, subject.photo, passed.view, explanations, out)
+    draw(explainer, subject.photo, passed.view, explanations, out)
     return record
 
 
-def _findings(
+def findings(
     explainer: Explainer,
     subject: Subject,
     settings: Settings,
     passed: ForwardPass,
     explanations: Sequence[Explanation],
 ) -> dict[str, Any]:
+    """The record of a photo whose explanations, of one class, are there: all but the seconds."""
     predictions = explainer.predict(passed)
-    agreed = agreement([explanation.heatmap for explanation in explanations])
-    sight = _sight(subject.boxes, passed.view, explanations, settings.word)
+    sight = see(subject.boxes, passed.view, explanations, settings.word)
     truth = _truth(subject.truth, explainer, passed)
-    shows = {explanation.method: explanation.shows_a_place for explanation in explanations}
-    judged = verdict.judge(predictions[0], truth, sight, shows, agreed)
+    judged, agreed = weigh(predictions[0], explanations, sight, truth)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
         "truth": _truth_record(subject.truth, truth, passed, judged.name),
         "view": {"picture": _picture(subject.photo, "view"), "size": list(passed.view.image.size)},
         "target": _target_record(subject.boxes or (), passed.view, sight),
         "explanations": _explanation_records(explainer, subject.photo, passed, explanations, sight),
-        "agreement": {"methods": list(shows), **asdict(agreed)},
+        "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreed)},
         "sanity": explainer.sanity(passed) if settings.sanity else None,
         "verdict": asdict(judged),
     }
@@ -107,17 +106,6 @@ def _explanation_records(
             }
         )
     return records
-
-
-def _sight(
-    boxes: Sequence[Box] | None, view: View, explanations: Sequence[Explanation], word: str
-) -> verdict.Sight | None:
-    if not boxes:
-        return None
-    target = Target.of_boxes(boxes)
-    coverage = target.coverage(view)
-    found = {explanation.method: localise(explanation.heatmap, coverage) for explanation in explanations}
-    return verdict.Sight(word, float(coverage.mean()), target.cut_off(view), found)
 
 
 def _target_record(boxes: Sequence[Box], view: View, sight: verdict.Sight | None) -> dict[str, Any] | None:
@@ -153,7 +141,8 @@ def _truth_record(
     }
 
 
-def _draw(explainer: Explainer, photo: Photo, view: View, explanations: Sequence[Explanation], out: Path) -> None:
+def draw(explainer: Explainer, photo: Photo, view: View, explanations: Sequence[Explanation], out: Path) -> None:
+    """Write the pictures that a record names, and the comparison."""
     save_picture(out / _picture(photo, "view"), view.image)
     for explanation in explanations:
         overlay = draw_overlay(view.image, explanation.heatmap)

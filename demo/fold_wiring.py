@@ -1,0 +1,61 @@
+"""Which event of the folds runs what: the box, the figures, and the contrast."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from demo import figures, folds, questions, text
+from demo.compare import Compare
+from demo.handlers import Visit
+from demo.models import Models
+from demo.questions import Marked
+
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+_MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, **_PRIVATE, "trigger_mode": "once"}
+
+
+def wire_folds(models: Models, page: Compare, visit: gr.State) -> None:
+    """Connect the folds."""
+    _wire_box(page, visit)
+    fold = page.folds
+
+    def measure(visit: Visit) -> Iterator[Any]:
+        yield figures.note(text.MEASURING)
+        yield folds.faithful(questions.measure(models, visit))
+
+    def contrast(visit: Visit, wanted: Any) -> Iterator[str]:
+        yield figures.note(text.MEASURING)
+        for found in questions.contrast(models, visit, wanted):
+            yield folds.contrast(found)
+
+    fold.measure.click(measure, visit, fold.faithful, **_MODEL)
+    fold.set_against.click(contrast, [visit, fold.other], fold.contrast, **_MODEL)
+
+
+def _wire_box(page: Compare, visit: gr.State) -> None:
+    fold, maps = page.folds, page.maps
+
+    def shown(visit: Visit, marked: Marked) -> list[Any]:
+        return [
+            *marked.edges,
+            figures.message(marked.message),
+            folds.outlines(visit.view, visit.boxes),
+            folds.where(marked.sight),
+            figures.verdict(marked.verdict) if marked.verdict else gr.skip(),
+        ]
+
+    def click(visit: Visit, at: gr.SelectData) -> list[Any]:
+        return shown(visit, questions.click(visit, at.index[0], at.index[1]))
+
+    def type_edges(visit: Visit, *edges: Any) -> list[Any]:
+        return [gr.skip() for _ in edges] + shown(visit, questions.type_edges(visit, edges))[len(edges) :]
+
+    def clear(visit: Visit) -> list[Any]:
+        return shown(visit, questions.clear(visit))
+
+    told = [*fold.edges, fold.box_message, maps.outlines, fold.where, maps.verdict]
+    page.subject.photo.select(click, visit, told, **_PRIVATE)
+    for edge in fold.edges:
+        edge.input(type_edges, [visit, *fold.edges], told, **_PRIVATE)
+    fold.clear.click(clear, visit, told, **_PRIVATE)

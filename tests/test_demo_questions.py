@@ -1,0 +1,167 @@
+"""What is asked of an explained photo: the box, the figures, the contrast; and the HTML that answers."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from camcore import ArtifactError, Box, Explainer
+from camcore.preprocess import View
+from demo import folds, text
+from demo.handlers import Request, Visit, explain
+from demo.models import Models
+from demo.questions import NO_EDGES, clear, click, contrast, measure, type_edges
+
+LION, CHEETAH = 291, 293
+
+
+@pytest.fixture(scope="module")
+def models(lite0: Explainer, artifacts: Path) -> Models:
+    return Models(lite0, artifacts / "efficientnet_lite0")
+
+
+@pytest.fixture(scope="module")
+def explained(models: Models, animal_photos: list[Path]) -> Visit:
+    request = Request(str(animal_photos[0]))
+    visit = Visit(request)
+    list(explain(models, visit, request))
+    return visit
+
+
+@pytest.fixture
+def visit(explained: Visit) -> Visit:
+    """A visit of its own to the same finished photo, 256 pixels wide and high."""
+    return Visit(explained.wanted, explained.begun, explained.outcome, explained.view)
+
+
+def test_two_clicks_make_a_box_in_any_order(visit: Visit) -> None:
+    first = click(visit, 192, 256)
+    assert (first.message, first.edges) == (text.OTHER_CORNER, NO_EDGES)
+    second = click(visit, 64, 25.6)
+    assert second.edges == (25, 10, 75, 100)
+    assert visit.boxes == (Box(0.25, 0.1, 0.75, 1),)
+    assert second.sight is not None
+    assert "of the heat lies on the marked animal" in second.verdict
+    assert click(visit, 0, 0).edges == (25, 10, 75, 100), "the old box stays until the new one is whole"
+
+
+def test_two_clicks_on_one_line_make_no_box(visit: Visit) -> None:
+    click(visit, 50, 50)
+    marked = click(visit, 50, 90)
+    assert (marked.message, visit.boxes, marked.sight) == (text.NO_BOX, (), None)
+    assert "marked" not in marked.verdict
+
+
+def test_a_click_before_the_photo_is_read_says_so() -> None:
+    assert click(Visit(), 1, 1).message == text.TOO_EARLY
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [((10, 20, 60, 90), ""), ((60, 20, 10, 90), text.NO_BOX), ((0, 0, 120, 90), text.NO_BOX), ((10, 20, None, 90), "")],
+)
+def test_edges_are_typed_in_percent(visit: Visit, edges: tuple[float | None, ...], message: str) -> None:
+    marked = type_edges(visit, edges)  # type: ignore[arg-type]
+    assert (marked.message, marked.edges) == (message, edges)
+    assert bool(visit.boxes) == (edges == (10, 20, 60, 90))
+
+
+def test_the_box_is_removed(visit: Visit) -> None:
+    type_edges(visit, (10, 20, 60, 90))
+    marked = clear(visit)
+    assert (marked.edges, visit.boxes, marked.sight) == (NO_EDGES, (), None)
+
+
+def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Models, visit: Visit) -> None:
+    type_edges(visit, (2, 2, 72, 99))
+    visit.wanted = Request(visit.outcome.request.path, CHEETAH)  # type: ignore[union-attr]
+    *_, last = explain(models, visit, visit.wanted)
+    assert last.sight is not None
+    assert "Asked here about cheetah" in last.verdict
+
+
+def test_measuring_gives_curves_figures_and_agreement(models: Models, visit: Visit) -> None:
+    html = folds.faithful(measure(models, visit))
+    assert html.count("<svg") == 2
+    for title in ("Average drop", "Increase", "Average gain", "Deletion", "Insertion", "Spearman", "Overlap"):
+        assert title in html
+    assert re.search(r"<td>\d+\.\d%</td>", html)
+    assert html.count("aria-label") == 2
+
+
+def test_measuring_too_early_says_so(models: Models) -> None:
+    assert text.TOO_EARLY in folds.faithful(measure(models, Visit()))
+
+
+def test_the_contrast_goes_both_ways(models: Models, visit: Visit) -> None:
+    *_, last = contrast(models, visit, "cheetah")
+    first, second = last.sides
+    assert {each.rather_than.name for each in first.values() if each.rather_than} == {"cheetah"}
+    assert {each.name for each in second.values()} == {"cheetah"}
+    html = folds.contrast(last)
+    assert html.index("lion rather than cheetah") < html.index("cheetah rather than lion")
+    assert html.count("<figure") == 6
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("cheeta", "No class is named 'cheeta': the nearest are cheetah"),
+        (None, "No class is named ''"),
+        (LION, "Lion cannot be set against itself"),
+        (1000, "Class 1000 is out of range"),
+    ],
+)
+def test_a_wrong_other_class_is_one_sentence(models: Models, visit: Visit, wanted: str | int | None, said: str) -> None:
+    (found,) = contrast(models, visit, wanted)
+    assert found.message.startswith(said)
+    assert "message" in folds.contrast(found)
+
+
+def test_a_contrast_ends_when_something_else_is_wanted(models: Models, visit: Visit) -> None:
+    steps = contrast(models, visit, CHEETAH)
+    next(steps)
+    visit.outcome = None
+    assert list(steps) == []
+
+
+def test_outlines_lie_in_percent_of_the_photo_and_of_the_view() -> None:
+    view = View(Image.new("RGB", (224, 224)), (100, 0, 300, 200), (400, 200))
+    style = folds.outlines(view, [Box(0.25, 0.5, 0.5, 1)])
+    for rule in (
+        "--aspect: 400 / 200",
+        "--crop-left: 25.0000%",
+        "--crop-width: 50.0000%",
+        "--box-top: 50.0000%",
+        "--seen-left: 0.0000%",
+        "--seen-width: 50.0000%",
+    ):
+        assert rule in style
+    assert "seen" not in folds.outlines(view, [Box(0, 0, 0.2, 1)])
+    assert "marked" in folds.outlines(view, [Box(0, 0, 0.2, 1)])
+    assert "marked" not in folds.outlines(view, [])
+    assert folds.outlines(None, []) == ""
+
+
+def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        shutil.copytree(artifacts / "efficientnet_lite0", tmp_path / name)
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "manifest.json").write_text("{")
+    explainer = Explainer.load(tmp_path / "second")
+    models = Models(explainer, tmp_path / "second")
+    assert list(models.manifests) == ["second", "first"]
+    assert models.explainer() is explainer
+    assert models.explainer("first") is models.explainer("first") is not explainer
+    with pytest.raises(ArtifactError, match="there is no model 'fourth' here: choose second or first"):
+        models.explainer("fourth")
+    assert list(Models(explainer, tmp_path / "second", alone=True).manifests) == ["second"]
+
+
+def test_a_model_is_described(lite0: Explainer) -> None:
+    said = text.described(lite0.manifest)
+    assert said.startswith("efficientnet_lite0, weights package, layer ")
+    assert "(7 × 7, 1,280 channels), 1,000 classes." in said
+    assert "of the logits' range" in said
