@@ -141,8 +141,9 @@ class Explainer:
     ) -> list[Faithfulness | None]:
         """How the model answers when what each of a photo's explanations points at is kept, removed, or given back.
 
-        All of them are for one class and run together; None for an explanation that shows no place. The curves run in
-        int8 where the artefact has it, unless `exact`. See `camcore.faithfulness` for the protocol.
+        All of them are for one class and run together; None for an explanation that shows no place. The scores are the
+        class's probability, also for a contrast. The curves run in int8 where there is such a model, unless `exact`.
+        `camcore.faithfulness` states the protocol.
         """
         (class_idx,) = {explanation.class_idx for explanation in explanations}
         quick = None if exact or self._quick is None else self._quick.forward
@@ -150,12 +151,18 @@ class Explainer:
         return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, quick=quick, chunk=chunk)
 
     def sanity(
-        self, photo: ForwardPass, class_idx: int | None = None, methods: Sequence[MethodName] = ALL_METHODS
+        self,
+        photo: ForwardPass,
+        class_idx: int | None = None,
+        methods: Sequence[MethodName] = ALL_METHODS,
+        *,
+        rather_than: int | None = None,
     ) -> dict[MethodName, float | None]:
         """How alike each gradient method's map is to that of a classifier that has learnt nothing; see `sanity`."""
-        target = self._prediction(photo, class_idx).class_idx
-        gradients = self._model.gradients(photo.activations, target)
-        randomised = self._model.randomised_gradients(photo.activations, target, SEEDS)
+        question = self._question(photo, class_idx, rather_than)
+        asked = question.class_idx, question.other_idx
+        gradients = self._model.gradients(photo.activations, *asked)
+        randomised = self._model.randomised_gradients(photo.activations, *asked, SEEDS)
         return sanity(photo.activations, gradients, randomised, methods)
 
     def _stream(

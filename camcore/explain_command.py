@@ -15,7 +15,7 @@ from camcore.artifact import find_artifact
 from camcore.classes import find_class
 from camcore.comparison import draw_comparison, source_line
 from camcore.effort import Effort
-from camcore.errors import CamError
+from camcore.errors import CamError, ClassError
 from camcore.explain import ALL_METHODS, Explainer
 from camcore.methods import METHODS, MethodName
 from camcore.output import make_folder, output_stems, save_map, save_picture
@@ -90,6 +90,8 @@ def _load(options: Options) -> _Work:
         None if wanted is None else find_class(explainer.manifest.labels, wanted)
         for wanted in (options.wanted_class, options.rather_than)
     )
+    if class_idx is not None and class_idx == rather_than:
+        raise ClassError(f"{explainer.manifest.labels[class_idx]} cannot be set against itself: choose two classes")
     return _Work(explainer, options, class_idx, rather_than)
 
 
@@ -118,7 +120,9 @@ def _explain(work: _Work, file: str, stem: str) -> dict[str, Any]:
         "explanations": [_save(explanation, passed, options.out / stem, options) for explanation in explanations],
     }
     if options.sanity:
-        record["sanity"] = explainer.sanity(passed, explanations[0].class_idx, options.methods)
+        record["sanity"] = explainer.sanity(
+            passed, explanations[0].class_idx, options.methods, rather_than=work.rather_than
+        )
     return record
 
 

@@ -48,7 +48,9 @@ class TracedModel:
             (gradients,) = torch.autograd.grad(score, leaf)
         return gradients[0].numpy()
 
-    def randomised_gradients(self, activations: Array, class_idx: int, seeds: Iterable[int]) -> Iterator[Array]:
+    def randomised_gradients(
+        self, activations: Array, class_idx: int, rather_than: int | None, seeds: Iterable[int]
+    ) -> Iterator[Array]:
         """For each seed the gradients had the classifier learnt nothing: (C, h, w).
 
         Its weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation, in a copy.
@@ -58,4 +60,4 @@ class TracedModel:
         deviation = float(weight.std())
         for seed in seeds:
             weight.normal_(0, deviation, generator=torch.Generator().manual_seed(seed))
-            yield copy.gradients(activations, class_idx)
+            yield copy.gradients(activations, class_idx, rather_than)

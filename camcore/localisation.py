@@ -13,6 +13,8 @@ from camcore.preprocess import View
 
 Floats = NDArray[np.float64]
 
+LEAST_AREA = 1e-9  # of a photo: a thousandth of a pixel of the largest
+
 
 class Box(NamedTuple):
     """A rectangle in an upright photo, as fractions of its width and height: 0 is left or top, 1 right or bottom."""
@@ -21,6 +23,11 @@ class Box(NamedTuple):
     top: float
     right: float
     bottom: float
+
+    @property
+    def area(self) -> float:
+        """Its share of the photo."""
+        return (self.right - self.left) * (self.bottom - self.top)
 
 
 def in_view(box: Box, view: View) -> Box | None:
@@ -49,12 +56,12 @@ class Target:
         """The union of boxes.
 
         Raises:
-            BoxesError: if there is none, or one without area, beyond the photo, or with a coordinate not finite.
+            BoxesError: if there is none, or one without an area to speak of, beyond the photo, or not finite.
         """
         if not boxes:
             raise BoxesError("there is no box: give at least one")
         for box in boxes:
-            if not (0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1):
+            if not (0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1) or box.area < LEAST_AREA:
                 raise BoxesError(
                     f"{tuple(box)} is no box: give left, top, right and bottom as fractions of the photo, 0 to 1"
                 )

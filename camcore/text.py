@@ -6,8 +6,10 @@ from camcore.results import Explanation
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as a percentage: "94%", "0.3%", "<0.1%"."""
+    """A share in [0, 1] as a percentage: ">99%", "94%", "0.3%", "<0.1%"."""
     value = 100 * share
+    if 99.5 <= value < 100:
+        return ">99%"
     if value >= 0.95:
         return f"{value:.0f}%"
     return f"{value:.1f}%" if value >= 0.1 else "<0.1%"

@@ -14,8 +14,8 @@ from camcore.text import percent
 
 UNSURE = 0.5  # a name less probable than this is unsure
 ON, OFF = 1.2, 0.8  # lift from which the heat lies on the target, and up to which it lies off it
-FILLS = 0.7  # of the view: from here on nearly every map lies on the target, so lift tells nothing
-CUT_OFF = 0.25  # of the target: worth a warning
+FILLS = 0.7  # of the view: above it nearly every map lies on the target, so lift tells nothing
+CUT_OFF = 0.25  # of the target: more is worth a warning
 AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that are least alike
 GRAVE, SERIOUS, SLIGHT = 4, 2, 1  # reasons to look at a photo; several add up
 

@@ -62,7 +62,7 @@ def rows() -> list[dict[str, str]]:
 
 
 def records() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in Path("study/progress.jsonl").read_text().splitlines()[1:]]
+    return list(study()["photos"])
 
 
 def test_a_folder_gives_a_report_figures_pictures_and_a_description(
@@ -146,7 +146,7 @@ def test_it_takes_over_what_was_done_and_only_that(birds: Path, capsys: pytest.C
     shutil.copy(Path(birds, "himbul", "bulbul.jpg"), Path(birds, "bonegl", "words.jpg"))  # mended
     Path("study", "explanations", "himbul-bulbul.grad-cam.png").unlink()
     with Path("study", "progress.jsonl").open("a") as file:
-        file.write('{"file": "cut sho')  # as a lost machine leaves it
+        file.write('3\n[]\n{"a": 1}\n{"file": "cut sho')  # the end as a lost machine leaves it
     assert main(["study", str(birds), "--effort", "8"]) == 0
     said = capsys.readouterr().err
     assert "1 of 4 photos were done before" in said
@@ -162,8 +162,19 @@ def test_other_settings_begin_anew_and_say_so(birds: Path, capsys: pytest.Captur
     assert main(["study", str(birds), "--effort", "8"]) == 0
     assert main(["study", str(birds), "--effort", "16"]) == 0
     said = capsys.readouterr().err
-    assert "study was made with another model or other settings: every photo is explained again" in said
+    assert "photos in study were explained with another model or settings, and are explained again" in said
     assert {row["forwards"] for row in rows() if row["method"] == "score-cam"} == {"16"}
+    assert len(Path("study/progress.jsonl").read_text().splitlines()) == 6, "nothing is erased"
+
+
+def test_what_is_known_of_one_photo_counts_for_that_photo(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["study", str(birds), "--effort", "8", "--boxes"]
+    assert main([*arguments, str(boxes(bonegl__eagle=[0.2, 0.2, 0.5, 0.5]))]) == 0
+    capsys.readouterr()
+    assert main([*arguments, str(boxes(bonegl__eagle=[0.1, 0.2, 0.5, 0.5], himbul__bulbul=[0, 0, 1, 1]))]) == 0
+    said = capsys.readouterr().err
+    assert "1 of 3 photos were done before" in said
+    assert "cbrtsh/thrush.jpg: " not in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
@@ -176,14 +187,14 @@ def test_an_interrupted_study_goes_on(birds: Path, imagenet_photos: list[Path]) 
     )
     progress = Path("study", "progress.jsonl")
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (progress.is_file() and progress.read_text().count("\n") > 3):
+    while time.monotonic() < deadline and not (progress.is_file() and progress.read_text().count("\n") > 2):
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
     assert "the same command goes on from here" in said
     assert "Traceback" not in said
-    done = len(records())
+    done = progress.read_text().count("\n")
     assert 2 < done < 23
     again = subprocess.run(
         arguments, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
@@ -292,5 +303,52 @@ def test_a_full_disk_is_said(birds: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(command, "save_text", full)
     assert main(["study", str(birds), "--effort", "8"]) == 1
     assert "error: study/figures.csv cannot be written (No space left on device)" in capsys.readouterr().err
-    monkeypatch.undo()
-    monkeypatch.chdir(birds.resolve().parent)
+
+
+def test_names_that_are_no_text_or_too_long_cost_nothing(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    eagle = Path(birds, "bonegl", "eagle.jpg").read_bytes()
+    Path(birds, os.fsdecode(b"caf\xe9.jpg")).write_bytes(eagle)
+    Path(birds, "bonegl", "long" * 60 + ".jpg").write_bytes(eagle)
+    Path(birds, "bonegl", "line\u2028break.jpg").write_bytes(eagle)
+    assert main(["study", str(birds), "--effort", "8"]) == 0
+    said = capsys.readouterr().err
+    assert "note: 1 name is no text (not UTF-8), and left out: give another" in said
+    assert len(records()) == 5
+    assert main(["study", str(birds), "--effort", "8"]) == 0
+    assert "5 of 5 photos were done before" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_links_are_followed_once_and_a_dangling_one_is_said(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("first", "second"):
+        Path(birds, "bonegl", name).symlink_to("..")
+    Path(birds, "bonegl", "gone.jpg").symlink_to("nowhere.jpg")
+    assert main(["study", str(birds), "--effort", "8"]) == 1
+    assert [record["file"] for record in records()] == [
+        "bonegl/eagle.jpg", "bonegl/gone.jpg", "cbrtsh/thrush.jpg", "himbul/bulbul.jpg",
+    ]  # fmt: skip
+    assert "bonegl/gone.jpg: there is no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", [".", "earlier"])
+def test_what_a_study_wrote_is_not_studied(birds: Path, out: str) -> None:
+    for _ in range(2):
+        assert main(["study", str(birds), "--effort", "8", "--out", str(birds / out)]) == 0
+    assert main(["study", str(birds), "--effort", "8"]) == 0
+    assert len(records()) == 3
+
+
+def test_a_box_without_area_is_none_and_a_failure_of_the_detector_is_told(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = boxes(bonegl__eagle=[0, 0, 1e-200, 1e-200])
+    content = json.loads(path.read_text())
+    content["images"].append({"file": "himbul/bulbul.jpg", "failure": "Failure image access", "detections": None})
+    path.write_text(json.dumps(content))
+    assert main(["study", str(birds), "--effort", "8", "--boxes", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert "boxes.json says that 1 photo could not be looked at (Failure image access): himbul/bulbul.jpg" in said
+    assert "1 photo on which boxes.json has no animal" in said
+    page = Path("study/report.html").read_text()
+    assert "The detector found nothing on this photo" in page
+    assert "There were no boxes" in page

@@ -231,7 +231,7 @@ def test_settings_are_written_as_people_read_them(value: object, said: str) -> N
 def test_dots_lie_at_their_lift_and_those_beyond_at_the_edge() -> None:
     plot = lift_strips("grad-cam", [Strip("a", [("one", 1.0), ("none", 0.0), ("huge", 1000.0)]), Strip("b", [])])
     places = [part.partition('"')[0] for part in plot.split('cx="')[1:]]
-    assert places == ["151.7", "30.0", "314.0"], "1 is three of seven doublings from the left edge"
+    assert places == ["158.6", "42.0", "314.0"], "1 is three of seven doublings from the left edge"
     assert 'aria-label="Lift of each photo’s Grad-CAM map' in plot
     assert "1 of 3 are below 1." in plot
     assert plot.count('class="dot under"') == 1
@@ -240,7 +240,7 @@ def test_dots_lie_at_their_lift_and_those_beyond_at_the_edge() -> None:
 
 def test_curves_run_from_the_first_value_to_the_last() -> None:
     plot = mean_curves("Deletion", "pixels", {"grad-cam": [1.0, 0.5, 0.0]})
-    assert 'points="30.0,8.0 172.0,93.0 314.0,178.0"' in plot
+    assert 'points="42.0,8.0 178.0,93.0 314.0,178.0"' in plot
     assert "Grad-CAM from 1.00 over 0.50 halfway to 0.00" in plot
     assert mean_curves("Deletion", "pixels", {}) == ""
 

@@ -1,7 +1,6 @@
 """`python -m camcore study`: a folder of photos in; a report, figures and pictures out."""
 
 import argparse
-import hashlib
 import json
 import shlex
 from collections.abc import Sequence
@@ -16,15 +15,12 @@ from camcore.artifact import find_artifact
 from camcore.errors import CamError, OutputError
 from camcore.explain import Explainer
 from camcore.output import make_folder, save_text
-from camcore.study.description import conditions, describe, photos_of
-from camcore.study.figures_csv import to_csv
+from camcore.study.description import conditions, describe
 from camcore.study.known import Known, Sources, gather
 from camcore.study.progress import Progress
-from camcore.study.record import PICTURES, Settings, Subject, make_record
-from camcore.study.report import write_report
+from camcore.study.record import PICTURES, Settings
+from camcore.study.run import CONFIDENCE, FIGURES, REPORT, run_study, write_results
 from camcore.text import percent, seconds
-
-CONFIDENCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,14 @@ def run(options: Options) -> int:
         explainer = Explainer.load(find_artifact(options.artifacts, options.model), options.threads)
         known = gather(options.sources, explainer.manifest.labels, options.out)
         make_folder(options.out / PICTURES)
-        progress = Progress(options.out, conditions(explainer.manifest, options.sources, options.settings))
+        progress = Progress(options.out, conditions(explainer.manifest, options.settings))
     except CamError as error:
         say(f"error: {error}")
         return NOTHING_DONE
     for note in known.notes:
         say(f"note: {note}")
-    if progress.begun_anew:
-        say(f"note: {options.out} was made with another model or other settings: every photo is explained again")
+    if progress.begun_otherwise:
+        say(f"note: photos in {options.out} were explained with another model or settings, and are explained again")
     try:
         records = _records(explainer, known, progress, options)
         _write(explainer, known, records, options)
@@ -69,32 +65,19 @@ def run(options: Options) -> int:
 def _records(explainer: Explainer, known: Known, progress: Progress, options: Options) -> list[dict[str, Any]]:
     """A record a photo, those of an earlier run taken over."""
     records, taken_over = [], 0
-    with tqdm(known.subjects, unit=" photos", leave=False, disable=None) as bar:
-        for number, subject in enumerate(bar, start=1):
-            photo = subject.photo
-            digest = _sha256(photo.path)
-            record = progress.find(photo.file, photo.stem, digest)
-            if record is None:
-                record = _record(explainer, subject, digest, options)
-                progress.add(record)
-                say(f"[{number}/{len(known.subjects)}] {photo.file}: {_said(record)}")
-            else:
+    total = len(known.subjects)
+    study = run_study(explainer, known, options.settings, options.out, progress)
+    with tqdm(study, total=total, unit=" photos", leave=False, disable=None) as bar:
+        for number, studied in enumerate(bar, start=1):
+            record = studied.record
+            if studied.taken_over:
                 taken_over += 1
+            else:
+                say(f"[{number}/{total}] {record['file']}: {_said(record)}")
             records.append(record)
     if taken_over:
         say(f"{taken_over} of {len(records)} photos were done before, and are taken over")
     return records
-
-
-def _record(explainer: Explainer, subject: Subject, digest: str, options: Options) -> dict[str, Any]:
-    photo = subject.photo
-    about = {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
-    try:
-        return about | make_record(explainer, subject, options.settings, options.out)
-    except OutputError:
-        raise
-    except CamError as error:
-        return {**about, "error": str(error)}
 
 
 def _said(record: dict[str, Any]) -> str:
@@ -108,19 +91,10 @@ def _said(record: dict[str, Any]) -> str:
 def _write(explainer: Explainer, known: Known, records: Sequence[dict[str, Any]], options: Options) -> None:
     command = shlex.join(["python", "-m", "camcore", *options.given])
     described = describe(explainer.manifest, options.sources, options.settings, known, command)
-    study = {**described, "photos": photos_of(records)}
+    study = {**described, "photos": records}
     save_text(options.out / "study.json", json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    save_text(options.out / "figures.csv", to_csv(records))
-    write_report(options.out / "report.html", described, records)
-    say(f"written: {options.out / 'report.html'}, figures.csv, study.json and {PICTURES}/")
-
-
-def _sha256(path: Path) -> str:
-    """Of a photo's bytes; "" if it cannot be read, which explaining it will say."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    write_results(options.out, described, records)
+    say(f"written: {options.out / REPORT}, {FIGURES}, study.json and {PICTURES}/")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

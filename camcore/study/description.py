@@ -1,7 +1,7 @@
 """What a study was made with: enough to run it again, and to know what its figures mean."""
 
+import hashlib
 import platform
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
@@ -17,28 +17,44 @@ from camcore.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, UNSURE
 _PACKAGES = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
 
 
-def conditions(manifest: Manifest, sources: Sources, settings: Settings) -> dict[str, Any]:
-    """What a record depends on besides its photo: a study takes over only records made under the same."""
-    files = {name: path for name in ("boxes", "truth", "species") if (path := getattr(sources, name)) is not None}
+def conditions(manifest: Manifest, settings: Settings) -> dict[str, Any]:
+    """What every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "model": manifest.model,
-        "weights": manifest.weights,
-        "files": dict(manifest.files),
+        "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": asdict(settings),
-        "known": {name: sha256(path) for name, path in files.items()},
-        "category": sources.category,
-        "confidence": sources.confidence,
         "protocol": asdict(PROTOCOL),
+        "rules": [UNSURE, ON, OFF, FILLS, CUT_OFF, AGREE, DISAGREE],
         "versions": _versions(),
     }
 
 
 def describe(manifest: Manifest, sources: Sources, settings: Settings, known: Known, command: str) -> dict[str, Any]:
     """The whole study but its records, as JSON."""
-    given = {name: str(path) for name in ("boxes", "truth", "species") if (path := getattr(sources, name)) is not None}
+    files = {name: getattr(sources, name) for name in ("boxes", "truth", "species")}
+    given = {
+        "folder": str(sources.folder),
+        **{name: None if path is None else str(path) for name, path in files.items()},
+        "sha256": {name: sha256(path) for name, path in files.items() if path is not None},
+        "category": sources.category,
+        "confidence": sources.confidence,
+    }
+    about = {"title": sources.folder.resolve().name, "command": command}
+    described = _described(manifest, settings, about, given, "the model's first choice")
+    return {**described, "notes": list(known.notes), "species": list(known.species)}
+
+
+def describe_photo(manifest: Manifest, settings: Settings, file: str, explained: str, command: str) -> dict[str, Any]:
+    """The same of a single photo, called `file`, whose maps are for a class that somebody chose, called `explained`."""
+    given = {"photo": file, "class": explained}
+    described = _described(manifest, settings, {"title": file, "command": command}, given, explained)
+    return {**described, "notes": [], "species": [{"code": "", "title": "This photo"}]}
+
+
+def _described(
+    manifest: Manifest, settings: Settings, about: dict[str, str], given: dict[str, Any], explained: str
+) -> dict[str, Any]:
     return {
-        "title": sources.folder.resolve().name,
-        "command": command,
+        **about,
         "date": date.today().isoformat(),
         "model": {
             "model": manifest.model,
@@ -48,19 +64,10 @@ def describe(manifest: Manifest, sources: Sources, settings: Settings, known: Kn
             "files": dict(manifest.files),
             "versions": dict(manifest.versions),
         },
-        "settings": {
-            "folder": str(sources.folder),
-            **{name: given.get(name) for name in ("boxes", "truth", "species")},
-            "sha256": conditions(manifest, sources, settings)["known"],
-            "category": sources.category,
-            "confidence": sources.confidence,
-            **{name: value for name, value in asdict(settings).items() if name != "word"},
-        },
-        "protocol": _protocol(manifest, settings),
+        "settings": {**given, **{name: value for name, value in asdict(settings).items() if name != "word"}},
+        "protocol": _protocol(manifest, settings, explained),
         "limits": _limits(manifest),
         "versions": _versions(),
-        "notes": list(known.notes),
-        "species": list(known.species),
     }
 
 
@@ -68,7 +75,7 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
-def _protocol(manifest: Manifest, settings: Settings) -> dict[str, Any]:
+def _protocol(manifest: Manifest, settings: Settings, explained: str) -> dict[str, Any]:
     red, green, blue = manifest.preprocessing.zero_colour
     curves = "fp32" if settings.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
     said = {
@@ -79,13 +86,13 @@ def _protocol(manifest: Manifest, settings: Settings) -> dict[str, Any]:
         "insertion": PROTOCOL.insertion,
         "area": "trapezoid rule over the share of pixels, 0 to 1, both ends included",
         "precision": f"average drop, increase and gain in fp32; the curves in {curves}",
-        "score": "softmax probability of the explained class, the model's first choice",
+        "score": f"softmax probability of the explained class, {explained}",
         "zero": f"0 after normalisation is the colour rgb({red}, {green}, {blue})",
         "energy": "share of the heatmap's sum on the boxes, which are united and cover pixels by fractions",
         "agreement": "Spearman's rank correlation over all pixels; overlap of the hottest fifths",
         "verdict": (
             f"unsure under {UNSURE:.0%}; on the target from lift {ON}, off it up to {OFF}, not judged where it fills "
-            f"more than {FILLS:.0%} of the view; cut off from {CUT_OFF:.0%}; methods agree from an overlap of {AGREE} "
+            f"more than {FILLS:.0%} of the view; cut off above {CUT_OFF:.0%}; methods agree from an overlap of {AGREE} "
             f"between the two least alike, and disagree under {DISAGREE:.2f}"
         ),
     }
@@ -109,8 +116,3 @@ def _limits(manifest: Manifest) -> list[str]:
         "Masked, emptied and blurred photos are unlike any that the model was trained on: its answers to them compare "
         "methods, and prove nothing about one.",
     ]
-
-
-def photos_of(records: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The photos of a study by path and hash."""
-    return [{"file": record["file"], "sha256": record["sha256"]} for record in records]

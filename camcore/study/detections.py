@@ -9,7 +9,7 @@ from reprlib import repr as shortened
 from typing import Any
 
 from camcore.errors import BoxesError
-from camcore.localisation import Box
+from camcore.localisation import LEAST_AREA, Box
 from camcore.study.paths import Paths, fold
 
 INSTEAD = (
@@ -174,7 +174,7 @@ def _box(file: str, bbox: Any) -> Box | None:
     left, top, width, height = bbox
     edges = (left, top, left + width, top + height)
     box = Box(*(min(max(float(edge), 0.0), 1.0) for edge in edges))
-    return box if box.left < box.right and box.top < box.bottom else None
+    return box if box.left < box.right and box.area >= LEAST_AREA else None
 
 
 def _is_number(value: Any) -> bool:

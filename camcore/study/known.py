@@ -10,7 +10,7 @@ from camcore.study.detections import Detections, read_detections
 from camcore.study.paths import Paths
 from camcore.study.photos import Photo, find_photos
 from camcore.study.record import Subject
-from camcore.study.species import Truth, read_species, read_truth, truth_of_subfolder, unknown_species
+from camcore.study.species import Truth, read_species, read_truth, truth_of_subfolder, unjudged, unknown_species
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,16 @@ def _about_boxes(
     detections: Detections, name: str, sources: Sources, files: Sequence[str], boxes: Mapping[str, Sequence[Box]]
 ) -> Iterator[str]:
     unclear = set(detections.ambiguous(files))
-    unnamed = [file for file in files if file not in boxes and file not in unclear]
+    failures = {file: why for file in files if file not in boxes and (why := detections.failure_of(file))}
+    unnamed = [file for file in files if file not in boxes and file not in unclear and file not in failures]
     empty = [file for file in files if file in boxes and not boxes[file]]
     if others := detections.unmatched(files):
         yield f"{name} has boxes for {_count(others, 'photo')} not in {sources.folder}: {_some(others)}"
     if unclear:
         yield f"{name} fits {_count(unclear, 'photo')} in more than one way, so no box is taken: {_some(unclear)}"
+    for why in sorted(set(failures.values())):
+        failed = [file for file, said in failures.items() if said == why]
+        yield f"{name} says that {_count(failed, 'photo')} could not be looked at ({why}): {_some(failed)}"
     if unnamed:
         yield f"{_count(unnamed, 'photo')} without a box, so without energy and lift: {_some(unnamed)}"
     if empty:
@@ -88,7 +92,7 @@ def _truths(
     truths = {photo.file: told.get(photo.file, codes[photo.species]) for photo in photos}
     untold = {photo.species for photo in photos if not truths[photo.file].told}
     for code in unknown_species([code for code in codes if code in untold], table, labels):
-        notes.append(f"no table knows the species {code}, so its names are not judged: add it with --species")
+        notes.append(unjudged(code, labels))
     return truths, codes, notes
 
 

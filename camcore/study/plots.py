@@ -12,7 +12,7 @@ from camcore.methods import METHODS, MethodName
 from camcore.overlay import OPACITY, ColourMap, colour_table
 
 WIDTH = 320  # of a plot, in units that are about pixels
-_LEFT, _RIGHT = 30, WIDTH - 6
+_LEFT, _RIGHT = 42, WIDTH - 6
 _STRIP = 44  # height of a group's strip of dots
 _LEAST, _MOST = -3, 4  # powers of two: lifts beyond are drawn at the edge
 _FRACTIONS = {-3: "⅛", -2: "¼", -1: "½"}

@@ -78,6 +78,7 @@ def findings(
         "truth": _truth_record(subject.truth, truth, passed, judged.name),
         "view": {"picture": _picture(subject.photo, "view"), "size": list(passed.view.image.size)},
         "target": _target_record(subject.boxes or (), passed.view, sight),
+        "unmarked": None if subject.boxes else "not marked" if subject.boxes is None else "none found",
         "explanations": _explanation_records(explainer, subject.photo, passed, explanations, sight),
         "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreed)},
         "sanity": explainer.sanity(passed) if settings.sanity else None,

@@ -6,6 +6,7 @@ from camcore.methods import METHODS
 from camcore.study import summary
 from camcore.study.figures import number
 from camcore.study.summary import Record
+from camcore.verdict import FILLS
 
 
 def missing(record: Record) -> tuple[str, ...]:
@@ -14,7 +15,9 @@ def missing(record: Record) -> tuple[str, ...]:
         return ()
     said = []
     if record["target"] is None:
-        said.append("This photo has no box, so nothing tells whether the heat is in the right place.")
+        found = record.get("unmarked") == "none found"
+        why = "The detector found nothing on this photo" if found else "This photo has no box"
+        said.append(f"{why}, so nothing tells whether the heat is in the right place.")
     elif record["target"]["share"] == 0:
         said.append("The box lies outside of what the model saw.")
     empty = [METHODS[found["method"]].title for found in record["explanations"] if found["faithfulness"] is None]
@@ -33,6 +36,25 @@ def left_out(records: Sequence[Record]) -> list[str]:
         ("map that shows no place", "maps that show no place"): empty,
     }
     return [f"{count} {one if count == 1 else many}" for (one, many), count in counts.items() if count]
+
+
+def blind(records: Sequence[Record]) -> str:
+    """What cannot have stood out, for want of boxes or of true names; "" if nothing."""
+    found = summary.explained(records)
+    no_boxes = all(record["target"] is None for record in found)
+    no_names = all(record["truth"]["status"] == "not told" for record in found)
+    missing = [what for what, lacks in (("boxes", no_boxes), ("true names", no_names)) if lacks]
+    return f"There were no {' and no '.join(missing)}: what they would tell is not among these." if missing else ""
+
+
+def filled(records: Sequence[Record]) -> str:
+    """How many photos pull the mean lift towards 1, because the target fills them; "" if none does."""
+    targets = (record["target"] for record in summary.explained(records))
+    count = sum(target is not None and target["share"] > FILLS for target in targets)
+    if not count:
+        return ""
+    which = "1 photo has" if count == 1 else f"{count} photos have"
+    return f"{which} its box on more than {FILLS:.0%} of the view, which pulls lift towards 1."
 
 
 def agreement_of(record: Record) -> str:

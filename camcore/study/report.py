@@ -20,12 +20,14 @@ from camcore.output import save_text
 from camcore.study import plots, remarks, summary
 from camcore.study.figures import MISSING, SECTIONS, number
 from camcore.study.summary import Record, Species
+from camcore.verdict import GRAVE
 
 SIDE = 224  # pixels of a picture, at most
 THUMBNAIL = 120
 _QUALITY = 80  # of WebP, in percent
 _FIRST = 24  # photos to worry about that are not folded away
 _DEFAULT_TARGET = "animal"
+LEARNT_NOTHING = 0.7  # a correlation with maps of random models from which on the map says little of this one
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]
     environment.filters |= {"capfirst": lambda said: said[:1].upper() + said[1:], "breakable": breakable}
     environment.globals |= {"METHODS": METHODS, "SECTIONS": SECTIONS, "MISSING": MISSING, "of_photo": summary.of_photo}
     environment.globals |= {"picture": partial(picture, path.parent), "agreement_of": remarks.agreement_of}
+    environment.globals |= {"GRAVE": GRAVE, "LEARNT_NOTHING": LEARNT_NOTHING}
     environment.globals |= {"PLACES": summary.PLACES, "STATUSES": summary.STATUSES, "THUMBNAIL": THUMBNAIL}
     page = environment.get_template("report.html.jinja").render(**_context(study, records))
     save_text(path, page)
@@ -112,6 +115,9 @@ def _context(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, A
         "rows": summary.by_method(records),
         "pairs": summary.agreement(records),
         "left_out": remarks.left_out(records),
+        "filled": remarks.filled(records),
+        "blind": remarks.blind(records),
+        "marked": any(record["target"] for record in summary.explained(records)),
         "scale": plots.colour_scale(),
         "strips": [plot for index in range(len(METHODS)) if (plot := _strips(species, index))],
         "curves": _curves(records),

@@ -118,6 +118,15 @@ def unknown_species(codes: Sequence[str], table: Mapping[str, Species], labels: 
     return [code for code in named if not truth_of_subfolder(code, table, labels).told]
 
 
+def unjudged(code: str, labels: Sequence[str]) -> str:
+    """Why the names of a subfolder's photos are not judged, and what to do."""
+    matches = _classes_called(code, labels)
+    if len(matches) > 1:
+        indices = " or ".join(map(str, matches))
+        return f"several classes are named {code}, so its names are not judged: give it one with --species, {indices}"
+    return f"no table knows the species {code}, so its names are not judged: add it with --species"
+
+
 def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, Truth]:
     """What each photo of a CSV shows, by its path there with forward slashes: `Paths` finds a photo's.
 

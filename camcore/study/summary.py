@@ -147,7 +147,8 @@ def curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]
 def _row(figure: Figure, means: Sequence[Mean]) -> Row:
     known = [value.value for value in means if value.value is not None]
     shown = [figure.text(value.value) for value in means]
-    if not figure.better or len(known) < len(means) or len(set(shown)) == 1:
+    alike = len({value.count for value in means}) == 1  # else a mean is of other photos
+    if not figure.better or not alike or len(known) < len(means) or len(set(shown)) == 1:
         return Row(figure, tuple(means), frozenset())
     best = figure.text(min(known) if figure.better == "lower" else max(known))
     return Row(figure, tuple(means), frozenset(index for index, text in enumerate(shown) if text == best))
@@ -167,7 +168,7 @@ def _species(code: str, listed: Mapping[str, Any], records: Sequence[Record]) ->
     )
     return Species(
         code,
-        listed.get("title") or code or "In no species’ folder",
+        listed.get("title") or code or "All photos",
         listed.get("scientific_name") or "",
         tuple(records),
         statuses["right"],
