@@ -4,10 +4,10 @@ from html import escape
 
 import gradio as gr
 
-from demo import compare, figures, text
+from demo import about, compare, figures, remember, take_along, text
 from demo.handlers import Visit
 from demo.models import Models
-from demo.wiring import wire
+from demo.wiring import wire, wire_link
 
 
 def build(models: Models) -> gr.Blocks:
@@ -19,7 +19,16 @@ def build(models: Models) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab(text.COMPARE, id="compare"):
                 first = compare.build(models)
+            with gr.Tab(text.ABOUT, id="about-tab"):
+                about.build()
         wire(models, first, visit)
+        maps = first.maps
+        examples = compare.example_photos()
+        take_along.wire(
+            first.take, models, examples, visit, colours=maps.colours, opacity=maps.opacity, verdict=maps.verdict
+        )
+        remember.wire(blocks, maps.colours, maps.opacity, maps.definition)
+        wire_link(blocks, models, examples, first, visit)
     return blocks
 
 

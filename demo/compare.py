@@ -11,10 +11,11 @@ from camcore.classes import distinct_names
 from camcore.explain import ALL_METHODS
 from camcore.overlay import COLOUR_MAPS, OPACITY
 from camcore.score_cam import DEFINITIONS
-from demo import figures, text
+from demo import figures, take_along, text
 from demo.handlers import Plate
 from demo.models import Models
 from demo.photo_input import PhotoInput
+from demo.take_along import TakeAlong
 
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".mpo", ".gif"}
 _OWN_PHOTOS = Path(__file__).parent / "photos"
@@ -71,6 +72,7 @@ class Compare:
 
     subject: Subject
     maps: Maps
+    take: TakeAlong
     folds: Folds
 
 
@@ -81,8 +83,8 @@ def build(models: Models) -> Compare:
         with gr.Column(scale=4, min_width=300, elem_id="subject"):
             subject = _subject(manifest)
         with gr.Column(scale=10, min_width=320, elem_id="evidence"):
-            maps, folds = _maps(models), _folds(manifest)
-    return Compare(subject, maps, folds)
+            maps, take, folds = _maps(models), take_along.build(), _folds(manifest)
+    return Compare(subject, maps, take, folds)
 
 
 def example_photos() -> list[str]:

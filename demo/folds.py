@@ -69,18 +69,18 @@ def _edges(name: str, box: Box) -> list[str]:
 
 
 def _row(figure: Figure, found: Sequence[object]) -> tuple[str, ...]:
-    """A figure's name, with the direction that is better and what it means, and its value for each method."""
+    """A figure's name with the direction that is better, what it means, and its value for each method."""
     title = escape(figure.title.replace("{target}", text.TARGET))
     better = f' <span class="hint">{figure.better} is better</span>' if figure.better else ""
-    head = f'{title}{better}<br><span class="hint">{escape(figure.meaning)}</span>'
-    return head, *(figure.text(getattr(each, figure.key, None)) for each in found)
+    return f"{title}{better}", figure.meaning, *(figure.text(getattr(each, figure.key, None)) for each in found)
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
     titles = "".join(f'<th scope="col">{escape(method.title)}</th>' for method in METHODS.values())
     body = "".join(
         f'<tr><th scope="row">{head}</th>{"".join(f"<td>{escape(value)}</td>" for value in values)}</tr>'
-        for head, *values in rows
+        f'<tr class="meaning"><td colspan="{1 + len(values)}">{escape(meaning)}</td></tr>'
+        for head, meaning, *values in rows
     )
     return f'<table class="told"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
 

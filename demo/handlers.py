@@ -74,7 +74,8 @@ class Visit:
     """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that.
 
     `outcome` is what was found last, None until then and while something else is being looked for; `view` is what the
-    model sees of the photo, `boxes` what was marked on it, and `corner` the first corner of a box, as fractions.
+    model sees of the photo, `boxes` what was marked on it, and `corner` the first corner of a box, as fractions;
+    `linked` is the class that the next photo is to be explained for, if a link asked for one.
     """
 
     wanted: Request | None = None
@@ -83,6 +84,7 @@ class Visit:
     view: View | None = None
     boxes: tuple[Box, ...] = ()
     corner: tuple[float, float] | None = None
+    linked: int | None = None
 
     def wants(self, request: Request) -> bool:
         """Whether that request is still the newest."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from demo import remember
 from demo.app import build
 from demo.models import Models
 from demo.theme import head, theme
@@ -21,7 +22,7 @@ def launch(models: Models, host: str | None, port: int | None, say: Callable[[st
         server_name=host,
         server_port=port,
         theme=theme(),
-        head=head(),
+        head=head() + remember.head(),
         prevent_thread_lock=True,
         quiet=True,
         share=False,

@@ -1,13 +1,13 @@
 """Which event of the first tab runs what: one run at a time, replaced by the next, stopped at any moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from camcore.explain import ALL_METHODS
 from camcore.text import percent
-from demo import figures, folds, handlers, text
+from demo import figures, folds, handlers, links, text
 from demo.compare import Compare, class_choices
 from demo.fold_wiring import wire_folds
 from demo.handlers import Plate, Request, Visit
@@ -54,6 +54,21 @@ def wire(models: Models, page: Compare, visit: gr.State) -> gr.State:
     return asked
 
 
+def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: Compare, visit: gr.State) -> None:
+    """Open the page as its address asks: an example, a class, and settings. The photo's change then explains it."""
+    maps = page.maps
+
+    def open_link(visit: Visit, request: gr.Request) -> list[Any]:
+        opening = links.from_query(request.query_params, models, examples)
+        visit.linked = opening.class_idx
+        wanted = (opening.path, opening.definition, opening.fit, opening.effort, opening.model)
+        message = figures.message(opening.message) if opening.message else gr.skip()
+        return [*(gr.skip() if value is None else value for value in wanted), message]
+
+    outputs = [page.subject.photo, maps.definition, maps.fit, maps.effort, maps.model, page.subject.photo_message]
+    blocks.load(open_link, visit, outputs, **PRIVATE)
+
+
 def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.State) -> None:
     """What makes a request: a photo, a class, a setting, or the button."""
     subject, maps, fold = page.subject, page.maps, page.folds
@@ -66,7 +81,8 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
 
     def another_photo(visit: Visit, *now: Any) -> tuple[Any, ...]:
         visit.boxes, visit.corner, visit.view = (), None, None
-        return _ask(None, visit, *now), None, "", *(None for _ in fold.edges), ""
+        class_idx, visit.linked = visit.linked, None
+        return _ask(class_idx, visit, *now), None, "", *(None for _ in fold.edges), ""
 
     def another_model(visit: Visit, *now: Any) -> tuple[Any, ...]:
         manifest = models.explainer(now[-1]).manifest

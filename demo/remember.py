@@ -1,0 +1,57 @@
+"""What the browser remembers from one visit to the next: colours, opacity and definition. Nothing about a photo."""
+
+import json
+from typing import Any
+
+import gradio as gr
+
+from camcore.overlay import COLOUR_MAPS
+from camcore.score_cam import DEFINITIONS
+
+_KEY = "what-did-the-classifier-look-at"
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+
+# What is kept and still means something; storage may be switched off, or hold anything.
+_KEPT = f"""(() => {{
+  const kept = {{}};
+  try {{
+    const {{ colours, opacity, definition }} = JSON.parse(localStorage.getItem("{_KEY}")) ?? {{}};
+    if ({json.dumps(list(COLOUR_MAPS))}.includes(colours)) kept.colours = colours;
+    if (typeof opacity === "number" && opacity >= 0 && opacity <= 1) kept.opacity = opacity;
+    if ({json.dumps(list(DEFINITIONS))}.includes(definition)) kept.definition = definition;
+  }} catch {{}}
+  return kept;
+}})()"""
+
+_DRESS = f"""(() => {{
+  const kept = {_KEPT}, root = document.documentElement;
+  if (kept.colours) root.dataset.colours = kept.colours;
+  if (kept.opacity !== undefined) root.style.setProperty("--heat-opacity", kept.opacity);
+}})()"""
+
+# A link's definition wins: its sender meant it.
+_RECALL = f"""(colours, opacity, definition) => {{
+  const kept = {_KEPT}, linked = new URLSearchParams(location.search).get("definition");
+  const meant = {json.dumps(list(DEFINITIONS))}.includes(linked) ? linked : kept.definition;
+  return [kept.colours ?? colours, kept.opacity ?? opacity, meant ?? definition];
+}}"""
+
+
+def head() -> str:
+    """A script for the document's head, so that the first picture is drawn in the remembered colours already."""
+    return f"<script>{_DRESS}</script>"
+
+
+def wire(blocks: gr.Blocks, colours: gr.Radio, opacity: gr.Slider, definition: gr.Dropdown) -> None:
+    """Recall the three when the page opens, and keep each when a person changes it; the server learns of neither."""
+    remembered = [colours, opacity, definition]
+    blocks.load(None, remembered, remembered, js=_RECALL, **_PRIVATE)
+    colours.input(None, colours, None, js=_keep("colours"), **_PRIVATE)
+    opacity.input(None, opacity, None, js=_keep("opacity"), **_PRIVATE)
+    definition.input(None, definition, None, js=_keep("definition"), **_PRIVATE)
+
+
+def _keep(name: str) -> str:
+    return f"""(value) => {{
+      try {{ localStorage.setItem("{_KEY}", JSON.stringify({{ ...{_KEPT}, {name}: value }})); }} catch {{}}
+    }}"""

@@ -1,0 +1,241 @@
+"""What a person asks of an explained photo, in a real browser: the box, the figures, the contrast, the model."""
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.test_page import upload, wait_until_done
+
+Screenshot = Callable[[str], None]
+EDGES = ("Left %", "Top %", "Right %", "Bottom %")
+
+
+@pytest.fixture
+def eagle(imagenet_photos: list[Path]) -> Path:
+    return next(path for path in imagenet_photos if path.stem.endswith("_22"))
+
+
+@pytest.fixture
+def explained(page: Page, eagle: Path) -> Page:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    return page
+
+
+def fold(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+
+
+def drawn(page: Page, selector: str, pseudo: str) -> dict[str, float]:
+    """Where a pseudo-element of the first match is drawn, in pixels from its left and top."""
+    script = """([selector, pseudo]) => {
+        const style = getComputedStyle(document.querySelector(selector), pseudo);
+        return style.content === 'none' ? {} :
+            Object.fromEntries(['left', 'top', 'width', 'height'].map(edge => [edge, parseFloat(style[edge])]));
+    }"""
+    found: dict[str, float] = page.evaluate(script, [selector, pseudo])
+    return found
+
+
+def size(found: Locator) -> tuple[float, float]:
+    box = found.bounding_box()
+    assert box
+    return box["width"], box["height"]
+
+
+def test_the_crop_that_the_model_saw_is_drawn_on_the_photo(explained: Page) -> None:
+    width, height = size(explained.locator("#photo img"))
+    crop = drawn(explained, "#photo .image-frame", "::before")
+    natural = explained.locator("#photo img").evaluate("img => [img.naturalWidth, img.naturalHeight]")
+    assert width / height == pytest.approx(natural[0] / natural[1], rel=0.02), "the frame has the photo's shape"
+    side = min(width, height) * 224 / 256
+    assert (crop["width"], crop["height"]) == pytest.approx((side, side), rel=0.02)
+    assert crop["left"] + crop["width"] / 2 == pytest.approx(width / 2, abs=2)
+
+
+def test_two_clicks_mark_the_animal_and_the_verdict_follows(explained: Page, screenshot: Screenshot) -> None:
+    fold(explained, "Is it on the animal?")
+    photo = explained.locator("#photo img")
+    width, height = size(photo)
+    photo.click(position={"x": 0.25 * width, "y": 0.2 * height})
+    expect(explained.locator("#box-message")).to_contain_text("Now click the opposite corner.")
+    photo.click(position={"x": 0.75 * width, "y": 0.8 * height})
+    expect(explained.locator("#verdict")).to_contain_text("of the heat lies on the marked animal")
+    for label, value in zip(EDGES, (25, 20, 75, 80), strict=True):
+        assert float(explained.get_by_label(label).input_value()) == pytest.approx(value, abs=1)
+    expect(explained.locator("#where")).to_contain_text("Energy on the animal")
+    box = drawn(explained, "#photo .image-frame", "::after")
+    assert box["left"] == pytest.approx(0.25 * width, abs=3)
+    assert drawn(explained, "#map-0 .frame", "::after")["width"] > 10
+    screenshot("on-target")
+    explained.get_by_role("button", name="Remove the box").click()
+    expect(explained.locator("#verdict")).not_to_contain_text("marked animal")
+    assert drawn(explained, "#map-0 .frame", "::after") == {}
+
+
+def test_the_box_is_typed_from_the_keyboard_and_a_wrong_one_said(explained: Page) -> None:
+    fold(explained, "Is it on the animal?")
+    for label, value in zip(EDGES, ("60", "20", "40", "90"), strict=True):
+        explained.get_by_label(label).fill(value)
+    expect(explained.locator("#box-message")).to_contain_text("These edges make no box")
+    explained.get_by_label("Left %").fill("10")
+    expect(explained.locator("#box-message")).not_to_contain_text("no box")
+    expect(explained.locator("#where")).to_contain_text("Lift")
+    explained.get_by_role("radio", name=re.compile("^kite")).check()
+    wait_until_done(explained, "kite")
+    expect(explained.locator("#verdict")).to_contain_text("Asked here about kite")
+    expect(explained.locator("#where")).to_contain_text("Lift")
+
+
+def test_how_faithful_the_maps_are_is_measured_on_demand(explained: Page, screenshot: Screenshot) -> None:
+    fold(explained, "How faithful is each map?")
+    explained.get_by_role("button", name="Measure").click()
+    faithful = explained.locator("#faithful")
+    expect(faithful.get_by_role("img")).to_have_count(2, timeout=60_000)
+    for title in ("Average drop", "Average gain", "Deletion", "Insertion", "Spearman", "Overlap"):
+        expect(faithful).to_contain_text(title)
+    screenshot("faithful")
+    assert explained.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    explained.get_by_role("radio", name=re.compile("^kite")).check()
+    wait_until_done(explained, "kite")
+    expect(faithful.get_by_role("img")).to_have_count(0)
+
+
+def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: Screenshot) -> None:
+    fold(explained, "Why this rather than that?")
+    other = explained.get_by_label("Rather than")
+    other.fill("kite")
+    other.press("Enter")
+    explained.get_by_role("button", name="Show the contrast").click()
+    contrast = explained.locator("#contrast")
+    expect(contrast.locator("figure")).to_have_count(6, timeout=60_000)
+    expect(contrast).to_contain_text("bald eagle rather than kite")
+    expect(contrast).to_contain_text("kite rather than bald eagle")
+    screenshot("contrast")
+    other.fill("kyte")
+    other.press("Enter")
+    explained.get_by_role("button", name="Show the contrast").click()
+    expect(contrast).to_contain_text("No class is named 'kyte': the nearest are kite")
+
+
+def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
+    fold(page, "How faithful is each map?")
+    page.get_by_role("button", name="Measure").click()
+    expect(page.locator("#faithful")).to_contain_text("Choose a photo first")
+    fold(page, "Is it on the animal?")
+    page.get_by_label("Left %").fill("10")
+    expect(page.locator("#box-message .message")).to_have_count(0)
+
+
+def test_the_model_is_described_and_chosen(explained: Page) -> None:
+    explained.get_by_role("button", name="How it is computed").click()
+    expect(explained.locator("#model-told")).to_contain_text("efficientnet_lite0, weights package")
+    expect(explained.locator("#model-told")).to_contain_text("Its int8 model was not kept")
+    expect(explained.get_by_label("Model", exact=True)).to_have_value("efficientnet_lite0")
+
+
+def test_the_main_path_by_keyboard_alone(page: Page) -> None:
+    """To an example, to its maps, to another class, and to a fold: with Tab, Space and Enter."""
+
+    def tab_to(locator: Locator) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if locator.evaluate(
+                "element => element === document.activeElement || element.contains(document.activeElement)"
+            ):
+                return
+        raise AssertionError("Tab does not lead there")
+
+    tab_to(page.locator("#examples button").first)
+    page.keyboard.press("Enter")
+    wait_until_done(page, "lion")
+    page.locator("#header").click(position={"x": 2, "y": 2})
+    tab_to(page.get_by_role("radio", name=re.compile("^Tibetan mastiff")))
+    page.keyboard.press("Space")
+    wait_until_done(page, "Tibetan mastiff")
+    tab_to(page.get_by_role("button", name="Is it on the animal?"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Bottom %")).to_be_visible()
+    for value in ("2", "2", "72", "99"):
+        page.keyboard.press("Tab")
+        page.keyboard.type(value)
+    expect(page.locator("#where")).to_contain_text("Energy on the animal")
+
+
+def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: str) -> None:
+    page.goto(f"{address}?example=lion&class=293&definition=probability&fit=squash&effort=fast")
+    wait_until_done(page, "cheetah")
+    expect(page.locator("#verdict")).to_contain_text("Asked here about cheetah")
+    page.get_by_role("button", name="How it is computed").click()
+    expect(page.get_by_role("radio", name="The whole photo, squeezed")).to_be_checked()
+    link = page.locator("#take-link a").get_attribute("href")
+    assert link
+    for asked in ("example=lion", "class=293", "definition=probability", "fit=squash"):
+        assert asked in link
+    page.goto(f"{address}?example=lion&class=cheeta")
+    expect(page.locator("#photo-message")).to_contain_text("No class is named 'cheeta'")
+
+
+def test_the_picture_and_everything_are_taken_along_with_one_click_each(explained: Page, eagle: Path) -> None:
+    with explained.expect_download(timeout=60_000) as begun:
+        explained.locator("#take-picture").click()
+    assert begun.value.suggested_filename == f"{eagle.stem}.compare.png"
+    with explained.expect_download(timeout=60_000) as begun:
+        explained.locator("#take-all").click()
+    with zipfile.ZipFile(begun.value.path()) as taken:
+        names = set(taken.namelist())
+        page = taken.read("report.html").decode()
+    assert {"report.html", "explanation.json", "figures.csv"} <= names
+    assert "Called bald eagle" in page
+
+
+def test_colours_and_opacity_are_remembered_and_nothing_of_the_photo(explained: Page, address: str) -> None:
+    explained.get_by_role("radio", name="viridis").check()
+    explained.get_by_label("number input for Opacity").fill("0.5")
+    explained.get_by_label("number input for Opacity").press("Enter")
+    expect(explained.locator("#map-0 img.heat")).to_have_css("opacity", "0.5")
+    explained.goto(address)
+    expect(explained.get_by_role("radio", name="viridis")).to_be_checked()
+    expect(explained.get_by_label("number input for Opacity")).to_have_value("0.5")
+    kept = explained.evaluate("JSON.stringify(localStorage)")
+    assert "viridis" in kept
+    assert "bald eagle" not in kept
+    expect(explained.locator("#photo img")).to_have_count(0)
+
+
+def test_about_explains_with_formulas(page: Page, screenshot: Screenshot) -> None:
+    page.get_by_role("tab", name="About").click()
+    expect(page.locator("math")).not_to_have_count(0)
+    for word in ("Grad-CAM++", "Bonelli", "Himalayan Bulbul", "1610.02391"):
+        expect(page.locator("#about")).to_contain_text(word)
+    screenshot("about")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet_photos: list[Path]) -> None:
+    """Each sees their own photo; Stop stops only one's own run."""
+    photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
+    contexts = [browser.new_context() for _ in range(2)]
+    first, second = (context.new_page() for context in contexts)
+    for page, photo in ((first, "22"), (second, "99")):
+        page.goto(address)
+        page.locator("#explain").wait_for()
+        upload(page, photos[photo])
+    wait_until_done(first, "bald eagle")
+    wait_until_done(second, "goose")
+    expect(first.locator("#verdict")).to_contain_text("bald eagle")
+    expect(second.locator("#verdict")).to_contain_text("goose")
+    first.get_by_role("button", name="How it is computed").click()
+    first.get_by_role("radio", name="Every channel").check()
+    expect(first.locator("#status")).to_contain_text("Score-CAM so far", timeout=60_000)
+    second.get_by_role("button", name="Explain").click()  # waits in line
+    second.get_by_role("radio", name=re.compile("^goose")).wait_for()
+    first.get_by_role("button", name="Stop").click()
+    expect(first.locator("#status")).to_contain_text("Stopped.")
+    wait_until_done(second, "goose")
+    for context in contexts:
+        context.close()
