@@ -33,6 +33,7 @@ class Subject:
     explain: gr.Button
     stop: gr.Button
     status: gr.HTML
+    examples: tuple[tuple[str, gr.Button], ...]  # paths, and the buttons that choose them
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,15 @@ def _subject(manifest: Manifest) -> Subject:
     explain = gr.Button(text.EXPLAIN, variant="primary", interactive=False, elem_id="explain")
     stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
     status = gr.HTML(figures.status(Plate()), elem_id="status")
-    gr.Examples(example_photos(), photo, label=text.EXAMPLES, elem_id="examples")
-    return Subject(photo, photo_message, predictions, any_class, class_message, explain, stop, status)
+    examples = _examples()
+    return Subject(photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples)
+
+
+def _examples() -> tuple[tuple[str, gr.Button], ...]:
+    """A button a photo, with its picture and its name: gradio's own examples have pictures that nobody names."""
+    gr.HTML(figures.note(text.EXAMPLES), elem_id="examples-title")
+    with gr.Row(elem_id="examples"):
+        return tuple((path, gr.Button(Path(path).stem, icon=path, size="sm")) for path in example_photos())
 
 
 def _maps(models: Models) -> Maps:

@@ -75,7 +75,7 @@ class Visit:
 
     `outcome` is what was found last, None until then and while something else is being looked for; `view` is what the
     model sees of the photo, `boxes` what was marked on it, and `corner` the first corner of a box, as fractions;
-    `linked` is the class that the next photo is to be explained for, if a link asked for one.
+    `linked` is the class that the next photo is to be explained for, if a link asked for one, and what to say of it.
     """
 
     wanted: Request | None = None
@@ -84,7 +84,7 @@ class Visit:
     view: View | None = None
     boxes: tuple[Box, ...] = ()
     corner: tuple[float, float] | None = None
-    linked: int | None = None
+    linked: tuple[int | None, str] = (None, "")
 
     def wants(self, request: Request) -> bool:
         """Whether that request is still the newest."""

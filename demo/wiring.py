@@ -60,12 +60,11 @@ def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: 
 
     def open_link(visit: Visit, request: gr.Request) -> list[Any]:
         opening = links.from_query(request.query_params, models, examples)
-        visit.linked = opening.class_idx
+        visit.linked = (opening.class_idx, opening.message)
         wanted = (opening.path, opening.definition, opening.fit, opening.effort, opening.model)
-        message = figures.message(opening.message) if opening.message else gr.skip()
-        return [*(gr.skip() if value is None else value for value in wanted), message]
+        return [gr.skip() if value is None else value for value in wanted]
 
-    outputs = [page.subject.photo, maps.definition, maps.fit, maps.effort, maps.model, page.subject.photo_message]
+    outputs = [page.subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
     blocks.load(open_link, visit, outputs, **PRIVATE)
 
 
@@ -81,8 +80,8 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
 
     def another_photo(visit: Visit, *now: Any) -> tuple[Any, ...]:
         visit.boxes, visit.corner, visit.view = (), None, None
-        class_idx, visit.linked = visit.linked, None
-        return _ask(class_idx, visit, *now), None, "", *(None for _ in fold.edges), ""
+        (class_idx, said), visit.linked = visit.linked, (None, "")
+        return _ask(class_idx, visit, *now), None, figures.message(said), *(None for _ in fold.edges), ""
 
     def another_model(visit: Visit, *now: Any) -> tuple[Any, ...]:
         manifest = models.explainer(now[-1]).manifest
@@ -98,6 +97,8 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
     subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **PRIVATE)
     for event in (subject.explain.click, maps.definition.input, maps.fit.input, maps.effort.input):
         event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **PRIVATE)
+    for path, button in subject.examples:
+        button.click(lambda path=path: path, None, subject.photo, **PRIVATE)
     maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **PRIVATE)
 
 

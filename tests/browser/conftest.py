@@ -15,7 +15,6 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-_LEAVING = "AbortError: signal is aborted"  # of gradio's stream, when a test opens another address
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -73,7 +72,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iter
     yield opened
     context.close()
     assert outside == []
-    assert [error for error in errors if _LEAVING not in error] == []
+    assert errors == []
 
 
 @pytest.fixture

@@ -30,6 +30,14 @@ def fold(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
+def another(page: Page, address: str) -> Page:
+    """Another page of the same browser, so of the same person."""
+    opened = page.context.new_page()
+    opened.goto(address)
+    opened.locator("#explain").wait_for()
+    return opened
+
+
 def drawn(page: Page, selector: str, pseudo: str) -> dict[str, float]:
     """Where a pseudo-element of the first match is drawn, in pixels from its left and top."""
     script = """([selector, pseudo]) => {
@@ -167,7 +175,7 @@ def test_the_main_path_by_keyboard_alone(page: Page) -> None:
 
 
 def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: str) -> None:
-    page.goto(f"{address}?example=lion&class=293&definition=probability&fit=squash&effort=fast")
+    page = another(page, f"{address}?example=lion&class=293&definition=probability&fit=squash&effort=fast")
     wait_until_done(page, "cheetah")
     expect(page.locator("#verdict")).to_contain_text("Asked here about cheetah")
     page.get_by_role("button", name="How it is computed").click()
@@ -176,8 +184,9 @@ def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: s
     assert link
     for asked in ("example=lion", "class=293", "definition=probability", "fit=squash"):
         assert asked in link
-    page.goto(f"{address}?example=lion&class=cheeta")
-    expect(page.locator("#photo-message")).to_contain_text("No class is named 'cheeta'")
+    page = another(page, f"{address}?example=lion&class=cheeta")
+    wait_until_done(page, "lion")
+    expect(page.locator("#class-message")).to_contain_text("No class is named 'cheeta'")
 
 
 def test_the_picture_and_everything_are_taken_along_with_one_click_each(explained: Page, eagle: Path) -> None:
@@ -198,13 +207,13 @@ def test_colours_and_opacity_are_remembered_and_nothing_of_the_photo(explained: 
     explained.get_by_label("number input for Opacity").fill("0.5")
     explained.get_by_label("number input for Opacity").press("Enter")
     expect(explained.locator("#map-0 img.heat")).to_have_css("opacity", "0.5")
-    explained.goto(address)
-    expect(explained.get_by_role("radio", name="viridis")).to_be_checked()
-    expect(explained.get_by_label("number input for Opacity")).to_have_value("0.5")
-    kept = explained.evaluate("JSON.stringify(localStorage)")
+    later = another(explained, address)
+    expect(later.get_by_role("radio", name="viridis")).to_be_checked()
+    expect(later.get_by_label("number input for Opacity")).to_have_value("0.5")
+    kept = later.evaluate("JSON.stringify(localStorage)")
     assert "viridis" in kept
     assert "bald eagle" not in kept
-    expect(explained.locator("#photo img")).to_have_count(0)
+    expect(later.locator("#photo img")).to_have_count(0)
 
 
 def test_about_explains_with_formulas(page: Page, screenshot: Screenshot) -> None:

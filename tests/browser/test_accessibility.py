@@ -1,0 +1,69 @@
+"""axe-core on the page's states and on the report: no serious fault that is ours, and gradio's by name."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_page import upload, wait_until_done
+from tests.browser.test_report import report  # noqa: F401 -- a fixture
+
+# Faults of gradio's own components: the rule, and what it finds. There is none at present; keep it so.
+GRADIOS: set[tuple[str, str]] = set()
+
+
+def faults(page: Page) -> set[tuple[str, str]]:
+    """What axe-core finds serious or critical: rules and the elements that break them."""
+    page.wait_for_timeout(300)  # what fades in has its colours by then
+    found = Axe().run(page).response["violations"]
+    return {
+        (fault["id"], node["html"][:120])
+        for fault in found
+        if fault["impact"] in {"serious", "critical"}
+        for node in fault["nodes"]
+    } - GRADIOS
+
+
+def test_no_serious_fault_before_and_after_a_photo(page: Page, animal_photos: list[Path]) -> None:
+    assert faults(page) == set()
+    upload(page, animal_photos[0])
+    wait_until_done(page, "lion")
+    for name in (
+        "How it is computed",
+        "Is it on the animal?",
+        "How faithful is each map?",
+        "Why this rather than that?",
+    ):
+        page.get_by_role("button", name=name).click()
+    for label, value in zip(("Left %", "Top %", "Right %", "Bottom %"), ("2", "2", "72", "99"), strict=True):
+        page.get_by_label(label).fill(value)
+    expect(page.locator("#where")).to_contain_text("Lift")
+    page.get_by_role("button", name="Measure").click()
+    expect(page.locator("#faithful table")).to_have_count(2, timeout=60_000)
+    page.get_by_label("Rather than").fill("cheetah")
+    page.get_by_label("Rather than").press("Enter")
+    page.get_by_role("button", name="Show the contrast").click()
+    expect(page.locator("#contrast figure")).to_have_count(6, timeout=60_000)
+    assert faults(page) == set()
+
+
+def test_no_serious_fault_in_a_message(page: Page, tmp_path: Path) -> None:
+    words = tmp_path / "words.jpg"
+    words.write_text("words")
+    upload(page, words)
+    expect(page.locator("#photo-message")).to_contain_text("not a photo")
+    assert faults(page) == set()
+
+
+@pytest.mark.parametrize("tab", ["About"])
+def test_no_serious_fault_in_another_tab(page: Page, tab: str) -> None:
+    page.get_by_role("tab", name=tab).click()
+    assert faults(page) == set()
+
+
+def test_no_serious_fault_in_a_report(page: Page, report: Path) -> None:  # noqa: F811
+    opened = page.context.new_page()
+    opened.goto(report.as_uri())
+    assert faults(opened) == set()
+    opened.close()
