@@ -4,7 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from demo import about, compare, figures, remember, take_along, text
+from demo import about, compare, figures, many, many_wiring, remember, take_along, text
 from demo.handlers import Visit
 from demo.models import Models
 from demo.wiring import wire, wire_link
@@ -16,13 +16,16 @@ def build(models: Models) -> gr.Blocks:
     with gr.Blocks(title=text.TITLE, fill_width=True, delete_cache=(600, 3600)) as blocks:
         gr.HTML(_header(models.notice), elem_id="header")
         visit = gr.State(Visit())
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text.COMPARE, id="compare"):
                 first = compare.build(models)
+            with gr.Tab(text.MANY, id="many"):
+                several = many.build()
             with gr.Tab(text.ABOUT, id="about-tab"):
                 about.build()
         wire(models, first, visit)
         maps = first.maps
+        many_wiring.wire(several, models, first.subject.photo, tabs, "compare", model_choice=maps.model)
         examples = compare.example_photos()
         take_along.wire(
             first.take, models, examples, visit, colours=maps.colours, opacity=maps.opacity, verdict=maps.verdict

@@ -31,7 +31,7 @@ METHOD_HINTS = {
     "score-cam": "Hides all but one feature at a time and asks the model again. No gradients. "
     "Fidelity estimates the correlation with the map from all features.",
 }
-COMPARE, MANY_TAB, ABOUT_TAB = "Compare", "Many photos", "About"
+COMPARE = "Compare"
 MODEL = "Model"
 MODEL_HINT = "Each was exported with `python -m export`."
 

@@ -61,7 +61,7 @@ def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]
     environment.globals |= {"GRAVE": GRAVE, "LEARNT_NOTHING": LEARNT_NOTHING}
     environment.globals |= {"PLACES": summary.PLACES, "STATUSES": summary.STATUSES, "THUMBNAIL": THUMBNAIL}
     page = environment.get_template("report.html.jinja").render(**_context(study, records))
-    save_text(path, page)
+    save_text(path, page.lstrip())
 
 
 def picture(folder: Path, name: str, side: int = SIDE) -> str:

@@ -56,7 +56,7 @@ def test_no_serious_fault_in_a_message(page: Page, tmp_path: Path) -> None:
     assert faults(page) == set()
 
 
-@pytest.mark.parametrize("tab", ["About"])
+@pytest.mark.parametrize("tab", ["Many photos", "About"])
 def test_no_serious_fault_in_another_tab(page: Page, tab: str) -> None:
     page.get_by_role("tab", name=tab).click()
     assert faults(page) == set()

@@ -1,0 +1,208 @@
+"""Many photos, as a person studies them in a real browser."""
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from camcore.study.figures_csv import COLUMNS
+from tests.browser.conftest import FINISHED
+from tests.conftest import package_folder
+
+Screenshot = Callable[[str], None]
+DONE = re.compile("^Done: ")
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """The page with this tab open."""
+    page.get_by_role("tab", name="Many photos").click()
+    page.locator("#many-start").wait_for()
+    return page
+
+
+@pytest.fixture(scope="module")
+def photos(imagenet_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four photos by the names that people give theirs, and one that is none."""
+    folder = tmp_path_factory.mktemp("photos")
+    by_class = {path.stem.split("_")[-1]: path for path in imagenet_photos}
+    named = {"IMG_0022.jpg": by_class["22"], "geese & <b>.jpg": by_class["99"]}
+    cats = package_folder("gradio") / "media_assets" / "images"
+    named |= {"lion.jpg": cats / "lion.jpg", "a cheetah running.jpg": cats / "cheetah1.jpg"}
+    for name, source in named.items():
+        shutil.copy(source, folder / name)
+    (folder / "broken.jpg").write_text("these are words")
+    return [folder / name for name in (*named, "broken.jpg")]
+
+
+@pytest.fixture(scope="module")
+def zipped(photos: list[Path]) -> Path:
+    """A zip of a folder with a subfolder a species, as a Mac packs it."""
+    path = photos[0].with_name("trip.zip")
+    with ZipFile(path, "w") as archive:
+        archive.write(photos[0], "trip/bonegl/eagle.jpg")
+        archive.write(photos[2], "trip/lion/lion.jpg")
+        archive.writestr("trip/lion/.DS_Store", b"x")
+        archive.writestr("__MACOSX/trip/lion/._lion.jpg", b"x")
+    return path
+
+
+def choose(page: Page, *paths: Path, box: str = "upload") -> None:
+    page.locator(f"#many-{box} input[type=file]").first.set_input_files(list(paths))
+    for path in paths:
+        expect(page.locator(f"#many-{box}")).to_contain_text(path.stem[:8])
+
+
+def start(page: Page) -> None:
+    page.get_by_role("button", name="Start").click()
+
+
+def wait_until_done(page: Page) -> None:
+    expect(page.locator("#many-status .status")).to_have_text(DONE, timeout=5 * FINISHED)
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#many-table td.file").all_inner_texts()
+
+
+def test_several_photos_fill_in_row_by_row_and_a_bad_one_says_so(
+    page: Page, photos: list[Path], screenshot: Screenshot
+) -> None:
+    screenshot("many-empty")
+    choose(page, *photos)
+    start(page)
+    rows = page.locator("#many-table tbody tr")
+    seen, taken = set(), list[str]()
+    while not DONE.match(page.locator("#many-status .status").inner_text()):
+        seen.add(rows.count())
+        if rows.count() == 3 and "many-running" not in taken:
+            taken.append("many-running")
+            screenshot(taken[-1])
+        page.wait_for_timeout(100)
+    assert seen >= {2, 3, 4}
+    expect(rows).to_have_count(5)
+    assert names(page) == [
+        "a cheetah running.jpg",
+        "broken.jpg",
+        "geese & b.jpg",
+        "IMG_0022.jpg",
+        "lion.jpg",
+    ]
+    expect(rows.nth(1)).to_contain_text("This file is not a photo")
+    expect(rows.nth(3)).to_contain_text("bald eagle")
+    assert page.get_by_role("img", name=re.compile("What the model saw of")).count() == 4
+    expect(page.locator("#many-status")).to_contain_text("1 cannot be read")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    screenshot("many-done")
+
+
+def test_a_zip_with_boxes_has_species_and_lift(
+    page: Page, zipped: Path, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    found = {"file": "trip/lion/lion.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.6, 0.8]}]}
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(
+        json.dumps({"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": [found]})
+    )
+    choose(page, zipped)
+    choose(page, boxes, box="boxes")
+    start(page)
+    wait_until_done(page)
+    assert page.locator("#many-table td.species").all_inner_texts() == ["Bonelli's Eagle", "lion"]
+    assert re.fullmatch(r"–|\d\.\d\d", page.locator("#many-table td.lift").nth(0).inner_text().split("\n")[-1])
+    assert re.fullmatch(r"\d\.\d\d", page.locator("#many-table td.lift").nth(1).inner_text().split("\n")[-1])
+    expect(page.locator("#many-message")).to_contain_text("1 photo without a box")
+    screenshot("many-zip")
+
+
+def test_stop_keeps_the_rows_and_start_goes_on(page: Page, photos: list[Path]) -> None:
+    choose(page, *photos)
+    start(page)
+    rows = page.locator("#many-table tbody tr")
+    rows.first.wait_for()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#many-status")).to_contain_text(re.compile(r"Stopped after \d of 5 photos"), timeout=FINISHED)
+    done = rows.count()
+    assert 1 <= done < 5
+    page.wait_for_timeout(1500)
+    assert rows.count() == done
+    expect(page.locator("#many-report")).to_be_enabled()
+    start(page)
+    wait_until_done(page)
+    assert rows.count() == 5
+
+
+def test_rows_are_sorted_and_opened_by_mouse_and_keyboard(
+    page: Page, photos: list[Path], screenshot: Screenshot
+) -> None:
+    choose(page, *photos)
+    start(page)
+    wait_until_done(page)
+    header = page.get_by_role("button", name="Sort by Called")
+    header.click()
+    column = page.get_by_role("columnheader", name=re.compile("Called"))
+    expect(column).to_have_attribute("aria-sort", "ascending")
+    first = page.locator("#many-table td.called").all_inner_texts()
+    assert first == sorted(first)
+    header.press("Enter")
+    expect(column).to_have_attribute("aria-sort", "descending")
+    assert page.locator("#many-table td.called").all_inner_texts() == first[::-1]
+    assert names(page)[-1] == "broken.jpg", "what has no value comes last either way"
+    screenshot("many-sorted")
+
+    page.locator("#many-table tr", has_text="bald eagle").locator("td.called").click()
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("#status")).to_contain_text("Done: all three maps for “bald eagle”", timeout=FINISHED)
+    page.get_by_role("tab", name="Many photos").click()
+    page.get_by_role("button", name="lion.jpg").press("Enter")
+    expect(page.locator("#status")).to_contain_text("Done: all three maps for “lion”", timeout=FINISHED)
+
+
+def test_the_report_and_the_figures_are_downloaded(page: Page, photos: list[Path], tmp_path: Path) -> None:
+    expect(page.locator("#many-report")).to_be_disabled()
+    choose(page, photos[0])
+    start(page)
+    wait_until_done(page)
+    with page.expect_download() as report:
+        page.locator("#many-report").click()
+    report.value.save_as(tmp_path / "report.html")
+    said = (tmp_path / "report.html").read_text()
+    assert report.value.suggested_filename == "report.html"
+    assert said.lower().startswith("<!doctype html")
+    assert "python -m camcore study photos --model efficientnet_lite0" in said
+    assert "/tmp/" not in said
+    with page.expect_download() as figures:
+        page.locator("#many-csv").click()
+    figures.value.save_as(tmp_path / "figures.csv")
+    with (tmp_path / "figures.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert len(rows) == 3
+
+
+def test_what_cannot_be_studied_is_one_sentence_and_the_next_try_works(
+    page: Page, photos: list[Path], tmp_path: Path, screenshot: Screenshot
+) -> None:
+    message = page.locator("#many-message")
+    start(page)
+    expect(message).to_have_text("Choose photos or a zip first.")
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(b"PK\3\4 half of it")
+    choose(page, damaged)
+    start(page)
+    expect(message).to_contain_text("“damaged.zip” is damaged, or no plain zip: pack it again.")
+    expect(page.get_by_role("alert").filter(has_text="damaged.zip")).to_be_visible()
+    screenshot("many-wrong")
+    page.locator("#many-upload").get_by_role("button", name=re.compile("Clear|Remove")).first.click()
+    choose(page, photos[2])
+    start(page)
+    wait_until_done(page)
+    expect(message).to_be_hidden()
+    expect(page.locator("#many-table tbody tr")).to_have_count(1)
