@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format
+.PHONY: demo test check format screenshots
 
 demo: $(VENV)/demo-ready
 	$(BIN)/python -m demo
@@ -15,6 +15,9 @@ check: $(VENV)/test-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(VENV)/test-ready
+	$(BIN)/python -m tests.browser.screenshots
 
 format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 
 from PIL import Image
@@ -100,8 +100,14 @@ def _layers(view: Image.Image | None, alt: str, explanation: Explanation | None 
 
 
 def _data_uri(image: Image.Image) -> str:
+    return _encoded(image.mode, image.size, image.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _encoded(mode: str, size: tuple[int, int], pixels: bytes) -> str:
+    """A picture as a data URI; the view stands in every figure, and is painted many times while Score-CAM runs."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    Image.frombytes(mode, size, pixels).save(buffer, "PNG", compress_level=3)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

@@ -24,7 +24,7 @@ from demo.models import Models
 
 logger = logging.getLogger(__name__)
 
-_REPAINT_EVERY = 0.25  # seconds: often enough to watch and to stop, seldom enough not to cost
+_REPAINT_EVERY = 0.35  # seconds: often enough to watch and to stop, seldom enough not to cost
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ BENCHES = {
     "peers": "speed and memory against grad-cam and torchcam, on a ResNet-50 of seeded weights",
     "fidelity": "how alike the fast Score-CAM is to the exhaustive one, on a folder of photos",
     "evidence": "time of the faithfulness figures, and how far int8 moves their curves",
+    "page": "waiting times on the page, in Chromium",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

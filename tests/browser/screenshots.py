@@ -1,0 +1,75 @@
+"""`make screenshots`: the three pictures of the page in the README, from photos that the package gradio carries."""
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from export.pipeline import ExportOptions, export_model
+from tests.conftest import package_folder
+
+ROOT = Path(__file__).parents[2]
+WAIT = 60_000  # milliseconds
+QUALITY = 82
+
+
+def main() -> int:
+    """Write `demo/compare.webp`, `demo/questions.webp` and `demo/many.webp`."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with tempfile.TemporaryDirectory(prefix="camcore-screenshots-") as folder, sync_playwright() as playwright:
+        artifact = export_model(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
+        command = [sys.executable, "-m", "demo", "--artifacts", str(artifact)]
+        environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as server:
+            assert server.stderr
+            address = next(found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line)))
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+            page.goto(address)
+            _take(page)
+            browser.close()
+            server.send_signal(signal.SIGINT)
+    return 0
+
+
+def _take(page: Page) -> None:
+    cats = package_folder("gradio") / "media_assets" / "images"
+    page.locator("#photo input[type=file]").first.set_input_files(cats / "cheetah.jpg")
+    expect(page.locator("#status")).to_contain_text("Done", timeout=WAIT)
+    page.get_by_role("button", name="Is it on the animal?").click()
+    for label, value in zip(("Left %", "Top %", "Right %", "Bottom %"), ("17", "33", "75", "69"), strict=True):
+        page.get_by_label(label).fill(value)
+    expect(page.locator("#where")).to_contain_text("Lift")
+    page.set_viewport_size({"width": 1280, "height": 860})
+    page.evaluate("window.scrollTo(0, 0)")
+    _save(page.screenshot(), "compare")
+    page.get_by_role("button", name="Is it on the animal?").click()
+    page.get_by_role("button", name="How faithful is each map?").click()
+    page.get_by_role("button", name="Measure").click()
+    expect(page.locator("#faithful table")).to_have_count(2, timeout=WAIT)
+    page.set_viewport_size({"width": 1280, "height": 1500})
+    _save(page.locator("#how-faithful").screenshot(), "questions")
+    page.set_viewport_size({"width": 1280, "height": 700})
+    page.get_by_role("tab", name="Many photos").click()
+    page.locator("#many-upload input[type=file]").set_input_files(
+        [cats / name for name in ("lion.jpg", "cheetah1.jpg", "cheetah.jpg", "tower.jpg")]
+    )
+    page.locator("#many-start").click(timeout=WAIT)
+    expect(page.locator("#many-status")).to_contain_text("Done: 4 photos", timeout=WAIT)
+    _save(page.screenshot(full_page=True), "many")
+
+
+def _save(png: bytes, name: str) -> None:
+    Image.open(io.BytesIO(png)).convert("RGB").save(ROOT / "demo" / f"{name}.webp", quality=QUALITY)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
