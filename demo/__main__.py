@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from camcore.errors import CamError
 from demo.models import load_models
@@ -14,8 +15,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve the page until interrupted. Returns 0, or 2 with one sentence on stderr if it cannot be served."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    # Read by gradio when it is imported, so before demo.launch.
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    with TemporaryDirectory(prefix="camcore-page-") as cache:
+        # Read by gradio when it is imported, so before demo.launch. A page that ends deletes its cache, and two pages
+        # would share one.
+        os.environ.setdefault("GRADIO_TEMP_DIR", cache)
+        os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        return _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
     try:
         models = load_models(options.artifacts, options.model, _say)
         if models.notice:

@@ -56,6 +56,6 @@ def _wire_box(page: Compare, visit: gr.State) -> None:
 
     told = [*fold.edges, fold.box_message, maps.outlines, fold.where, maps.verdict]
     page.subject.photo.select(click, visit, told, **_PRIVATE)
-    for edge in fold.edges:
-        edge.input(type_edges, [visit, *fold.edges], told, **_PRIVATE)
+    # One event for all four, so that what is typed last is also answered last.
+    gr.on([edge.input for edge in fold.edges], type_edges, [visit, *fold.edges], told, **_PRIVATE)
     fold.clear.click(clear, visit, told, **_PRIVATE)

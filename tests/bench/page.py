@@ -91,7 +91,9 @@ def _measure(page: Page, rounds: int) -> list[list[float]]:
 def _served(artifact: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifact)]
     environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=_REPOSITORY) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=_REPOSITORY
+    ) as server:
         assert server.stderr
         yield next(found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line)))
         server.send_signal(signal.SIGINT)

@@ -7,33 +7,43 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+ColourScheme = Literal["light", "dark"]
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
 _CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
-def address(artifacts: Path) -> Iterator[str]:
-    """Address of a running page."""
+@contextmanager
+def served(artifacts: Path) -> Iterator[str]:
+    """Address of a page for these models, while it runs."""
     environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr
-        served = next((found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line))), None)
-        assert served, "the demo ended before it served a page"
+        found = next((found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line))), None)
+        assert found, "the demo ended before it served a page"
         said: list[str] = []
         reader = Thread(target=lambda: said.extend(server.stderr or []), daemon=True)
         reader.start()
-        yield served
+        yield found
         server.send_signal(signal.SIGINT)
         reader.join()
     assert said == [], "the terminal shows what nobody should have to read"
+
+
+@pytest.fixture(scope="session")
+def address(artifacts: Path) -> Iterator[str]:
+    """Address of a running page."""
+    with served(artifacts) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +57,9 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide-light", "narrow-dark"])
-def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+@contextmanager
+def visited(browser: Browser, address: str, width: int, scheme: ColourScheme) -> Iterator[Page]:
     """The page just opened; fails afterwards if it asked for anything beyond this machine or logged an error."""
-    width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     opened = context.new_page()
     opened.set_default_timeout(FINISHED)
@@ -73,6 +82,13 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iter
     context.close()
     assert outside == []
     assert errors == []
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide-light", "narrow-dark"])
+def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+    """The page, wide and light, then narrow and dark; see `visited`."""
+    with visited(browser, address, *request.param) as opened:
+        yield opened
 
 
 @pytest.fixture

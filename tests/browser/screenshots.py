@@ -28,7 +28,9 @@ def main() -> int:
         artifact = export_model(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
         command = [sys.executable, "-m", "demo", "--artifacts", str(artifact)]
         environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT) as server:
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+        ) as server:
             assert server.stderr
             address = next(found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line)))
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -1,16 +1,28 @@
 """axe-core on the page's states and on the report: no serious fault that is ours, and gradio's by name."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import visited
 from tests.browser.test_page import upload, wait_until_done
 from tests.browser.test_report import report  # noqa: F401 -- a fixture
 
 # Faults of gradio's own components: the rule, and what it finds. There is none at present; keep it so.
 GRADIOS: set[tuple[str, str]] = set()
+
+
+@pytest.fixture(
+    params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")],
+    ids=["wide-light", "wide-dark", "narrow-light", "narrow-dark"],
+)
+def every_page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+    """The page at both widths and in both schemes."""
+    with visited(browser, address, *request.param) as opened:
+        yield opened
 
 
 def faults(page: Page) -> set[tuple[str, str]]:
@@ -25,7 +37,8 @@ def faults(page: Page) -> set[tuple[str, str]]:
     } - GRADIOS
 
 
-def test_no_serious_fault_before_and_after_a_photo(page: Page, animal_photos: list[Path]) -> None:
+def test_no_serious_fault_before_and_after_a_photo(every_page: Page, animal_photos: list[Path]) -> None:
+    page = every_page
     assert faults(page) == set()
     upload(page, animal_photos[0])
     wait_until_done(page, "lion")

@@ -1,10 +1,12 @@
 """What a person does on the page, in a real browser."""
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 Screenshot = Callable[[str], None]
@@ -138,6 +140,32 @@ def test_a_wrong_file_is_named_and_the_next_photo_works(
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
     expect(page.locator("#photo-message")).to_be_hidden()
+
+
+def test_every_wrong_photo_is_one_helpful_sentence(page: Page, eagle: Path, tmp_path: Path) -> None:
+    whole = eagle.read_bytes()
+    wrong = {
+        "empty.jpg": (b"", "This file is empty (0 bytes): choose another photo."),
+        "phone.heic": (b"\0\0\0\x18ftypheic", "This is a HEIC photo, which is not accepted: use JPEG"),
+        "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This is an SVG drawing, which is not accepted"),
+        "cut.jpg": (whole[: len(whole) // 3], "This photo is damaged or cut short"),
+        "vast.png": (_vast_png(), "above 50"),
+    }
+    for name, (content, said) in wrong.items():
+        (tmp_path / name).write_bytes(content)
+        upload(page, tmp_path / name)
+        expect(page.locator("#photo-message")).to_contain_text(said)
+        page.get_by_role("button", name="Remove Image").click()
+        expect(page.locator("#photo-message")).to_be_hidden()
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+
+
+def _vast_png() -> bytes:
+    """A photo of 60 megapixels that takes a few kilobytes."""
+    buffer = io.BytesIO()
+    Image.new("1", (10_000, 6_000)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle: Path) -> None:
