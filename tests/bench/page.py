@@ -1,15 +1,8 @@
 """`python -m tests.bench page`: what a person waits for, measured in the browser."""
 
 import argparse
-import os
-import re
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -18,10 +11,10 @@ from playwright.sync_api import Page, sync_playwright
 from export.models import RESNETS
 from tests.bench.machine import describe_machine, describe_versions
 from tests.bench.scene import bundled_photo, prepare_scene
+from tests.browser.conftest import CHROMIUM, served
 
 _LIMITS = (500, 1500, 100)  # milliseconds
 _NAMES = ("from click to the first two maps", "from click to the finished fast Score-CAM", "opacity, until repainted")
-_REPOSITORY = Path(__file__).parents[2]
 
 # From the click on Explain, through the maps' going, until two are back and until the status says that all is done.
 _EXPLAIN = """() => new Promise(done => {
@@ -58,8 +51,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
         print(f"exporting a {options.model} of seeded weights", file=sys.stderr, flush=True)
         scene = prepare_scene(Path(folder), options.model, bundled_photo())
-        with _served(scene.artifact) as address, sync_playwright() as playwright:
-            chromium = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        with served(scene.artifact) as address, sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
             page.goto(address)
             rows = _measure(page, options.rounds)
@@ -85,22 +78,6 @@ def _measure(page: Page, rounds: int) -> list[list[float]]:
         faded.append(page.evaluate(_FADE, str(0.3 + 0.05 * (number % 10))))
     first, finished = zip(*both, strict=True)
     return [list(first), list(finished), faded]
-
-
-@contextmanager
-def _served(artifact: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "demo", "--artifacts", str(artifact)]
-    environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=_REPOSITORY
-    ) as server:
-        assert server.stderr
-        yield next(found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line)))
-        server.send_signal(signal.SIGINT)
-
-
-def _chromium() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

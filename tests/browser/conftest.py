@@ -16,8 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 ColourScheme = Literal["light", "dark"]
+ROOT = Path(__file__).parents[2]
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
-_CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -26,7 +27,9 @@ def served(artifacts: Path) -> Iterator[str]:
     """Address of a page for these models, while it runs."""
     environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+    ) as server:
         assert server.stderr
         found = next((found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line))), None)
         assert found, "the demo ended before it served a page"
@@ -49,10 +52,10 @@ def address(artifacts: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium, driven by Playwright."""
-    if _CHROMIUM is None:
+    if CHROMIUM is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=_CHROMIUM, args=_CALM)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_CALM)
         yield chromium
         chromium.close()
 

@@ -1,11 +1,6 @@
 """`make screenshots`: the three pictures of the page in the README, from photos that the package gradio carries."""
 
 import io
-import os
-import re
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -14,31 +9,23 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from export.pipeline import ExportOptions, export_model
+from tests.browser.conftest import CHROMIUM, ROOT, served
 from tests.conftest import package_folder
 
-ROOT = Path(__file__).parents[2]
 WAIT = 60_000  # milliseconds
 QUALITY = 82
 
 
 def main() -> int:
     """Write `demo/compare.webp`, `demo/questions.webp` and `demo/many.webp`."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with tempfile.TemporaryDirectory(prefix="camcore-screenshots-") as folder, sync_playwright() as playwright:
         artifact = export_model(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
-        command = [sys.executable, "-m", "demo", "--artifacts", str(artifact)]
-        environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-        ) as server:
-            assert server.stderr
-            address = next(found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line)))
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with served(artifact) as address:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
             page.goto(address)
             _take(page)
             browser.close()
-            server.send_signal(signal.SIGINT)
     return 0
 
 
