@@ -7,12 +7,10 @@ import gradio as gr
 
 from demo import figures, folds, questions, text
 from demo.compare import Compare
+from demo.events import LAST, ON_MODEL
 from demo.handlers import Visit
 from demo.models import Models
 from demo.questions import Marked
-
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-_MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1, **_PRIVATE, "trigger_mode": "once"}
 
 
 def wire_folds(models: Models, page: Compare, visit: gr.State) -> None:
@@ -29,8 +27,8 @@ def wire_folds(models: Models, page: Compare, visit: gr.State) -> None:
         for found in questions.contrast(models, visit, wanted):
             yield folds.contrast(found)
 
-    fold.measure.click(measure, visit, fold.faithful, **_MODEL)
-    fold.set_against.click(contrast, [visit, fold.other], fold.contrast, **_MODEL)
+    fold.measure.click(measure, visit, fold.faithful, trigger_mode="once", **ON_MODEL)
+    fold.set_against.click(contrast, [visit, fold.other], fold.contrast, trigger_mode="once", **ON_MODEL)
 
 
 def _wire_box(page: Compare, visit: gr.State) -> None:
@@ -55,7 +53,7 @@ def _wire_box(page: Compare, visit: gr.State) -> None:
         return shown(visit, questions.clear(visit))
 
     told = [*fold.edges, fold.box_message, maps.outlines, fold.where, maps.verdict]
-    page.subject.photo.select(click, visit, told, **_PRIVATE)
+    page.subject.photo.select(click, visit, told, **LAST)
     # One event for all four, so that what is typed last is also answered last.
-    gr.on([edge.input for edge in fold.edges], type_edges, [visit, *fold.edges], told, **_PRIVATE)
-    fold.clear.click(clear, visit, told, **_PRIVATE)
+    gr.on([edge.input for edge in fold.edges], type_edges, [visit, *fold.edges], told, **LAST)
+    fold.clear.click(clear, visit, told, **LAST)

@@ -174,4 +174,4 @@ def judge(outcome: Outcome, boxes: Sequence[Box] = ()) -> tuple[Verdict, Sight |
 def sentence(error: Exception) -> str:
     """What an error says, as a sentence for the page."""
     message = str(error)
-    return message[:1].upper() + message[1:] + "."
+    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")

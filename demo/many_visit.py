@@ -8,6 +8,7 @@ from pathlib import Path
 
 from camcore.errors import CamError
 from demo import text
+from demo.handlers import sentence
 from demo.many_run import Asked, Row, Study
 from demo.models import Models
 
@@ -83,7 +84,7 @@ def _prepare(models: Models, visit: Visit, asked: Asked) -> Iterator[Sheet]:
         try:
             visit.study = Study(models, asked)
         except CamError as error:
-            yield Sheet(message=_sentence(str(error)))
+            yield Sheet(message=sentence(error))
             return
         except Exception:
             logger.exception("getting many photos ready failed")
@@ -124,7 +125,7 @@ def _guarded(visit: Visit, study: Study, step: Callable[[Visit, Study], Sheet]) 
     try:
         sheet = step(visit, study)
     except CamError as error:
-        sheet = replace(_sheet(visit, study), status=_sentence(str(error)))
+        sheet = replace(_sheet(visit, study), status=sentence(error))
     except Exception:
         logger.exception("explaining many photos failed")
         sheet = replace(_sheet(visit, study), status=text.FAILED)
@@ -176,7 +177,3 @@ def _outcome(study: Study) -> str:
     explained = [row.record for row in study.rows if row.record["error"] is None]
     worrying = sum(1 for record in explained if record["verdict"]["concerns"])
     return text.many_done(study.total, worrying, study.total - len(explained))
-
-
-def _sentence(message: str) -> str:
-    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")

@@ -7,12 +7,11 @@ from typing import Any
 import gradio as gr
 
 from demo import many_table, many_visit
+from demo.events import ON_MODEL, PRIVATE
 from demo.many import Many
 from demo.many_run import Asked
 from demo.many_visit import Sheet, Visit
 from demo.models import Models
-
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 def wire(
@@ -46,11 +45,9 @@ def wire(
         return [gr.skip() for _ in shown] if sheet is None else _values(sheet)
 
     choice = [] if model_choice is None else [model_choice]
-    many.start.click(begin, [visit, many.upload, many.boxes, *choice], shown, trigger_mode="once", **_PRIVATE)
-    turn.change(
-        take, [visit, turn], shown, concurrency_id="model", concurrency_limit=1, trigger_mode="multiple", **_PRIVATE
-    )
-    many.stop.click(stop, visit, shown, **_PRIVATE)
+    many.start.click(begin, [visit, many.upload, many.boxes, *choice], shown, trigger_mode="once", **PRIVATE)
+    turn.change(take, [visit, turn], shown, trigger_mode="multiple", **ON_MODEL)
+    many.stop.click(stop, visit, shown, **PRIVATE)
     _wire_table(many, visit, open_photo, tabs, compare_id)
 
 
@@ -63,8 +60,8 @@ def _wire_table(many: Many, visit: gr.State, open_photo: gr.Image, tabs: gr.Tabs
         path = many_visit.photo(visit, int(event.row))
         return (gr.skip(), gr.skip()) if path is None else (str(path), gr.Tabs(selected=compare_id))
 
-    many.table.sort(sort, visit, many.table, trigger_mode="multiple", **_PRIVATE)
-    many.table.open(show, visit, [open_photo, tabs], **_PRIVATE)
+    many.table.sort(sort, visit, many.table, trigger_mode="multiple", **PRIVATE)
+    many.table.open(show, visit, [open_photo, tabs], **PRIVATE)
 
 
 def _values(sheet: Sheet) -> list[Any]:

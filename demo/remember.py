@@ -1,15 +1,14 @@
 """What the browser remembers from one visit to the next: colours, opacity and definition. Nothing about a photo."""
 
 import json
-from typing import Any
 
 import gradio as gr
 
 from camcore.overlay import COLOUR_MAPS
 from camcore.score_cam import DEFINITIONS
+from demo.events import PRIVATE
 
 _KEY = "what-did-the-classifier-look-at"
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
 
 # What is kept and still means something; storage may be switched off, or hold anything.
 _KEPT = f"""(() => {{
@@ -45,10 +44,10 @@ def head() -> str:
 def wire(blocks: gr.Blocks, colours: gr.Radio, opacity: gr.Slider, definition: gr.Dropdown) -> None:
     """Recall the three when the page opens, and keep each when a person changes it; the server learns of neither."""
     remembered = [colours, opacity, definition]
-    blocks.load(None, remembered, remembered, js=_RECALL, **_PRIVATE)
-    colours.input(None, colours, None, js=_keep("colours"), **_PRIVATE)
-    opacity.input(None, opacity, None, js=_keep("opacity"), **_PRIVATE)
-    definition.input(None, definition, None, js=_keep("definition"), **_PRIVATE)
+    blocks.load(None, remembered, remembered, js=_RECALL, queue=False, **PRIVATE)
+    colours.input(None, colours, None, js=_keep("colours"), queue=False, **PRIVATE)
+    opacity.input(None, opacity, None, js=_keep("opacity"), queue=False, **PRIVATE)
+    definition.input(None, definition, None, js=_keep("definition"), queue=False, **PRIVATE)
 
 
 def _keep(name: str) -> str:

@@ -15,14 +15,13 @@ from camcore.output import make_folder
 from camcore.overlay import ColourMap
 from demo import figures, text
 from demo.bundle import bundle, comparison
+from demo.events import ON_MODEL, PRIVATE
 from demo.handlers import Outcome, Visit
 from demo.links import example_of, to_query
 from demo.models import Models
 
 logger = logging.getLogger(__name__)
 
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_ALONE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 # gr.DownloadButton hands over the file that it had before the click; this, the one just made.
 _HAND_OVER = """(file) => {
   if (!file) return;
@@ -88,7 +87,7 @@ def wire(
     `examples` are the paths of the page's own photos, which alone a link can name.
     """
     shown = [take.picture, take.everything, take.copy, take.link, take.message]
-    verdict.change(lambda visit: _offer(models, examples, visit), visit, shown, queue=False, **_PRIVATE)
+    verdict.change(lambda visit: _offer(models, examples, visit), visit, shown, queue=False, **PRIVATE)
 
     def picture(visit: Visit, outcome: Outcome, folder: Path, **drawn: Any) -> Path:
         return comparison(models, outcome, folder, **drawn)
@@ -97,9 +96,9 @@ def wire(
         return bundle(models, outcome, visit.boxes, folder, **drawn)
 
     inputs = [visit, colours, opacity]
-    _wire_file(take, take.picture, _maker(take, picture), inputs, {})
-    _wire_file(take, take.everything, _maker(take, everything), inputs, _ALONE)
-    take.copy.click(None, None, take.copy, js=_COPY, **_PRIVATE)
+    _wire_file(take, take.picture, _maker(take, picture), inputs, PRIVATE)
+    _wire_file(take, take.everything, _maker(take, everything), inputs, ON_MODEL)
+    take.copy.click(None, None, take.copy, js=_COPY, **PRIVATE)
 
 
 def _wire_file(
@@ -107,10 +106,10 @@ def _wire_file(
 ) -> None:
     """One click: the button says that it is busy, the file is made, the browser saves it, the button is free again."""
     label = button.value
-    busy = button.click(_busy, None, button, queue=False, trigger_mode="once", **_PRIVATE)
-    made = busy.then(make, inputs, [take.file, take.message], **queued, **_PRIVATE)
-    handed = made.then(None, take.file, None, js=_HAND_OVER, **_PRIVATE)
-    handed.then(lambda visit: _button(visit, label), inputs[0], button, queue=False, **_PRIVATE)
+    busy = button.click(_busy, None, button, queue=False, trigger_mode="once", **PRIVATE)
+    made = busy.then(make, inputs, [take.file, take.message], **queued)
+    handed = made.then(None, take.file, None, js=_HAND_OVER, **PRIVATE)
+    handed.then(lambda visit: _button(visit, label), inputs[0], button, queue=False, **PRIVATE)
 
 
 def _maker(take: TakeAlong, make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:

@@ -9,11 +9,11 @@ from camcore.explain import ALL_METHODS
 from camcore.text import percent
 from demo import figures, folds, handlers, links, text
 from demo.compare import Compare, class_choices
+from demo.events import LAST, ON_MODEL
 from demo.fold_wiring import wire_folds
 from demo.handlers import Plate, Request, Visit
 from demo.models import Models
 
-PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
@@ -46,11 +46,10 @@ def wire(models: Models, page: Compare, visit: gr.State) -> gr.State:
             subject.photo_message, subject.predictions, subject.explain, subject.stop, *maps.maps, subject.status,
             maps.outlines, maps.verdict, fold.where, fold.faithful, fold.contrast,
         ],
-        concurrency_id="model",
-        concurrency_limit=1,
-        **PRIVATE,
+        trigger_mode="always_last",
+        **ON_MODEL,
     )  # fmt: skip
-    subject.stop.click(_stop, visit, None, **PRIVATE)
+    subject.stop.click(_stop, visit, None, **LAST)
     return asked
 
 
@@ -65,7 +64,7 @@ def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: 
         return [gr.skip() if value is None else value for value in wanted]
 
     outputs = [page.subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
-    blocks.load(open_link, visit, outputs, **PRIVATE)
+    blocks.load(open_link, visit, outputs, **LAST)
 
 
 def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.State) -> None:
@@ -90,22 +89,22 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
 
     now = [visit, subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
     chosen = [asked, subject.any_class, subject.class_message]
-    subject.photo.change(another_photo, now, [*chosen, *fold.edges, fold.box_message], **PRIVATE)
+    subject.photo.change(another_photo, now, [*chosen, *fold.edges, fold.box_message], **LAST)
     subject.predictions.input(
-        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **PRIVATE
+        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **LAST
     )
-    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **PRIVATE)
+    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **LAST)
     for event in (subject.explain.click, maps.definition.input, maps.fit.input, maps.effort.input):
-        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **PRIVATE)
+        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **LAST)
     for path, button in subject.examples:
-        button.click(lambda path=path: path, None, subject.photo, **PRIVATE)
-    maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **PRIVATE)
+        button.click(lambda path=path: path, None, subject.photo, **LAST)
+    maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **LAST)
 
 
 def _wire_drawing(page: Compare) -> None:
     """Opacity and colours change in the browser, without computing or asking anything again."""
-    page.maps.opacity.change(None, page.maps.opacity, None, js=_SET_OPACITY, **PRIVATE)
-    page.maps.colours.change(None, page.maps.colours, None, js=_SET_COLOURS, **PRIVATE)
+    page.maps.opacity.change(None, page.maps.opacity, None, js=_SET_OPACITY, **LAST)
+    page.maps.colours.change(None, page.maps.colours, None, js=_SET_COLOURS, **LAST)
 
 
 def _ask(class_idx: int | None, visit: Visit, *wanted: Any) -> Request:
