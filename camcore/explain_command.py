@@ -4,7 +4,8 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from camcore.output import make_folder, output_stems, save_map, save_picture
 from camcore.overlay import COLOUR_MAPS, OPACITY, ColourMap, draw_overlay
 from camcore.photo import open_photo
 from camcore.preprocess import Fit
+from camcore.records import FailureRecord, PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
 from camcore.score_cam import DefinitionName
 from camcore.text import extent, percent, seconds
@@ -70,14 +72,15 @@ def run(options: Options) -> int:
     failed = 0
     for number, (photo, stem) in enumerate(zip(options.photos, output_stems(options.photos), strict=True), start=1):
         prefix = f"[{number}/{len(options.photos)}] " if len(options.photos) > 1 else ""
+        record: PhotoRecord | FailureRecord
         try:
-            record = _explain(work, photo, stem)
+            record = explained = _explain(work, photo, stem)
         except CamError as error:
             failed += 1
             record = {"file": photo, "error": str(error)}
             say(f"{prefix}{photo}: {error}")
         else:
-            say(f"{prefix}{photo}: {_summary(record, options.out / f'{stem}.compare.png')}")
+            say(f"{prefix}{photo}: {_summary(explained, options.out / f'{stem}.compare.png')}")
         if options.json:
             sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
             sys.stdout.flush()
@@ -95,7 +98,7 @@ def _load(options: Options) -> _Work:
     return _Work(explainer, options, class_idx, rather_than)
 
 
-def _explain(work: _Work, file: str, stem: str) -> dict[str, Any]:
+def _explain(work: _Work, file: str, stem: str) -> PhotoRecord:
     """Explain one photo, write its files, and return its JSON record."""
     explainer, options = work.explainer, work.options
     photo = open_photo(file)
@@ -111,27 +114,22 @@ def _explain(work: _Work, file: str, stem: str) -> dict[str, Any]:
         colour_map=options.colour_map,
     )
     save_picture(options.out / f"{stem}.compare.png", picture)
-    record = {
-        "file": file,
-        "model": explainer.manifest.model,
-        "weights": explainer.manifest.weights,
-        "seconds": spent,
-        "predictions": [asdict(prediction) for prediction in explainer.predict(passed)],
-        "explanations": [_save(explanation, passed, options.out / stem, options) for explanation in explanations],
-    }
+    maps = _save(explanations, passed, options.out / stem, options)
+    record = photo_record(file, explainer.manifest, spent, explainer.predict(passed), explanations, maps=maps)
     if options.sanity:
-        record["sanity"] = explainer.sanity(
-            passed, explanations[0].class_idx, options.methods, rather_than=work.rather_than
-        )
+        asked = explanations[0].class_idx
+        found = explainer.sanity(passed, asked, options.methods, rather_than=work.rather_than)
+        record["sanity"] = {str(method): correlation for method, correlation in found.items()}
     return record
 
 
-def _summary(record: dict[str, Any], picture: Path) -> str:
+def _summary(record: PhotoRecord, picture: Path) -> str:
     first = record["explanations"][0]
     said = f"{first['name']} {percent(first['probability'])}, {seconds(record['seconds'])}, {picture}"
+    titles: dict[str, str] = {method: entry.title for method, entry in METHODS.items()}
     for method, correlation in record.get("sanity", {}).items():
         alike = "has no map" if correlation is None else f"correlates {correlation:.2f}"
-        said += f"; {METHODS[method].title} {alike} with that of an untrained classifier"
+        said += f"; {titles[method]} {alike} with that of an untrained classifier"
     return said
 
 
@@ -157,20 +155,19 @@ def _with_progress(work: _Work, passed: ForwardPass, name: str) -> list[Explanat
     return [finished[method] for method in options.methods]
 
 
-def _save(explanation: Explanation, passed: ForwardPass, base: Path, options: Options) -> dict[str, Any]:
-    """Write one explanation's overlay, and its map if asked; returns its JSON record."""
-    path = base.with_name(f"{base.name}.{METHODS[explanation.method].file_name}")
-    pixels = draw_overlay(passed.view.image, explanation.heatmap, options.opacity, options.colour_map)
-    save_picture(path.with_name(f"{path.name}.png"), pixels)
-    record = asdict(explanation)
-    heatmap, _ = record.pop("heatmap"), record.pop("complete")
-    if explanation.rather_than is None:
-        del record["rather_than"]
-    record["map"] = None
-    if options.save_maps:
-        record["map"] = f"{path}.npy"
-        save_map(Path(record["map"]), heatmap)
-    return record
+def _save(
+    explanations: Sequence[Explanation], passed: ForwardPass, base: Path, options: Options
+) -> dict[MethodName, str]:
+    """Write each overlay, and its map if asked; returns the paths of the maps."""
+    maps: dict[MethodName, str] = {}
+    for explanation in explanations:
+        path = base.with_name(f"{base.name}.{METHODS[explanation.method].file_name}")
+        pixels = draw_overlay(passed.view.image, explanation.heatmap, options.opacity, options.colour_map)
+        save_picture(path.with_name(f"{path.name}.png"), pixels)
+        if options.save_maps:
+            maps[explanation.method] = f"{path}.npy"
+            save_map(Path(maps[explanation.method]), explanation.heatmap)
+    return maps
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ def save_map(path: Path, heatmap: NDArray[np.float32]) -> None:
     """Save a heatmap as `.npy`, float32 (H, W). Raises OutputError if it cannot be written."""
     buffer = io.BytesIO()
     np.save(buffer, heatmap)
+    _write(path, buffer.getvalue())
+
+
+def save_maps(path: Path, heatmaps: Mapping[str, NDArray[np.float32]]) -> None:
+    """Save heatmaps by name as `.npz`, each float32 (H, W). Raises OutputError if it cannot be written."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **heatmaps)  # type: ignore[arg-type]
     _write(path, buffer.getvalue())
 
 

@@ -1,0 +1,86 @@
+"""The JSON of one photo, as `explain --json` and the page's endpoints give it: numbers that do not exist are None."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import NotRequired, TypedDict, cast
+
+from camcore.artifact import Manifest
+from camcore.methods import MethodName
+from camcore.results import Explanation, Prediction
+
+_NOT_JSON = ("heatmap", "complete")
+
+
+class PredictionRecord(TypedDict):
+    """A class and its softmax probability, in [0, 1]."""
+
+    class_idx: int
+    name: str
+    probability: float
+
+
+class ExplanationRecord(TypedDict):
+    """One method's answer; `camcore.Explanation` says what each entry means. `map` is the path of the heatmap."""
+
+    method: str
+    class_idx: int
+    name: str
+    probability: float
+    definition: str | None
+    peak: float
+    forwards: int | None
+    channels: int | None
+    channels_alive: int | None
+    effort: str | int | None
+    precision: str | None
+    fidelity_estimate: float | None
+    seconds: float
+    map: str | None
+    rather_than: NotRequired[PredictionRecord]
+
+
+class PhotoRecord(TypedDict):
+    """What a model sees in a photo, and why; `seconds` from the decoded photo to all maps."""
+
+    file: str | None
+    model: str
+    weights: str
+    seconds: float
+    predictions: list[PredictionRecord]
+    explanations: list[ExplanationRecord]
+    sanity: NotRequired[dict[str, float | None]]
+
+
+class FailureRecord(TypedDict):
+    """A photo that could not be explained, and why."""
+
+    file: str
+    error: str
+
+
+def photo_record(
+    file: str | None,
+    manifest: Manifest,
+    seconds: float,
+    predictions: Sequence[Prediction],
+    explanations: Sequence[Explanation] = (),
+    *,
+    maps: Mapping[MethodName, str] | None = None,
+) -> PhotoRecord:
+    """The record of a photo, with the paths of its heatmaps, where there are any."""
+    return {
+        "file": file,
+        "model": manifest.model,
+        "weights": manifest.weights,
+        "seconds": seconds,
+        "predictions": [cast(PredictionRecord, asdict(prediction)) for prediction in predictions],
+        "explanations": [_record(explanation, (maps or {}).get(explanation.method)) for explanation in explanations],
+    }
+
+
+def _record(explanation: Explanation, path: str | None) -> ExplanationRecord:
+    record = {key: value for key, value in vars(explanation).items() if key not in _NOT_JSON}
+    other = record.pop("rather_than")
+    if other is not None:
+        record["rather_than"] = asdict(other)
+    return cast(ExplanationRecord, {**record, "map": path})
