@@ -5,7 +5,7 @@ from html import escape
 import gradio as gr
 
 from camcore.methods import METHODS
-from demo import text
+from demo.text import about as text
 
 _CHANNEL, _PLACE = "<mi>k</mi>", "<mi>i</mi><mi>j</mi>"
 

@@ -22,9 +22,9 @@ from camcore.study.photos import Photo
 from camcore.study.record import PICTURES, Settings, Subject, draw, findings
 from camcore.study.report import write_report
 from camcore.study.species import Truth
-from demo import text
 from demo.handlers import Outcome
 from demo.models import Models
+from demo.text import page as text
 
 _LONGEST = 60  # characters of a stem: what is added to it still fits any file system
 

@@ -11,11 +11,12 @@ from camcore.classes import distinct_names
 from camcore.explain import ALL_METHODS
 from camcore.overlay import COLOUR_MAPS, OPACITY
 from camcore.score_cam import DEFINITIONS
-from demo import figures, take_along, text
+from demo import figures, take_along
 from demo.handlers import Plate
 from demo.models import Models
 from demo.photo_input import PhotoInput
 from demo.take_along import TakeAlong
+from demo.text import page as text
 
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".mpo", ".gif"}
 _OWN_PHOTOS = Path(__file__).parent / "photos"

@@ -12,8 +12,8 @@ from camcore.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
 from camcore.preprocess import View
 from camcore.results import Explanation
 from camcore.text import outcome, percent, seconds, subject
-from demo import text
 from demo.handlers import Plate
+from demo.text import page as text
 
 
 def figure(method: MethodName, plate: Plate) -> str:

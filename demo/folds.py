@@ -12,9 +12,9 @@ from camcore.study.figures import FIGURES, MISSING, Figure
 from camcore.study.plots import mean_curves
 from camcore.text import percent
 from camcore.verdict import Sight
-from demo import text
 from demo.figures import message, picture
 from demo.questions import Contrast, Evidence
+from demo.text import page as text
 
 _BY_KEY = {figure.key: figure for figure in FIGURES}
 

@@ -19,8 +19,9 @@ from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.score_cam import DefinitionName
 from camcore.text import extent, seconds
 from camcore.verdict import Sight, Verdict
-from demo import text
+from demo.line import LateError
 from demo.models import Models
+from demo.text import page as text
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Request:
     fit: Fit = "crop"
     effort: Effort = "fast"
     model: str | None = None
-    made_at: int = field(default_factory=time.monotonic_ns)
+    made_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,21 @@ def explain(models: Models, visit: Visit, request: Request) -> Iterator[Plate]:
     if request.path is None:
         yield Plate()
         return
-    yield Plate(status=text.LOOKING, running=True)
+    plate = Plate(status=text.LOOKING, running=True)
+    yield plate
+    deadline = models.line.deadline(request.made_at)
     try:
-        for plate in _fill(models.explainer(request.model), visit, request):
-            if visit.wanted is None:
-                yield replace(plate, status=text.STOPPED, running=False)
-            if not visit.wants(request):
-                return
-            if plate.due:
-                yield plate
+        with models.line.turn(deadline):
+            for plate in _fill(models.explainer(request.model), visit, request):
+                if visit.wanted is None:
+                    yield replace(plate, status=text.STOPPED, running=False)
+                if not visit.wants(request):
+                    return
+                if plate.due:
+                    yield plate
+                deadline.check()
+    except LateError as error:
+        yield replace(plate, status=sentence(error), running=False)
     except CamError as error:
         yield Plate(photo_message=sentence(error), status="")
     except Exception:

@@ -5,8 +5,9 @@ from html import escape
 
 import gradio as gr
 
-from demo import many_table, text
+from demo import many_table
 from demo.many_visit import Sheet
+from demo.text import page as text
 
 
 @dataclass(frozen=True)

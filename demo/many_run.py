@@ -16,8 +16,8 @@ from camcore.study.progress import Progress
 from camcore.study.record import PICTURES, Settings
 from camcore.study.report import picture
 from camcore.study.run import CONFIDENCE, FIGURES, REPORT, Studied, run_study, write_results
-from demo import text
 from demo.models import Models
+from demo.text import page as text
 from demo.uploads import UploadError, collect, is_zip, read_upload
 
 THUMBNAIL = 80  # pixels
@@ -53,6 +53,7 @@ class Study:
     def __init__(self, models: Models, asked: Asked):
         self.asked = asked
         self.rows: list[Row] = []
+        self._line = models.line
         self._place = TemporaryDirectory(prefix="many-photos-")
         self._desk = Path(self._place.name)
         try:
@@ -94,11 +95,21 @@ class Study:
 
         Raises:
             OutputError: if a result cannot be written.
+            LateError: if others keep the model too long.
         """
-        record = next(self._photos).record
+        with self._line.turn(self._line.deadline()):
+            record = next(self._photos).record
         photo = self.known.subjects[len(self.rows)].photo.path
         seen = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], THUMBNAIL)
         self.rows.append(Row(record, seen, photo))
+
+    def latest(self) -> dict[str, Any]:
+        """How far it is, and the last photo's record."""
+        return {"done": len(self.rows), "total": self.total, "photos": [row.record for row in self.rows[-1:]]}
+
+    def whole(self) -> dict[str, Any]:
+        """How far it is, what it was made with, and every record: the JSON that the command writes."""
+        return {**self._described(), **self.latest(), "photos": [row.record for row in self.rows]}
 
     def write(self) -> tuple[Path, Path]:
         """Write the report and the figures of the rows there are, and tell where.
@@ -106,15 +117,18 @@ class Study:
         Raises:
             OutputError: if one cannot be written.
         """
-        described = describe(self._explainer.manifest, self._sources, _SETTINGS, self.known, self._command())
-        given = {"folder": self._sources.folder.name, "boxes": self._sources.boxes and self._sources.boxes.name}
-        described |= {"settings": described["settings"] | given, "notes": list(self.notes)}
-        write_results(self._out, described, [row.record for row in self.rows])
+        write_results(self._out, self._described(), [row.record for row in self.rows])
         return self._out / REPORT, self._out / FIGURES
 
     def close(self) -> None:
         """Delete the study's folder."""
         self._place.cleanup()
+
+    def _described(self) -> dict[str, Any]:
+        """What it was made with, named as the visitor does."""
+        described = describe(self._explainer.manifest, self._sources, _SETTINGS, self.known, self._command())
+        given = {"folder": self._sources.folder.name, "boxes": self._sources.boxes and self._sources.boxes.name}
+        return {**described, "settings": described["settings"] | given, "notes": list(self.notes)}
 
     def _boxes(self) -> Path | None:
         """The file of boxes, beside the photos, so that what is said of it names it as the visitor does."""

@@ -8,9 +8,9 @@ from typing import Any
 from camcore.study.figures import FIGURES, MISSING, Figure, number
 from camcore.study.summary import mean
 from camcore.text import percent
-from demo import text
 from demo.many_run import Row
 from demo.many_visit import Order, Sheet
+from demo.text import page as text
 
 Record = Mapping[str, Any]
 _ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from camcore.errors import CamError
-from demo import text
 from demo.handlers import sentence
 from demo.many_run import Asked, Row, Study
 from demo.models import Models
+from demo.text import page as text
 
 logger = logging.getLogger(__name__)
 

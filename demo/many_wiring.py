@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from demo import many_table, many_visit
-from demo.events import ON_MODEL, PRIVATE
+from demo.events import AT_ONCE, ON_MODEL, PRIVATE
 from demo.many import Many
 from demo.many_run import Asked
 from demo.many_visit import Sheet, Visit
@@ -47,7 +47,7 @@ def wire(
     choice = [] if model_choice is None else [model_choice]
     many.start.click(begin, [visit, many.upload, many.boxes, *choice], shown, trigger_mode="once", **PRIVATE)
     turn.change(take, [visit, turn], shown, trigger_mode="multiple", **ON_MODEL)
-    many.stop.click(stop, visit, shown, **PRIVATE)
+    many.stop.click(stop, visit, shown, **AT_ONCE)
     _wire_table(many, visit, open_photo, tabs, compare_id)
 
 
@@ -60,8 +60,8 @@ def _wire_table(many: Many, visit: gr.State, open_photo: gr.Image, tabs: gr.Tabs
         path = many_visit.photo(visit, int(event.row))
         return (gr.skip(), gr.skip()) if path is None else (str(path), gr.Tabs(selected=compare_id))
 
-    many.table.sort(sort, visit, many.table, trigger_mode="multiple", **PRIVATE)
-    many.table.open(show, visit, [open_photo, tabs], **PRIVATE)
+    many.table.sort(sort, visit, many.table, trigger_mode="multiple", **AT_ONCE)
+    many.table.open(show, visit, [open_photo, tabs], **AT_ONCE)
 
 
 def _values(sheet: Sheet) -> list[Any]:

@@ -10,7 +10,8 @@ from threading import Lock
 from camcore.artifact import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
 from camcore.errors import ArtifactError
 from camcore.explain import Explainer
-from demo import text
+from demo.line import PATIENCE, Line
+from demo.text import page as text
 
 DEFAULT, EMBEDDED = PREFERRED
 
@@ -19,11 +20,19 @@ class Models:
     """The exported models of a folder by name, each loaded when it is first asked for; the `first` is open already.
 
     A `directory` that was named as one artefact has no neighbours. `notice` is what a reader should be told of the
-    choice of the first, or None.
+    choice of the first, or None. Whoever runs one of them takes a turn in the `line`.
     """
 
-    def __init__(self, explainer: Explainer, directory: Path, notice: str | None = None, alone: bool = False):
+    def __init__(
+        self,
+        explainer: Explainer,
+        directory: Path,
+        notice: str | None = None,
+        alone: bool = False,
+        patience: float = PATIENCE,
+    ):
         directory = directory.resolve()
+        self.line = Line(patience)
         self.first = directory.name
         self.notice = notice
         self._loaded = {directory.name: explainer}
@@ -57,10 +66,10 @@ class Models:
             return self._loaded[name]
 
 
-def load_models(root: Path | None, model: str | None, say: Callable[[str], None]) -> Models:
+def load_models(root: Path | None, model: str | None, say: Callable[[str], None], patience: float = PATIENCE) -> Models:
     """Open the model that is there; export it if there is none; use the embedded one if its weights cannot be had.
 
-    `say` is told, while it is happening, what takes long.
+    `say` is told, while it is happening, what takes long. `patience` is how many seconds a request may take.
 
     Raises:
         ArtifactError: if the directory is foreign, or its model damaged.
@@ -69,14 +78,14 @@ def load_models(root: Path | None, model: str | None, say: Callable[[str], None]
     folder = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
     names = list_artifacts(folder)
     if _is_empty(folder) or (names and model not in (None, *names)):
-        return _export(folder, model or DEFAULT, say)
+        return _export(folder, model or DEFAULT, say, patience)
     directory = find_artifact(folder, model)
     explainer = Explainer.load(directory)
     alone = (folder / MANIFEST).is_file()
-    return Models(explainer, directory, _notice(explainer, asked=bool(root or model)), alone)
+    return Models(explainer, directory, _notice(explainer, asked=bool(root or model)), alone, patience)
 
 
-def _export(folder: Path, model: str, say: Callable[[str], None]) -> Models:
+def _export(folder: Path, model: str, say: Callable[[str], None], patience: float) -> Models:
     from export.errors import WeightsError
     from export.models import ARCHITECTURES
     from export.pipeline import ExportOptions, export_model
@@ -93,8 +102,8 @@ def _export(folder: Path, model: str, say: Callable[[str], None]) -> Models:
         directory = folder / EMBEDDED
         if EMBEDDED not in list_artifacts(folder):
             export_model(ExportOptions(model=EMBEDDED, out=directory), progress=say)
-        return Models(Explainer.load(directory), directory, notice)
-    return Models(Explainer.load(directory), directory)
+        return Models(Explainer.load(directory), directory, notice, patience=patience)
+    return Models(Explainer.load(directory), directory, patience=patience)
 
 
 def _is_empty(folder: Path) -> bool:

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 
 from camcore.agreement import Agreement, agreement
 from camcore.errors import BoxesError, CamError
+from camcore.explain import Explainer
 from camcore.faithfulness import Faithfulness
 from camcore.localisation import Box, Target
 from camcore.methods import MethodName
 from camcore.results import Explanation
 from camcore.verdict import Sight
-from demo import text
 from demo.handlers import Outcome, Visit, choose_class, judge, sentence
 from demo.models import Models
+from demo.text import page as text
 
 PERCENT = 100
 Edges = tuple[float | None, float | None, float | None, float | None]
@@ -83,8 +84,9 @@ def measure(models: Models, visit: Visit) -> Evidence:
     if outcome is None:
         return Evidence(message=text.TOO_EARLY)
     try:
-        explainer = models.explainer(outcome.request.model)
-        faithful = explainer.faithfulness(outcome.passed, outcome.explanations)
+        with models.line.turn(models.line.deadline()):
+            explainer = models.explainer(outcome.request.model)
+            faithful = explainer.faithfulness(outcome.passed, outcome.explanations)
     except CamError as error:
         return Evidence(message=sentence(error))
     agreed = agreement([explanation.heatmap for explanation in outcome.explanations])
@@ -105,18 +107,23 @@ def contrast(models: Models, visit: Visit, wanted: str | int | None) -> Iterator
             return
         this = outcome.explanations[0].class_idx
         sides: tuple[dict[MethodName, Explanation], ...] = ({}, {})
-        request = outcome.request
-        for side, (asked, against) in zip(sides, ((this, other), (other, this)), strict=True):
-            for explanation in explainer.stream(
-                outcome.passed, asked, rather_than=against, definition=request.definition, effort="fast"
-            ):
-                if visit.outcome is not outcome:  # something else is wanted by now
-                    return
-                side[explanation.method] = explanation
-                if explanation.complete:
-                    yield Contrast(outcome, tuple(map(dict, sides)))
+        deadline = models.line.deadline()
+        with models.line.turn(deadline):
+            for side, asked, against in ((sides[0], this, other), (sides[1], other, this)):
+                for explanation in _steps(explainer, outcome, asked, against):
+                    deadline.check()
+                    if visit.outcome is not outcome:  # something else is wanted by now
+                        return
+                    side[explanation.method] = explanation
+                    if explanation.complete:
+                        yield Contrast(outcome, tuple(map(dict, sides)))
     except CamError as error:
         yield Contrast(message=sentence(error))
+
+
+def _steps(explainer: Explainer, outcome: Outcome, asked: int, against: int) -> Iterator[Explanation]:
+    definition = outcome.request.definition
+    return explainer.stream(outcome.passed, asked, rather_than=against, definition=definition, effort="fast")
 
 
 def _mark(visit: Visit, box: Box, edges: Edges | None = None) -> Marked:

@@ -6,7 +6,7 @@ import gradio as gr
 
 from camcore.overlay import COLOUR_MAPS
 from camcore.score_cam import DEFINITIONS
-from demo.events import PRIVATE
+from demo.events import AT_ONCE
 
 _KEY = "what-did-the-classifier-look-at"
 
@@ -44,10 +44,10 @@ def head() -> str:
 def wire(blocks: gr.Blocks, colours: gr.Radio, opacity: gr.Slider, definition: gr.Dropdown) -> None:
     """Recall the three when the page opens, and keep each when a person changes it; the server learns of neither."""
     remembered = [colours, opacity, definition]
-    blocks.load(None, remembered, remembered, js=_RECALL, queue=False, **PRIVATE)
-    colours.input(None, colours, None, js=_keep("colours"), queue=False, **PRIVATE)
-    opacity.input(None, opacity, None, js=_keep("opacity"), queue=False, **PRIVATE)
-    definition.input(None, definition, None, js=_keep("definition"), queue=False, **PRIVATE)
+    blocks.load(None, remembered, remembered, js=_RECALL, **AT_ONCE)
+    colours.input(None, colours, None, js=_keep("colours"), **AT_ONCE)
+    opacity.input(None, opacity, None, js=_keep("opacity"), **AT_ONCE)
+    definition.input(None, definition, None, js=_keep("definition"), **AT_ONCE)
 
 
 def _keep(name: str) -> str:

@@ -13,12 +13,13 @@ import gradio as gr
 
 from camcore.output import make_folder
 from camcore.overlay import ColourMap
-from demo import figures, text
+from demo import figures
 from demo.bundle import bundle, comparison
-from demo.events import ON_MODEL, PRIVATE
+from demo.events import AT_ONCE, ON_MODEL, PRIVATE
 from demo.handlers import Outcome, Visit
 from demo.links import example_of, to_query
 from demo.models import Models
+from demo.text import page as text
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +88,14 @@ def wire(
     `examples` are the paths of the page's own photos, which alone a link can name.
     """
     shown = [take.picture, take.everything, take.copy, take.link, take.message]
-    verdict.change(lambda visit: _offer(models, examples, visit), visit, shown, queue=False, **PRIVATE)
+    verdict.change(lambda visit: _offer(models, examples, visit), visit, shown, **AT_ONCE)
 
     def picture(visit: Visit, outcome: Outcome, folder: Path, **drawn: Any) -> Path:
         return comparison(models, outcome, folder, **drawn)
 
     def everything(visit: Visit, outcome: Outcome, folder: Path, **drawn: Any) -> Path:
-        return bundle(models, outcome, visit.boxes, folder, **drawn)
+        with models.line.turn(models.line.deadline()):
+            return bundle(models, outcome, visit.boxes, folder, **drawn)
 
     inputs = [visit, colours, opacity]
     _wire_file(take, take.picture, _maker(take, picture), inputs, PRIVATE)
@@ -106,10 +108,10 @@ def _wire_file(
 ) -> None:
     """One click: the button says that it is busy, the file is made, the browser saves it, the button is free again."""
     label = button.value
-    busy = button.click(_busy, None, button, queue=False, trigger_mode="once", **PRIVATE)
+    busy = button.click(_busy, None, button, trigger_mode="once", **AT_ONCE)
     made = busy.then(make, inputs, [take.file, take.message], **queued)
     handed = made.then(None, take.file, None, js=_HAND_OVER, **PRIVATE)
-    handed.then(lambda visit: _button(visit, label), inputs[0], button, queue=False, **PRIVATE)
+    handed.then(lambda visit: _button(visit, label), inputs[0], button, **AT_ONCE)
 
 
 def _maker(take: TakeAlong, make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:

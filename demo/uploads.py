@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
 from camcore.study.photos import find_photos
-from demo import text
+from demo.text import page as text
 
 MAX_PHOTOS = 200
 MAX_FILES = 2000  # photos and all else that lies beside them

@@ -7,12 +7,13 @@ import gradio as gr
 
 from camcore.explain import ALL_METHODS
 from camcore.text import percent
-from demo import figures, folds, handlers, links, text
+from demo import figures, folds, handlers, links
 from demo.compare import Compare, class_choices
-from demo.events import LAST, ON_MODEL
+from demo.events import ASKING, LAST, ON_MODEL
 from demo.fold_wiring import wire_folds
 from demo.handlers import Plate, Request, Visit
 from demo.models import Models
+from demo.text import page as text
 
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
@@ -89,16 +90,16 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
 
     now = [visit, subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
     chosen = [asked, subject.any_class, subject.class_message]
-    subject.photo.change(another_photo, now, [*chosen, *fold.edges, fold.box_message], **LAST)
+    subject.photo.change(another_photo, now, [*chosen, *fold.edges, fold.box_message], **ASKING)
     subject.predictions.input(
-        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **LAST
+        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **ASKING
     )
-    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **LAST)
+    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **ASKING)
     for event in (subject.explain.click, maps.definition.input, maps.fit.input, maps.effort.input):
-        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **LAST)
+        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **ASKING)
     for path, button in subject.examples:
         button.click(lambda path=path: path, None, subject.photo, **LAST)
-    maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **LAST)
+    maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **ASKING)
 
 
 def _wire_drawing(page: Compare) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from camcore import ArtifactError, Explainer
-from demo import text
 from demo.handlers import Plate, Request, Visit, choose_class, explain
 from demo.models import Models, load_models
+from demo.text import page as text
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from camcore.methods import METHODS
-from demo import text
 from demo.about import html
+from demo.text import about as text
 
 ROOT = Path(__file__).parents[1]
 

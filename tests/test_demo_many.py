@@ -9,10 +9,11 @@ from zipfile import ZipFile, ZipInfo
 import pytest
 
 from camcore import Explainer
-from demo import many_table, many_visit, text, uploads
+from demo import many_table, many_visit, uploads
 from demo.many_run import Asked
 from demo.many_visit import Order, Sheet, Visit
 from demo.models import Models
+from demo.text import page as text
 from demo.uploads import UploadError, collect
 
 

@@ -9,10 +9,11 @@ from PIL import Image
 
 from camcore import ArtifactError, Box, Explainer
 from camcore.preprocess import View
-from demo import folds, text
+from demo import folds
 from demo.handlers import Request, Visit, explain
 from demo.models import Models
 from demo.questions import NO_EDGES, clear, click, contrast, measure, type_edges
+from demo.text import page as text
 
 LION, CHEETAH = 291, 293
 

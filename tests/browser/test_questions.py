@@ -142,7 +142,9 @@ def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
 def test_the_model_is_described_and_chosen(explained: Page) -> None:
     explained.get_by_role("button", name="How it is computed").click()
     expect(explained.locator("#model-told")).to_contain_text("efficientnet_lite0, weights package")
-    expect(explained.locator("#model-told")).to_contain_text("Its int8 model was not kept")
+    # Which of the two is true, the machine decides that exported it.
+    int8 = re.compile(r"Its int8 model was not kept|In int8 \d\.\d times as fast")
+    expect(explained.locator("#model-told")).to_contain_text(int8)
     expect(explained.get_by_label("Model", exact=True)).to_have_value("efficientnet_lite0")
 
 

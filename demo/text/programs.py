@@ -1,0 +1,76 @@
+"""The sentences that answer programs, and whatever else asks the page for something."""
+
+from collections.abc import Iterable
+
+NOT_UPLOADED = "This is no uploaded file: upload it first, and give what the upload answers."
+UPLOAD_GONE = "This upload is no longer there, for uploads are kept for an hour: upload it again."
+NOT_FOUR_EDGES = (
+    "A box is four numbers: left, top, right and bottom as fractions of the photo, 0 to 1, left before right."
+)
+
+
+def one_of(parameter: str, choices: Iterable[str]) -> str:
+    """A value that is none of those there are."""
+    return f"This is not among the values for {parameter}: choose {', '.join(choices)}."
+
+
+def between(parameter: str, least: float, most: float) -> str:
+    """A number out of range, or no number."""
+    return f"This is no {parameter}: give a number from {least:g} to {most:g}."
+
+
+def true_or_false(parameter: str) -> str:
+    """A switch that is neither."""
+    return f"This is no value for {parameter}: give true or false."
+
+
+def not_a_class(parameter: str) -> str:
+    """Something that cannot name a class."""
+    return f"This is no {parameter}: give the name of a class, or its index."
+
+
+def against_itself(name: str) -> str:
+    """A class set against itself."""
+    return f"{name} cannot be set against itself: choose two classes"
+
+
+def line_too_long(patience: float) -> str:
+    """A request whose turn did not come."""
+    return f"too many others were asking, and the turn did not come within {patience:g} seconds: try again later"
+
+
+def took_too_long(patience: float) -> str:
+    """A request that was stopped."""
+    return f"this took longer than {patience:g} seconds and was stopped: ask for less effort, or try again later"
+
+
+# The door: what is answered to a request that is not let in, or that gradio answers with an error
+
+NOTHING_HERE = "There is nothing at this address: /gradio_api/openapi.json says what there is."
+WRONG_METHOD = "This address is not asked in this way: /gradio_api/openapi.json says how."
+NO_FILE = "There is no such file here, or no longer: files are kept for an hour."
+NOT_FETCHED = "A file is not fetched from another address: upload it first, and give what the upload answers."
+NOT_JSON = "The body is not JSON: send an object, with the header Content-Type: application/json."
+BAD_CALL = "The body is not what is asked for here: /gradio_api/openapi.json says what is."
+BAD_REQUEST = "This request cannot be used: /gradio_api/openapi.json says what can."
+BAD_UPLOAD = "This is no upload: send at most 1,000 files as multipart/form-data, whole, each in a field named “files”."
+
+
+def wrong_values(endpoint: str, parameters: Iterable[str]) -> str:
+    """Values that do not fit an endpoint, by their names or by how many they are."""
+    return f"These are not the values that /{endpoint} takes: give {', '.join(parameters)}."
+
+
+def file_too_large(megabytes: int) -> str:
+    """A file of an upload above the limit."""
+    return f"A file is larger than {megabytes} MB: make it smaller, or take it out."
+
+
+def body_too_large(megabytes: int) -> str:
+    """All that a request sends, above the limit."""
+    return f"This is more than {megabytes} MB at once, which is the most: send less."
+
+
+def busy(seconds: int) -> str:
+    """The line is full."""
+    return f"The service is busy, and its line is full: try again in {seconds} seconds."
