@@ -1,0 +1,182 @@
+"""A small page behind the door, served as the real one is, and the same without the door."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+from gradio import FileData
+
+from demo import launch
+from demo.events import PRIVATE
+from demo.launch import serve
+from demo.line import ASKED_AT
+from demo.photo_input import PhotoInput
+
+API = "/gradio_api"
+JSON = {"content-type": "application/json"}
+SLOW = 10.0  # seconds in which a busy machine does what takes a moment
+WEBSITE = b"a bird from the web"
+ECHO, LOOK = 0, 1  # numbers of the page's own functions
+
+
+class Served:
+    """A page at an address, and what its slow endpoint went through."""
+
+    def __init__(self) -> None:
+        self.go_on, self.ended = Event(), Event()
+        self.asked_at = 0.0
+        self.blocks = self._a_page()
+        self.address = serve(self.blocks, None, None, mcp=find_spec("mcp") is not None).rstrip("/")
+        self.http = httpx.Client(base_url=self.address, trust_env=False, timeout=SLOW)
+
+    def _a_page(self) -> gr.Blocks:
+        blocks: gr.Blocks
+        with gr.Blocks() as blocks:
+            words, button = gr.Textbox(), gr.Button()
+            button.click(lambda said: said, words, words, queue=False, **PRIVATE)
+            button.click(lambda path: Path(path).read_text(), PhotoInput(), words, **PRIVATE)
+            for function in (self.predict, self.explain, self.study):
+                gr.api(function, api_name=function.__name__)
+        next(fn for fn in blocks.fns.values() if fn.api_name == "study").validator = self._check
+        return blocks
+
+    def predict(self, photo: FileData, top: int = 5, request: gr.Request | None = None) -> dict[str, Any]:
+        """Say how large a photo is."""
+        assert request
+        self.asked_at = request.request.scope.get(ASKED_AT, 0.0)
+        return {"bytes": len(Path(photo["path"]).read_bytes()), "top": top}
+
+    def explain(self, steps: int, pause: float = 0.0) -> Iterator[int]:
+        """Count, with a pause after each number, unless told to go on."""
+        try:
+            for step in range(steps):
+                yield step
+                self.go_on.wait(pause)
+        finally:
+            self.ended.set()
+
+    def study(self, photos: FileData, fail: str = "") -> FileData:
+        """Give a file, or fail in the way asked for."""
+        if fail == "said":
+            raise gr.Error("our own words", print_exception=False)
+        if fail:
+            raise OSError(photos["path"])
+        return FileData(path=photos["path"])
+
+    def _check(self, _photos: Any, fail: str) -> list[dict[str, Any]]:
+        return [gr.validate(True, ""), gr.validate(fail != "bad", "this will not do")]
+
+    def upload(self, data: bytes = b"a photo", name: str = "eagle.jpg") -> str:
+        """Path of an upload on the server."""
+        (path,) = self.http.post(f"{API}/upload", files={"files": (name, data)}).json()
+        return path
+
+    def call(self, name: str, *values: Any) -> httpx.Response:
+        """Answer to a call as curl makes it."""
+        return self.http.post(f"{API}/call/{name}", json={"data": values})
+
+    def join(self, number: int, *values: Any) -> httpx.Response:
+        """Answer to a call as the page makes it."""
+        body = json.dumps({"data": values, "fn_index": number, "session_hash": "visit"})
+        return self.http.post(f"{API}/queue/join", content=body, headers=JSON)
+
+    def events(self, name: str, event: str) -> list[tuple[str, Any]]:
+        """All that comes of a call."""
+        said = self.http.get(f"{API}/call/{name}/{event}").text
+        return [(kind, json.loads(data)) for kind, data in re.findall(r"event: (\w+)\ndata: (.*)\n", said)]
+
+    def result(self, name: str, *values: Any) -> Any:
+        """What a call gives in the end."""
+        kind, data = self.events(name, self.call(name, *values).json()["event_id"])[-1]
+        assert kind == "complete"
+        return data[0]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of uploads."""
+    folder = tmp_path_factory.mktemp("uploads")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        patch.setenv("NO_PROXY", "localhost,127.0.0.1")
+        yield folder
+
+
+@pytest.fixture(scope="package")
+def page(cache: Path) -> Iterator[Served]:
+    """A page behind the door."""
+    served = Served()
+    yield served
+    served.blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="package")
+def bare(cache: Path) -> Iterator[Served]:
+    """The same without the door."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "middleware", list)
+        served = Served()
+    yield served
+    served.blocks.close(verbose=False)
+
+
+@pytest.fixture
+def website(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
+    """Address of a photo in the public web, as gradio takes it, and what was fetched of it."""
+    fetched: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            fetched.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(WEBSITE)))
+            self.end_headers()
+            self.wfile.write(WEBSITE)
+
+        do_HEAD = do_GET  # noqa: N815 (the name it is called by)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    monkeypatch.setattr("safehttpx.is_public_ip", lambda _: True)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/{time.time_ns()}.jpg", fetched
+        server.shutdown()
+
+
+def file(path: str, **more: Any) -> dict[str, Any]:
+    """A file as gradio's clients name it."""
+    return {"path": path, "meta": {"_type": "gradio.FileData"}, **more}
+
+
+def said(answer: httpx.Response) -> str:
+    """The one sentence of a refusal, however it is wrapped."""
+    if answer.headers["content-type"].startswith("text/plain"):
+        return answer.text
+    assert answer.headers["content-type"] == "application/json"
+    (detail,) = answer.json().values()
+    return detail if isinstance(detail, str) else " ".join(each["message"] for each in detail if each["message"])
+
+
+def files_in(folder: Path) -> set[Path]:
+    """All files of a folder."""
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def wait_until(true: Callable[[], Any]) -> None:
+    """Wait until something is true, and fail if it takes too long."""
+    end = time.monotonic() + SLOW
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
