@@ -4,10 +4,12 @@ import argparse
 import logging
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from camcore.errors import CamError
+from demo.line import PATIENCE
 from demo.models import load_models
 
 
@@ -24,13 +26,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    if options.mcp and find_spec("mcp") is None:
+        _say("error: --mcp needs the package mcp: run `python -m pip install 'gradio[mcp]'` first")
+        return 2
     try:
-        models = load_models(options.artifacts, options.model, _say)
+        models = load_models(options.artifacts, options.model, _say, options.deadline)
         if models.notice:
             _say(models.notice)
         from demo.launch import launch
 
-        launch(models, options.host, options.port, _say)
+        launch(models, options.host, options.port, _say, mcp=options.mcp)
     except CamError as error:
         _say(f"error: {error}")
         return 2
@@ -52,7 +57,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="NAME", help="which of the exported models (default: resnet50)")
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+    parser.add_argument("--mcp", action="store_true", help="also serve MCP clients, at /gradio_api/mcp/")
+    parser.add_argument(
+        "--deadline",
+        type=_seconds,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help=f"how long a request may take, waiting included (default: {PATIENCE})",
+    )
     return parser
+
+
+def _seconds(given: str) -> float:
+    seconds = float(given)
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{given} is no number of seconds above 0")
+    return seconds
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from html import escape
 
 import gradio as gr
 
-from demo import about, compare, figures, many, many_wiring, remember, take_along, text
+from demo import about, compare, figures, many, many_wiring, remember, take_along
+from demo.api.endpoints import Endpoints
 from demo.handlers import Visit
 from demo.models import Models
+from demo.text import page as text
 from demo.wiring import wire, wire_link
 
 
@@ -31,6 +33,7 @@ def build(models: Models) -> gr.Blocks:
             first.take, models, examples, visit, colours=maps.colours, opacity=maps.opacity, verdict=maps.verdict
         )
         remember.wire(blocks, maps.colours, maps.opacity, maps.definition)
+        Endpoints(models).add(blocks)
         wire_link(blocks, models, examples, first, visit)
     return blocks
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from demo import figures, folds, questions, text
+from demo import figures, folds, questions
 from demo.compare import Compare
 from demo.events import LAST, ON_MODEL
 from demo.handlers import Visit
 from demo.models import Models
 from demo.questions import Marked
+from demo.text import page as text
 
 
 def wire_folds(models: Models, page: Compare, visit: gr.State) -> None:

@@ -9,6 +9,7 @@ BENCHES = {
     "fidelity": "how alike the fast Score-CAM is to the exhaustive one, on a folder of photos",
     "evidence": "time of the faithfulness figures, and how far int8 moves their curves",
     "page": "waiting times on the page, in Chromium",
+    "endpoints": "waiting times of programs, one and ten at once, with the page open beside them",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

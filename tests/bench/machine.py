@@ -32,9 +32,9 @@ def peak_memory() -> float:
     return int(kilobytes[0]) * 1024 / 1e9 if kilobytes else float("nan")
 
 
-def resident_memory() -> float:
-    """Resident memory of this process now (VmRSS), in GB of 10^9 bytes; NaN where no Linux tells it."""
-    kilobytes = _field("/proc/self/status", "VmRSS").split()
+def resident_memory(pid: int | None = None) -> float:
+    """Resident memory of a process, else of this one, now (VmRSS), in GB of 10^9 bytes; NaN where no Linux tells it."""
+    kilobytes = _field(f"/proc/{pid or 'self'}/status", "VmRSS").split()
     return int(kilobytes[0]) * 1024 / 1e9 if kilobytes else float("nan")
 
 

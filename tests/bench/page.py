@@ -51,10 +51,10 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
         print(f"exporting a {options.model} of seeded weights", file=sys.stderr, flush=True)
         scene = prepare_scene(Path(folder), options.model, bundled_photo())
-        with served(scene.artifact) as address, sync_playwright() as playwright:
+        with served(scene.artifact) as server, sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
-            page.goto(address)
+            page.goto(server.address)
             rows = _measure(page, options.rounds)
             said = page.locator("#map-2 .figures").inner_text()
             chromium.close()

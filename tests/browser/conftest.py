@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
@@ -22,9 +22,16 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
+class Served(NamedTuple):
+    """A running page: its address, and its process."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def served(artifacts: Path) -> Iterator[str]:
-    """Address of a page for these models, while it runs."""
+def served(artifacts: Path) -> Iterator[Served]:
+    """A page for these models, while it runs."""
     environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
     with subprocess.Popen(
@@ -36,7 +43,7 @@ def served(artifacts: Path) -> Iterator[str]:
         said: list[str] = []
         reader = Thread(target=lambda: said.extend(server.stderr or []), daemon=True)
         reader.start()
-        yield found
+        yield Served(found, server.pid)
         server.send_signal(signal.SIGINT)
         reader.join()
     assert said == [], "the terminal shows what nobody should have to read"
@@ -45,8 +52,8 @@ def served(artifacts: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def address(artifacts: Path) -> Iterator[str]:
     """Address of a running page."""
-    with served(artifacts) as found:
-        yield found
+    with served(artifacts) as page:
+        yield page.address
 
 
 @pytest.fixture(scope="session")

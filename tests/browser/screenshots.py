@@ -20,10 +20,10 @@ def main() -> int:
     """Write `demo/compare.webp`, `demo/questions.webp` and `demo/many.webp`."""
     with tempfile.TemporaryDirectory(prefix="camcore-screenshots-") as folder, sync_playwright() as playwright:
         artifact = export_model(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
-        with served(artifact) as address:
+        with served(artifact) as server:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-            page.goto(address)
+            page.goto(server.address)
             _take(page)
             browser.close()
     return 0

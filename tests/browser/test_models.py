@@ -20,7 +20,7 @@ def test_another_model_explains_the_same_photo(
     manifest = json.loads((tmp_path / "ours" / "manifest.json").read_text())
     manifest |= {"weights": "ours.pth", "labels": [f"our {label}" for label in manifest["labels"]]}
     (tmp_path / "ours" / "manifest.json").write_text(json.dumps(manifest))
-    with served(tmp_path) as address, visited(browser, address, 1280, "light") as page:
+    with served(tmp_path) as ours, visited(browser, ours.address, 1280, "light") as page:
         upload(page, animal_photos[0])
         wait_until_done(page, "lion")
         page.get_by_role("button", name="How it is computed").click()

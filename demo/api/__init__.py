@@ -1,0 +1,1 @@
+"""The endpoints for programs: what they are asked, checked and answered."""
