@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mcp", action="store_true", help="also serve MCP clients, at /gradio_api/mcp/")
     parser.add_argument(
         "--deadline",
-        type=_seconds,
+        type=seconds,
         default=PATIENCE,
         metavar="SECONDS",
         help=f"how long a request may take, waiting included (default: {PATIENCE})",
@@ -68,11 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _seconds(given: str) -> float:
-    seconds = float(given)
-    if not 0 < seconds < float("inf"):
+def seconds(given: str) -> float:
+    """The type of a time that is not over at once, nor never."""
+    value = float(given)
+    if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{given} is no number of seconds above 0")
-    return seconds
+    return value
 
 
 if __name__ == "__main__":

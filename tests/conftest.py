@@ -1,7 +1,9 @@
 """Artefacts and photos that several tests share, each made once a session."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from hypothesis import settings
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import functional
 
 from camcore import Explainer
@@ -38,6 +41,17 @@ def heatmap_by_torch(cam: NDArray[np.floating], size: tuple[int, int] = (224, 22
     return (heatmap - heatmap.min()) / np.ptp(heatmap)
 
 
+def in_halves(network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """`network(x)` without gradients, half of the batch in each of two threads of Python: see `one_thread`."""
+
+    def alone(half: Tensor) -> Tensor:
+        with torch.no_grad():  # a thread has a switch of its own
+            return network(half)
+
+    with ThreadPoolExecutor(2) as threads:
+        return torch.cat(list(threads.map(alone, x.chunk(2))))
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Torch on one thread: on a busy machine its threads wait for each other, ten times as long as the work takes."""
@@ -59,6 +73,12 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lite0(artifacts: Path) -> Explainer:
     """EfficientNet-Lite0 with its real weights."""
     return Explainer.load(artifacts / "efficientnet_lite0")
+
+
+@pytest.fixture
+def without_faithfulness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records without the figures that take most of the time, for tests of something else."""
+    monkeypatch.setattr(Explainer, "faithfulness", lambda _self, _passed, explanations, **_: [None] * len(explanations))
 
 
 @pytest.fixture(scope="session")
@@ -132,23 +152,39 @@ def _eager(name: str, state: dict[str, torch.Tensor]) -> SplitClassifier:
     return SplitClassifier(*architecture.split(model.eval(), architecture.layers[-1])).eval()
 
 
+@pytest.fixture(scope="session")
+def quick_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of ImageNet's classes and random weights, for tests to which its answers do not matter."""
+    root = tmp_path_factory.mktemp("quick")
+    torch.manual_seed(3)
+    torch.save(_build(1000, channels=32).state_dict(), root / "finches.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ARCHITECTURES, "tiny", _tiny(channels=32))
+        options = ExportOptions(model="tiny", weights=str(root / "finches.pth"), out=root / "models" / "finches")
+        export_model(options)
+    return root / "models"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportOptions:
     """Options that export `tiny`, a model of two layers added to the table for one test, so that all takes a moment."""
-    from torch import nn
+    monkeypatch.setitem(ARCHITECTURES, "tiny", _tiny(channels=6))
+    torch.manual_seed(3)
+    checkpoint = tmp_path / "finches.pth"
+    torch.save(_build(4, channels=6).state_dict(), checkpoint)
+    return ExportOptions(model="tiny", weights=str(checkpoint), out=tmp_path / "out" / "finches")
 
-    def build(classes: int) -> nn.Module:
-        layers = {"conv": nn.Conv2d(3, 6, 5, stride=4), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
-        return nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(6, classes))).eval()
 
+def _tiny(channels: int) -> Architecture:
     def split(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
         stages = list(model.children())
         return nn.Sequential(*stages[:2]), nn.Sequential(*stages[2:])
 
     steps = Preprocessing(resize=40, crop=32, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
-    entry = Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
-    monkeypatch.setitem(ARCHITECTURES, "tiny", entry)
-    torch.manual_seed(3)
-    checkpoint = tmp_path / "finches.pth"
-    torch.save(build(4).state_dict(), checkpoint)
-    return ExportOptions(model="tiny", weights=str(checkpoint), out=tmp_path / "out" / "finches")
+    build = partial(_build, channels=channels)
+    return Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
+
+
+def _build(classes: int, channels: int) -> nn.Module:
+    layers = {"conv": nn.Conv2d(3, channels, 5, stride=4), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
+    return nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(channels, classes))).eval()

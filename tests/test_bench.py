@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from export.pipeline import ExportOptions
 from tests.bench import evidence, peers, scaling
 from tests.bench.__main__ import BENCHES, main
 from tests.bench.estimators import ESTIMATORS
@@ -180,6 +181,8 @@ def test_scaling_prints_three_tables(
 ) -> None:
     monkeypatch.setattr(scaling, "prepare_scene", lambda *_: scene)
     monkeypatch.setattr(scaling, "_CHUNKS", (8,))
+    monkeypatch.setattr(scaling, "_ROUNDS", 1)
+    monkeypatch.setattr(scaling, "_EXHAUSTIVE", 8)
     assert main(["scaling", "--model", "resnet18", "--forwards", "16", "--photos", "21"]) == 0
     printed = capfd.readouterr().out
     for head in ("| channels | fast |", "| chunk | fast |", "| 21 explanations in a row |"):
@@ -189,9 +192,13 @@ def test_scaling_prints_three_tables(
 
 @pytest.mark.usefixtures("one_thread")
 def test_evidence_prints_times_and_shifts(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    scene: Scene, artifacts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def exported(options: ExportOptions) -> Path:  # once for all tests
+        return Path(shutil.copytree(artifacts / "efficientnet_lite0", str(options.out)))
+
     monkeypatch.setattr(evidence, "prepare_scene", lambda *_: scene)
+    monkeypatch.setattr(evidence, "export_model", exported)
     monkeypatch.setattr(evidence, "imagenet_photos", lambda: imagenet_photos()[:5])
     assert main(["evidence", "--model", "resnet18", "--rounds", "1", "--forwards", "8"]) == 0
     printed = capsys.readouterr().out

@@ -2,16 +2,21 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from camcore import ArtifactError, Explainer
+from demo.__main__ import main
 from demo.handlers import Plate, Request, Visit, choose_class, explain
 from demo.models import Models, load_models
 from demo.text import page as text
+from export import pipeline
+from export.pipeline import ExportOptions, export_model
 
 
 @pytest.fixture
@@ -68,7 +73,17 @@ def test_without_a_network_the_demo_says_so_and_works(tmp_path: Path) -> None:
     assert (tmp_path / "artifacts" / "efficientnet_lite0" / "manifest.json").is_file()
 
 
-def test_damaged_cached_weights_are_named_in_the_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_cached_weights_are_named_in_the_notice(
+    tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export of the other model, which the test above runs, is taken from the one that all tests share."""
+
+    def export(options: ExportOptions, progress: Callable[[str], None]) -> Path:
+        if options.model == "efficientnet_lite0":
+            return Path(shutil.copytree(artifacts / "efficientnet_lite0", str(options.out)))
+        return export_model(options, progress=progress)
+
+    monkeypatch.setattr(pipeline, "export_model", export)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     cached = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
     cached.parent.mkdir(parents=True)
@@ -93,7 +108,7 @@ def test_the_page_fills_in_order(models: Models, eagle: str) -> None:
 
 
 def test_a_stopped_run_ends_within_a_chunk(models: Models, eagle: str) -> None:
-    request = Request(eagle)
+    request = Request(eagle, effort="exact")
     visit = Visit(request)
     plates = explain(models, visit, request)
     plate = next(plate for plate in plates if "score-cam" in plate.explanations)
@@ -155,3 +170,20 @@ def test_a_class_is_chosen_by_index_or_name(lite0: Explainer) -> None:
     chosen, problem = choose_class(lite0, "bald egle")
     assert chosen is None
     assert problem.startswith("No class is named 'bald egle': the nearest are bald eagle")
+
+
+def test_mcp_without_its_package_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("demo.__main__.find_spec", lambda _name: None)
+    assert main(["--mcp"]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "gradio[mcp]" in said
+
+
+@pytest.mark.parametrize("deadline", ["0", "-3", "inf", "nan", "soon"])
+def test_a_deadline_is_a_number_of_seconds(deadline: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--deadline", deadline])
+    assert ended.value.code == 2
+    assert "--deadline" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from camcore import Explainer, ForwardPass, open_photo
 from camcore.methods import MethodName
 from camcore.score_cam import DefinitionName
 from export.trace import SplitClassifier
-from tests.conftest import heatmap_by_torch
+from tests.conftest import heatmap_by_torch, in_halves
 
 Heatmap = NDArray[np.floating]
 
@@ -42,7 +42,11 @@ class Eager(nn.Module):
         drawn = x.flatten(1).any(dim=1)
         logits = self._blank.repeat(len(x), 1)
         if drawn.any():
-            logits[drawn] = self.head(self.features(x[drawn]))
+            logits[drawn] = self._run(x[drawn]) if torch.is_grad_enabled() else in_halves(self._run, x[drawn])
+        return logits
+
+    def _run(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.features(x))
         return logits
 
 

@@ -142,6 +142,7 @@ def lifts(records: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {method: fmean(values) for method, values in found.items()}
 
 
+@pytest.mark.usefixtures("without_faithfulness")
 def test_heat_lies_on_what_was_pasted(lite0: Explainer, imagenet_photos: list[Path], tmp_path: Path) -> None:
     """ImageNet photos shrunk and laid over others, blurred, in each quarter: a model with real weights finds them."""
     records = []

@@ -29,6 +29,12 @@ def in_an_empty_place(tmp_path: Path, artifacts: Path, monkeypatch: pytest.Monke
 
 
 @pytest.fixture
+def quick(in_an_empty_place: None, quick_artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of files, names and messages: a model that answers at once, and anything."""
+    monkeypatch.setenv("CAMCORE_ARTIFACTS", str(quick_artifacts))
+
+
+@pytest.fixture
 def birds(imagenet_photos: list[Path], in_an_empty_place: None) -> Path:
     """A folder with a subfolder a species; only one of the three has a class in ImageNet."""
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
@@ -104,6 +110,7 @@ def test_a_folder_gives_a_report_figures_pictures_and_a_description(
         assert word in page
 
 
+@pytest.mark.usefixtures("without_faithfulness")
 def test_the_description_is_enough_to_run_it_again(birds: Path, artifacts: Path) -> None:
     assert main(["study", str(birds), "--effort", "40", "--fit", "squash", "--definition", "probability"]) == 0
     found = study()
@@ -120,6 +127,7 @@ def test_the_description_is_enough_to_run_it_again(birds: Path, artifacts: Path)
     assert {row["forwards"] for row in rows() if row["method"] == "score-cam"} == {"40"}
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_bad_photo_is_reported_in_its_row_and_the_rest_goes_on(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +145,7 @@ def test_a_bad_photo_is_reported_in_its_row_and_the_rest_goes_on(
     assert "this file is not a photo" in Path("study/report.html").read_text()
 
 
+@pytest.mark.usefixtures("quick")
 def test_it_takes_over_what_was_done_and_only_that(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path(birds, "bonegl", "words.jpg").write_text("not a photo")
     assert main(["study", str(birds), "--effort", "8"]) == 1
@@ -158,6 +167,7 @@ def test_it_takes_over_what_was_done_and_only_that(birds: Path, capsys: pytest.C
     assert all(row["probability"] for row in rows())
 
 
+@pytest.mark.usefixtures("quick")
 def test_other_settings_begin_anew_and_say_so(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", str(birds), "--effort", "8"]) == 0
     assert main(["study", str(birds), "--effort", "16"]) == 0
@@ -167,6 +177,7 @@ def test_other_settings_begin_anew_and_say_so(birds: Path, capsys: pytest.Captur
     assert len(Path("study/progress.jsonl").read_text().splitlines()) == 6, "nothing is erased"
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_is_known_of_one_photo_counts_for_that_photo(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["study", str(birds), "--effort", "8", "--boxes"]
     assert main([*arguments, str(boxes(bonegl__eagle=[0.2, 0.2, 0.5, 0.5]))]) == 0
@@ -177,6 +188,7 @@ def test_what_is_known_of_one_photo_counts_for_that_photo(birds: Path, capsys: p
     assert "cbrtsh/thrush.jpg: " not in said
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_an_interrupted_study_goes_on(birds: Path, imagenet_photos: list[Path]) -> None:
     for path in imagenet_photos:
@@ -240,6 +252,7 @@ def test_what_cannot_start_says_so_in_one_sentence(
     assert captured.out == ""
 
 
+@pytest.mark.usefixtures("without_faithfulness")
 def test_what_does_not_fit_together_is_one_line_each_and_nothing_is_lost(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,6 +282,7 @@ def test_what_does_not_fit_together_is_one_line_each_and_nothing_is_lost(
     assert len(rows()) == 15
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_output_within_the_folder_is_not_studied(birds: Path) -> None:
     for _ in range(2):
         assert main(["study", str(birds), "--effort", "8", "--out", str(birds / "study")]) == 0
@@ -276,6 +290,7 @@ def test_the_output_within_the_folder_is_not_studied(birds: Path) -> None:
         assert len(list(csv.DictReader(file))) == 9
 
 
+@pytest.mark.usefixtures("without_faithfulness")
 def test_a_table_of_species_wins_over_what_is_built_in(birds: Path) -> None:
     Path("species.csv").write_text(
         "species,common_name,scientific_name,class\nbonegl,Bonelli's Eagle,Aquila fasciata,bald eagle\n"
@@ -286,6 +301,7 @@ def test_a_table_of_species_wins_over_what_is_built_in(birds: Path) -> None:
     assert named["cbrtsh"]["status"] == "no such class"
 
 
+@pytest.mark.usefixtures("quick")
 def test_photos_of_one_stem_do_not_overwrite_each_other(birds: Path) -> None:
     photo = Path(birds, "bonegl", "eagle.jpg")
     shutil.copy(photo, Path(birds, "bonegl", "Eagle.png"))
@@ -296,6 +312,7 @@ def test_photos_of_one_stem_do_not_overwrite_each_other(birds: Path) -> None:
     assert len(list(Path("study/explanations").iterdir())) == 5 * 5
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_full_disk_is_said(birds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def full(*_: object) -> None:
         raise command.OutputError("study/figures.csv cannot be written (No space left on device): make room there")
@@ -305,6 +322,7 @@ def test_a_full_disk_is_said(birds: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "error: study/figures.csv cannot be written (No space left on device)" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("quick")
 def test_names_that_are_no_text_or_too_long_cost_nothing(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     eagle = Path(birds, "bonegl", "eagle.jpg").read_bytes()
     Path(birds, os.fsdecode(b"caf\xe9.jpg")).write_bytes(eagle)
@@ -318,6 +336,7 @@ def test_names_that_are_no_text_or_too_long_cost_nothing(birds: Path, capsys: py
     assert "5 of 5 photos were done before" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
 def test_links_are_followed_once_and_a_dangling_one_is_said(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("first", "second"):
@@ -330,6 +349,7 @@ def test_links_are_followed_once_and_a_dangling_one_is_said(birds: Path, capsys:
     assert "bonegl/gone.jpg: there is no file" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("out", [".", "earlier"])
 def test_what_a_study_wrote_is_not_studied(birds: Path, out: str) -> None:
     for _ in range(2):
@@ -338,6 +358,7 @@ def test_what_a_study_wrote_is_not_studied(birds: Path, out: str) -> None:
     assert len(records()) == 3
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_box_without_area_is_none_and_a_failure_of_the_detector_is_told(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
