@@ -1,12 +1,18 @@
-"""`python -m camcore`: see `camcore.command`."""
+"""`python -m camcore`, and the command `camcore` of an installation: see `camcore.command`."""
 
 import sys
 
-if __name__ == "__main__":
-    try:
-        from camcore.command import main  # here, because loading it takes a moment, in which it may be stopped
 
-        sys.exit(main())
+def main(prog: str = "camcore") -> int:
+    """Run a command, under the name by which help is to call it. Returns the exit code."""
+    try:
+        from camcore.command import main as run  # here, because loading it takes a moment, in which it may be stopped
+
+        return run(prog=prog)
     except KeyboardInterrupt:
         print("stopped: the photos named above are done", file=sys.stderr)
-        sys.exit(130)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m camcore"))

@@ -9,9 +9,9 @@ from camcore.study import command as study_command
 COMMANDS = (explain_command, study_command)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m camcore") -> int:
     """Run a command. Returns 0 if all was done, 1 if some photos failed, 2 if nothing could be done, 130 if stopped."""
-    parser = argparse.ArgumentParser(prog="python -m camcore", description="See what an image classifier looked at.")
+    parser = argparse.ArgumentParser(prog=prog, description="See what an image classifier looked at.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

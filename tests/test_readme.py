@@ -1,12 +1,12 @@
-"""The README's commands and examples still work, and its front matter is one that Spaces accepts."""
+"""The README's commands and examples still work; `test_space.py` looks at its front matter."""
 
+import json
 import re
 import runpy
 import shlex
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,17 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
 NEEDS_MORE = "python -m (demo|tests.bench|pytest)"  # a browser's test, a benchmark's own smoke test, and this run
+
+# `python -m` for each of several modules with its arguments, in one process, as torch takes seconds to load.
+IN_ONE_PROCESS = """
+import json, runpy, sys
+for module, *arguments in json.loads(sys.argv.pop()):
+    sys.argv[1:] = arguments
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        assert not ended.code, (module, *arguments)
+"""
 
 
 def runnable() -> list[str]:
@@ -55,21 +66,23 @@ def test_both_commands_come_first() -> None:
 
 def test_every_command_of_the_readme_works(desk: Path) -> None:
     assert len(runnable()) >= 5
-    for line in runnable():
-        command = [sys.executable, *shlex.split(line)[1:]]
-        done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False, env=_environment())
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    given = json.dumps([shlex.split(line)[2:] for line in runnable()])
+    command = [sys.executable, "-c", IN_ONE_PROCESS, given]
+    done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False, env=_environment())
+    assert done.returncode == 0, done.stderr
     assert (desk / "explanations" / "thrush.compare.png").is_file()
     assert (desk / "artifacts" / "birds" / "manifest.json").is_file()
     assert (desk / "study" / "report.html").is_file()
 
 
 def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = [block for kind, block in BLOCKS if kind == "python"]
+    examples = [
+        block for kind, block in BLOCKS if kind == "python" and ":7860" not in block
+    ]  # test_demo_api.py has those
     assert examples
     monkeypatch.chdir(desk)
-    for example in examples:
-        assert len(example.splitlines()) <= 10
+    for number, example in enumerate(examples):
+        assert len(example.splitlines()) <= (10 if number else 8)
         script = desk / "example.py"
         script.write_text(example)
         runpy.run_path(str(script))
@@ -96,18 +109,6 @@ def test_every_module_and_file_that_a_command_names_is_there() -> None:
 def test_links_within_the_repository_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
-
-
-def test_the_front_matter_is_one_that_spaces_accept() -> None:
-    front = dict(line.split(": ", 1) for line in README.split("---\n")[1].splitlines())
-    assert front["sdk"] == "gradio"
-    assert front["sdk_version"] == version("gradio")
-    assert (ROOT / front["app_file"]).is_file()
-    assert front["license"] == "apache-2.0"
-    assert re.fullmatch(r'"3\.\d+"', front["python_version"])
-    assert len(front["short_description"]) <= 60
-    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
-    assert {front["colorFrom"], front["colorTo"]} <= colours
 
 
 def test_the_readme_names_only_classes_that_exist() -> None:
