@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format screenshots
+.PHONY: demo test check space format screenshots
 
 demo: $(VENV)/demo-ready
 	$(BIN)/python -m demo
@@ -15,6 +15,10 @@ check: $(VENV)/test-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Builds what a Hugging Face Space would, in .venv-space, starts it and measures it.
+space: $(VENV)/test-ready
+	$(BIN)/python -m tests.space
 
 screenshots: $(VENV)/test-ready
 	$(BIN)/python -m tests.browser.screenshots

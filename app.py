@@ -1,7 +1,13 @@
 """Entry of the Hugging Face Space."""
 
+import os
+import signal
 import sys
 
 from demo.__main__ import main
 
+# A Space shares its cores, where torch's threads lose up to ten times their time by spinning; read when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# It is ended by SIGTERM: end as by Ctrl-C, so that nobody's photo stays.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 sys.exit(main())

@@ -1,0 +1,1 @@
+"""The rehearsal of a Hugging Face Space: `python -m tests.space`."""
