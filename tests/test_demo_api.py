@@ -429,9 +429,11 @@ def test_a_full_line_says_that_it_is_busy_and_the_page_still_answers(
         client.predict(handle_file(eagle), api_name="/predict")
     assert httpx.get(address).status_code == 200
     assert endless.ended == 0
+    (explain,) = (index for index, endpoint in client.endpoints.items() if endpoint.api_name == "/explain")
     for event_id in reversed(taken):
-        body = {"session_hash": event_id, "fn_index": 0, "event_id": event_id}
+        body = {"session_hash": event_id, "fn_index": explain, "event_id": event_id}
         assert httpx.post(f"{address}{API}/cancel", json=body).status_code == 200
+    assert endless.ended == 1, "the one that was served, for those that waited have left the line"
 
 
 def test_a_request_that_takes_too_long_is_stopped_with_a_sentence(
