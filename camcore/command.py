@@ -5,6 +5,7 @@ import sys
 
 from camcore import explain_command
 from camcore.study import command as study_command
+from camcore.threads import keep_torch_to_cores
 
 COMMANDS = (explain_command, study_command)
 
@@ -18,4 +19,5 @@ def main(arguments: list[str] | None = None, prog: str = "python -m camcore") ->
     given = sys.argv[1:] if arguments is None else arguments
     values = vars(parser.parse_args(given))
     run = values.pop("run")
+    keep_torch_to_cores()
     return int(run(values, given))

@@ -1,10 +1,10 @@
 """The ONNX Runtime session: logits of many masked inputs, fast. No session leaves this module."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from loky import cpu_count
 from numpy.typing import NDArray
 
 from camcore.errors import ArtifactError
@@ -20,7 +20,7 @@ class Scorer:
 
     def __init__(self, path: Path, threads: int | None = None):
         self._path = path
-        self._threads = threads or available_cores()
+        self._threads = threads or cpu_count()
         self._made: ort.InferenceSession | None = None
 
     def logits(self, x: Array) -> Array:
@@ -50,10 +50,3 @@ class Scorer:
                     f"{self._path} is not a model that ONNX Runtime can run: export it again"
                 ) from error
         return self._made
-
-
-def available_cores() -> int:
-    """Cores this process may run on: its affinity where the system tells, else all there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from camcore.errors import CamError
+from camcore.threads import keep_torch_to_cores
 from demo.line import PATIENCE
 from demo.models import load_models
 
@@ -16,6 +17,7 @@ from demo.models import load_models
 def main(arguments: list[str] | None = None) -> int:
     """Serve the page until interrupted. Returns 0, or 2 with one sentence on stderr if it cannot be served."""
     options = _parser().parse_args(arguments)
+    keep_torch_to_cores()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with TemporaryDirectory(prefix="camcore-page-") as cache:
         # Read by gradio when it is imported, so before demo.launch. A page that ends deletes its cache, and two pages

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from camcore.errors import CamError
+from camcore.threads import keep_torch_to_cores
 from export.models import ARCHITECTURES
 
 MIN_PIXELS, MAX_PIXELS = 32, 1024
@@ -13,6 +14,7 @@ MIN_PIXELS, MAX_PIXELS = 32, 1024
 def main(arguments: list[str] | None = None) -> int:
     """Export as the arguments say. Returns 0, or 1 with one sentence on stderr."""
     options = vars(_parser().parse_args(arguments))
+    keep_torch_to_cores()
     try:
         from export.pipeline import ExportOptions, export_model  # torch loads only once the arguments are right
 

@@ -1,10 +1,18 @@
-"""NumPy's threads while Score-CAM computes, and after."""
+"""How many threads there are, and NumPy's while Score-CAM computes and after."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime as ort
+import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
+from camcore.scores import Scorer
 from camcore.threads import on_one_blas_thread
 
 assert np.ones((2, 2)).sum() == 4  # so that NumPy's BLAS is loaded before its threads are asked for
@@ -40,3 +48,45 @@ def test_closing_closes_what_is_read() -> None:
     assert next(reading) == 1
     reading.close()  # type: ignore[attr-defined]
     assert closed == [True]
+
+
+# One core of several, as a container's quota has it; loky counts this variable as one.
+ONE_CORE = {"LOKY_MAX_CPU_COUNT": "1"}
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        "from camcore.command import main; main(['explain', 'no.jpg', '--artifacts', 'nowhere'])",
+        "from export.__main__ import main; main(['--weights', 'no.pth', '--model', 'resnet18'])",
+        "from demo.__main__ import main; main(['--artifacts', 'nowhere', '--model', 'none'])",
+    ],
+)
+def test_a_program_gives_torch_no_more_threads_than_it_may_use_cores(main: str, tmp_path: Path) -> None:
+    given = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{main}; import torch; print(torch.get_num_threads())"],
+        cwd=tmp_path,
+        env={**given, **ONE_CORE, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split()[-1] == "1"
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(None, 1), (3, 3)])
+def test_a_session_has_as_many_threads_as_it_may_use_cores_unless_told(
+    threads: int | None, expected: int, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ort.InferenceSession
+    seen = []
+
+    def make(path: str, options: ort.SessionOptions, **rest: Any) -> ort.InferenceSession:
+        seen.append(options.intra_op_num_threads)
+        return made(path, options, **rest)
+
+    monkeypatch.setattr(ort, "InferenceSession", make)
+    monkeypatch.setenv(*next(iter(ONE_CORE.items())))
+    Scorer(artifacts / "efficientnet_lite0" / "model.onnx", threads).logits(np.zeros((1, 3, 224, 224), np.float32))
+    assert seen == [expected]
