@@ -1,4 +1,7 @@
-"""What an upload may hold, looked at while it passes."""
+"""What an upload may hold, looked at while it passes, and whether there is room for it."""
+
+import shutil
+from pathlib import Path
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -6,18 +9,21 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from demo.door.answers import Refused
 from demo.text import programs as text
 
+MIN_FREE = 1_000_000_000  # bytes of the disk
+
 
 class Parts:
     """The parts of an upload: nothing but files, each in a field named `files`.
 
     gradio keeps a field that is no file in memory, stumbles over it, and forgets on the disk what it was given under
-    another name or only in part.
+    another name or only in part. `folder` is where it puts them; many at once could fill the disk.
     """
 
-    def __init__(self, content_type: str):
+    def __init__(self, content_type: str, folder: Path):
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
             raise Refused(400, text.BAD_UPLOAD)
+        self._folder = folder
         self._whole = False
         self._name = self._value = self._disposition = b""
         self._parser = MultipartParser(
@@ -35,8 +41,10 @@ class Parts:
         """Look at the next bytes of an upload.
 
         Raises:
-            Refused: if they are not what an upload may hold.
+            Refused: if they are not what an upload may hold, or the disk is nearly full.
         """
+        if shutil.disk_usage(self._folder).free < MIN_FREE:
+            raise Refused(507, text.NO_ROOM)
         try:
             self._parser.write(chunk)
         except FormParserError as error:

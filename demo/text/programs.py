@@ -53,6 +53,7 @@ NOT_FETCHED = "A file is not fetched from another address: upload it first, and 
 NOT_JSON = "The body is not JSON: send an object, with the header Content-Type: application/json."
 BAD_CALL = "The body is not what is asked for here: /gradio_api/openapi.json says what is."
 BAD_REQUEST = "This request cannot be used: /gradio_api/openapi.json says what can."
+NO_ROOM = "There is no room for more uploads just now: try again in an hour, when earlier ones are cleared away."
 BAD_UPLOAD = "This is no upload: send at most 1,000 files as multipart/form-data, whole, each in a field named “files”."
 
 

@@ -1,15 +1,17 @@
 """How much may be sent, and what of an upload that is refused stays behind."""
 
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from demo.door import places
+from demo.door import places, uploads
 from demo.text import programs as text
-from tests.door.conftest import API, JSON, Served, files_in, said, wait_until
+from tests.door.conftest import API, JSON, Served, file, files_in, said, wait_until
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=x"}
 
@@ -87,3 +89,17 @@ def test_an_upload_that_is_broken_off_leaves_nothing(page: Served, cache: Path) 
         line.sendall(f"{head}{MULTIPART['content-type']}\r\n\r\n".encode() + b"".join(multipart(0))[:-9] + b"y" * 9999)
         wait_until(lambda: files_in(cache) > before)
     wait_until(lambda: files_in(cache) == before)
+
+
+@pytest.mark.parametrize("looks", [0, 2])
+def test_an_upload_does_not_fill_the_disk(
+    page: Served, cache: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    free = iter([uploads.MIN_FREE] * looks)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free, uploads.MIN_FREE - 1)))
+    before = files_in(cache)
+    answer = page.http.post(f"{API}/upload", content=multipart(900_000, 900_000), headers=MULTIPART)
+    assert (answer.status_code, said(answer)) == (507, text.NO_ROOM)
+    assert files_in(cache) == before
+    monkeypatch.undo()
+    assert page.result("predict", file(page.upload()), 1)["bytes"] == len(b"a photo")
