@@ -76,7 +76,8 @@ class Visit:
 
     `outcome` is what was found last, None until then and while something else is being looked for; `view` is what the
     model sees of the photo, `boxes` what was marked on it, and `corner` the first corner of a box, as fractions;
-    `linked` is the class that the next photo is to be explained for, if a link asked for one, and what to say of it.
+    `linked` is the class that the next photo is to be explained for, if a link asked for one, and what to say of it;
+    `photos` tells the upload that a picture on the page stands for, where browsers do not show the upload itself.
     """
 
     wanted: Request | None = None
@@ -86,6 +87,7 @@ class Visit:
     boxes: tuple[Box, ...] = ()
     corner: tuple[float, float] | None = None
     linked: tuple[int | None, str] = (None, "")
+    photos: dict[str, str] = field(default_factory=dict)
 
     def wants(self, request: Request) -> bool:
         """Whether that request is still the newest."""

@@ -13,6 +13,7 @@ from demo.events import ASKING, LAST, ON_MODEL
 from demo.fold_wiring import wire_folds
 from demo.handlers import Plate, Request, Visit
 from demo.models import Models
+from demo.served import visible
 from demo.text import page as text
 
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
@@ -78,10 +79,15 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
         class_idx, problem = handlers.choose_class(models.explainer(now[-1]), wanted)
         return gr.skip() if problem else _ask(class_idx, *now), figures.message(problem)
 
-    def another_photo(visit: Visit, *now: Any) -> tuple[Any, ...]:
+    def another_photo(visit: Visit, path: str | None, *now: Any) -> list[Any]:
+        if path in visit.photos:  # what stands for the photo that has been asked for
+            return [gr.skip() for _ in outputs]
+        picture = visible(path) if path else None
+        visit.photos = {picture: path} if picture and path else {}
         visit.boxes, visit.corner, visit.view = (), None, None
         (class_idx, said), visit.linked = visit.linked, (None, "")
-        return _ask(class_idx, visit, *now), None, figures.message(said), *(None for _ in fold.edges), ""
+        request = _ask(class_idx, visit, path, *now)
+        return [picture or gr.skip(), request, None, figures.message(said), *(None for _ in fold.edges), ""]
 
     def another_model(visit: Visit, *now: Any) -> tuple[Any, ...]:
         manifest = models.explainer(now[-1]).manifest
@@ -90,7 +96,8 @@ def _wire_requests(models: Models, page: Compare, visit: gr.State, asked: gr.Sta
 
     now = [visit, subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
     chosen = [asked, subject.any_class, subject.class_message]
-    subject.photo.change(another_photo, now, [*chosen, *fold.edges, fold.box_message], **ASKING)
+    outputs = [subject.photo, *chosen, *fold.edges, fold.box_message]
+    subject.photo.change(another_photo, now, outputs, **ASKING)
     subject.predictions.input(
         lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **ASKING
     )
@@ -109,8 +116,9 @@ def _wire_drawing(page: Compare) -> None:
 
 
 def _ask(class_idx: int | None, visit: Visit, *wanted: Any) -> Request:
-    """The request for that photo path, definition, fit, effort and model."""
-    visit.wanted = Request(wanted[0], class_idx, *wanted[1:])
+    """The request for the photo at that path on the page, definition, fit, effort and model."""
+    path, *rest = wanted
+    visit.wanted = Request(visit.photos.get(path, path), class_idx, *rest)
     return visit.wanted
 
 

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from camcore import ArtifactError, Explainer
 from demo.__main__ import main
 from demo.handlers import Plate, Request, Visit, choose_class, explain
 from demo.models import Models, load_models
+from demo.served import visible
 from demo.text import page as text
 from export import pipeline
 from export.pipeline import ExportOptions, export_model
@@ -187,3 +189,20 @@ def test_a_deadline_is_a_number_of_seconds(deadline: str, capsys: pytest.Capture
         main(["--deadline", deadline])
     assert ended.value.code == 2
     assert "--deadline" in capsys.readouterr().err
+
+
+def test_a_tiff_is_shown_upright_in_its_own_size_and_nothing_else_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
+    lying = Image.new("RGB", (40, 30), "green")
+    lying.getexif()[0x0112] = 6  # to be turned by a quarter
+    lying.save(tmp_path / "lying.tiff", exif=lying.getexif())
+    shown = visible(str(tmp_path / "lying.tiff"))
+    assert shown is not None
+    assert Path(shown).is_relative_to(tmp_path / "served")
+    picture = Image.open(shown)
+    assert (picture.format, picture.size) == ("JPEG", (30, 40))
+    lying.save(tmp_path / "lying.png")
+    (tmp_path / "cut.tiff").write_bytes((tmp_path / "lying.tiff").read_bytes()[:60])
+    assert [visible(str(tmp_path / name)) for name in ("lying.png", "cut.tiff", "gone.tiff")] == [None] * 3

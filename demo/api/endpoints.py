@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from camcore.effort import Effort
 from camcore.methods import MethodName
-from camcore.output import make_folder
 from camcore.overlay import OPACITY, ColourMap
 from camcore.preprocess import Fit
 from camcore.score_cam import DefinitionName
@@ -23,6 +19,7 @@ from demo.events import ON_MODEL
 from demo.line import ASKED_AT, Deadline
 from demo.many_run import Study
 from demo.models import Models
+from demo.served import new_folder, upload_folder
 
 _File = File | None
 _Explained = tuple[Answer, _File, _File, _File, _File, _File]
@@ -34,7 +31,7 @@ class Endpoints:
 
     def __init__(self, models: Models):
         self._models = models
-        self._reader = Reader(models, Path(get_upload_folder()))
+        self._reader = Reader(models, upload_folder())
 
     def add(self, blocks: gr.Blocks) -> None:
         """Add them to a page that is being built."""
@@ -120,7 +117,7 @@ class Endpoints:
         deadline = self._deadline(request)
         with in_sentences(), self._models.line.turn(deadline):
             explainer = self._models.explainer(wanted.model)
-            for record, pictures in explained(explainer, wanted, _folder()):
+            for record, pictures in explained(explainer, wanted, new_folder()):
                 yield told(request, record), *pictures.files()
                 deadline.check()
 
@@ -158,10 +155,3 @@ class Endpoints:
         """Of a request, from the moment at which it came in."""
         came = request.request if request else None
         return self._models.line.deadline(came.scope.get(ASKED_AT) if came else None)
-
-
-def _folder() -> Path:
-    """A new folder that gradio serves from, and cleans."""
-    cache = Path(get_upload_folder())
-    make_folder(cache)
-    return Path(mkdtemp(dir=cache))

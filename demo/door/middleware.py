@@ -1,20 +1,18 @@
 """The door before all that gradio serves: it lets in what is meant to be public, and keeps what leaves to our words."""
 
 import time
-from pathlib import Path
 
-from gradio.utils import get_upload_folder
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from camcore.output import make_folder
 from demo.door.answers import Answer, Refused
 from demo.door.calls import CALLS, check_asked, checked, forget
 from demo.door.places import Place, find_place
 from demo.door.uploads import Parts
 from demo.line import ASKED_AT
+from demo.served import upload_folder
 from demo.text import page
 from demo.text import programs as text
 
@@ -80,7 +78,7 @@ class Body:
         self._more = True
         self._kind = headers.get("content-type", "")
         self._check_size(int(headers.get("content-length", 0)))
-        self._parts = Parts(self._kind, _upload_folder()) if place.kind == "upload" else None
+        self._parts = Parts(self._kind, upload_folder()) if place.kind == "upload" else None
 
     async def __call__(self) -> Message:
         """The next message from the client."""
@@ -118,12 +116,6 @@ class Body:
     def _check_size(self, size: int) -> None:
         if size > self._most + _ENVELOPE:
             raise Refused(413, text.body_too_large(self._most // 1_000_000))
-
-
-def _upload_folder() -> Path:
-    folder = Path(get_upload_folder())
-    make_folder(folder)
-    return folder
 
 
 def _set_length(scope: Scope, length: int) -> None:

@@ -1,9 +1,11 @@
 """What a person does on the page, in a real browser."""
 
+import hashlib
 import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from PIL import Image
@@ -134,12 +136,35 @@ def test_a_wrong_file_is_named_and_the_next_photo_works(
 ) -> None:
     upload(page, text_file)
     expect(page.locator("#photo-message")).to_contain_text("This file is not a photo, whatever its name says")
+    expect(page.locator("#photo .image-frame img")).to_be_hidden()  # nothing to be seen of it but a broken picture
     screenshot("wrong-file")
     expect(page.get_by_role("button", name="Explain")).to_be_disabled()
     page.get_by_role("button", name="Remove Image").click()
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
     expect(page.locator("#photo-message")).to_be_hidden()
+
+
+def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_was_uploaded(
+    page: Page, eagle: Path, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    photo = tmp_path / "far.tiff"
+    Image.open(eagle).save(photo)
+    upload(page, photo)
+    wait_until_done(page, "bald eagle")
+    shown = page.locator("#photo .image-frame img")
+    assert shown.evaluate("image => [image.naturalWidth, image.naturalHeight]") == list(Image.open(photo).size)
+    for place in ((20, 20), (60, 80)):
+        shown.click(position={"x": place[0], "y": place[1]})
+    expect(page.locator("#outlines .marked")).to_be_attached()
+    screenshot("tiff")
+    page.get_by_role("radio", name=re.compile("^kite")).check()
+    wait_until_done(page, "kite")
+    with page.expect_download(timeout=60_000) as begun:
+        page.locator("#take-all").click()
+    with ZipFile(begun.value.path()) as taken:
+        explained = taken.read("explanation.json").decode()
+    assert hashlib.sha256(photo.read_bytes()).hexdigest() in explained
 
 
 def test_every_wrong_photo_is_one_helpful_sentence(page: Page, eagle: Path, tmp_path: Path) -> None:
