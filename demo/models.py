@@ -111,7 +111,7 @@ def _export(folder: Path, model: str, say: Callable[[str], None], patience: floa
 
 
 def _give_back_memory() -> None:
-    """Let the system have what an export has freed, half a gigabyte that glibc would keep while the page runs."""
+    """Let the system have what an export has freed, which glibc would keep while the page runs."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -6,7 +6,6 @@ from tempfile import mkdtemp
 from gradio.utils import get_upload_folder
 
 from camcore.errors import PhotoError
-from camcore.output import make_folder
 from camcore.photo import open_photo
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -16,7 +15,7 @@ _QUALITY = 90  # of a JPEG that is looked at, and no more
 def upload_folder() -> Path:
     """The folder of uploads, and of all else that is served."""
     folder = Path(get_upload_folder())
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

@@ -50,8 +50,8 @@ def test_closing_closes_what_is_read() -> None:
     assert closed == [True]
 
 
-# One core of several, as a container's quota has it; loky counts this variable as one.
-ONE_CORE = {"LOKY_MAX_CPU_COUNT": "1"}
+# One core of several: loky heeds this variable as it does a container's quota.
+ONE_CORE = ("LOKY_MAX_CPU_COUNT", "1")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_program_gives_torch_no_more_threads_than_it_may_use_cores(main: str, 
     ran = subprocess.run(
         [sys.executable, "-c", f"{main}; import torch; print(torch.get_num_threads())"],
         cwd=tmp_path,
-        env={**given, **ONE_CORE, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**given, **dict([ONE_CORE]), "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         check=True,
@@ -87,6 +87,6 @@ def test_a_session_has_as_many_threads_as_it_may_use_cores_unless_told(
         return made(path, options, **rest)
 
     monkeypatch.setattr(ort, "InferenceSession", make)
-    monkeypatch.setenv(*next(iter(ONE_CORE.items())))
+    monkeypatch.setenv(*ONE_CORE)
     Scorer(artifacts / "efficientnet_lite0" / "model.onnx", threads).logits(np.zeros((1, 3, 224, 224), np.float32))
     assert seen == [expected]

@@ -7,12 +7,13 @@ from urllib.parse import unquote
 
 from gradio import Blocks
 from gradio.block_function import BlockFunction
-from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio.utils import is_in_or_equal
 from starlette.requests import HTTPConnection
 
 from demo.door.answers import Refused
 from demo.door.places import Kind
 from demo.events import ENDPOINTS
+from demo.served import upload_folder
 from demo.text import programs as text
 
 CALLS: frozenset[Kind] = frozenset({"join", "run", "call", "call by name"})
@@ -102,7 +103,7 @@ def _path_here(name: str) -> str:
         if ours is None or _ADDRESS.match(name := unquote(ours[1])):
             raise Refused(422, text.NOT_FETCHED)
     try:
-        if is_in_or_equal(name, get_upload_folder()):
+        if is_in_or_equal(name, upload_folder()):
             return name
     except (OSError, ValueError):  # no file can have such a name
         pass
