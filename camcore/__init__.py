@@ -1,7 +1,7 @@
 """Class activation maps of an exported image classifier, Grad-CAM, Grad-CAM++ and Score-CAM, and their evidence."""
 
-from camcore.artifact import Manifest, find_artifact
-from camcore.comparison import draw_comparison
+from camcore.drawing.comparison import draw_comparison
+from camcore.drawing.overlay import COLOUR_MAPS, draw_overlay
 from camcore.errors import (
     ArtifactError,
     BoxesError,
@@ -12,14 +12,14 @@ from camcore.errors import (
     PhotoError,
     StudyError,
 )
-from camcore.explain import Explainer
-from camcore.faithfulness import Faithfulness
-from camcore.localisation import Box, Localisation, Target, localise
-from camcore.methods import METHODS
-from camcore.overlay import COLOUR_MAPS, draw_overlay
-from camcore.photo import open_photo
+from camcore.explainer import Explainer
+from camcore.images.photo import open_photo
+from camcore.methods.grad_cam import METHODS
+from camcore.methods.score_cam import DEFINITIONS
+from camcore.metrics.faithfulness import Faithfulness
+from camcore.metrics.localisation import Box, Localisation, Target, localise
+from camcore.model.manifest import Manifest, find_artifact
 from camcore.results import Explanation, ForwardPass, Prediction
-from camcore.score_cam import DEFINITIONS
 
 __all__ = [
     "COLOUR_MAPS",

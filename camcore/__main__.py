@@ -1,4 +1,4 @@
-"""`python -m camcore`, and the command `camcore` of an installation: see `camcore.command`."""
+"""`python -m camcore`, and the command `camcore` of an installation: see `camcore.cli.main`."""
 
 import sys
 
@@ -6,7 +6,7 @@ import sys
 def main(prog: str = "camcore") -> int:
     """Run a command, under the name by which help is to call it. Returns the exit code."""
     try:
-        from camcore.command import main as run  # here, because loading it takes a moment, in which it may be stopped
+        from camcore.cli.main import main as run  # here, because loading it takes a moment, in which it may be stopped
 
         return run(prog=prog)
     except KeyboardInterrupt:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import NotRequired, TypedDict, cast
 
-from camcore.artifact import Manifest
-from camcore.methods import MethodName
+from camcore.methods.grad_cam import MethodName
+from camcore.model.manifest import Manifest
 from camcore.results import Explanation, Prediction
 
 _NOT_JSON = ("heatmap", "complete")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.artifact import Precision
-from camcore.effort import Effort
-from camcore.heatmap import Array
-from camcore.methods import MethodName
-from camcore.preprocess import View
-from camcore.score_cam import DefinitionName, softmax
+from camcore.images.preprocess import View
+from camcore.methods.effort import Effort
+from camcore.methods.grad_cam import MethodName
+from camcore.methods.heatmap import Array
+from camcore.methods.score_cam import DefinitionName, softmax
+from camcore.model.manifest import Precision
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from camcore.errors import CamError
-from camcore.threads import keep_torch_to_cores
+from camcore.model.threads import keep_torch_to_cores
 from demo.line import PATIENCE
 from demo.models import load_models
 

@@ -4,7 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from camcore.methods import METHODS
+from camcore.methods.grad_cam import METHODS
 from demo.text import about as text
 
 _CHANNEL, _PLACE = "<mi>k</mi>", "<mi>i</mi><mi>j</mi>"

@@ -9,19 +9,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from camcore.artifact import sha256
-from camcore.comparison import draw_comparison, source_line
-from camcore.explain import Explainer
-from camcore.localisation import Box
-from camcore.methods import METHODS
-from camcore.output import make_folder, save_map, save_picture, save_text
-from camcore.overlay import ColourMap, draw_overlay
+from camcore.drawing.comparison import draw_comparison, source_line
+from camcore.drawing.output import make_folder, save_map, save_picture, save_text
+from camcore.drawing.overlay import ColourMap, draw_overlay
+from camcore.explainer import Explainer
+from camcore.methods.grad_cam import METHODS
+from camcore.metrics.localisation import Box
+from camcore.model.manifest import sha256
+from camcore.report.html import write_report
+from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
-from camcore.study.figures_csv import to_csv
-from camcore.study.photos import Photo
+from camcore.study.inputs.photos import Photo
+from camcore.study.inputs.species import Truth
 from camcore.study.record import PICTURES, Settings, Subject, draw, findings
-from camcore.study.report import write_report
-from camcore.study.species import Truth
 from demo.handlers import Outcome
 from demo.models import Models
 from demo.text import page as text

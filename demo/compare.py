@@ -6,11 +6,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from camcore.artifact import Manifest
-from camcore.classes import distinct_names
-from camcore.explain import ALL_METHODS
-from camcore.overlay import COLOUR_MAPS, OPACITY
-from camcore.score_cam import DEFINITIONS
+from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
+from camcore.explainer import ALL_METHODS
+from camcore.methods.score_cam import DEFINITIONS
+from camcore.model.classes import distinct_names
+from camcore.model.manifest import Manifest
 from demo import figures, take_along
 from demo.handlers import Plate
 from demo.models import Models

@@ -7,11 +7,11 @@ from html import escape
 
 from PIL import Image
 
-from camcore.methods import METHODS, MethodName
-from camcore.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
-from camcore.preprocess import View
+from camcore.drawing.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
+from camcore.formatting import outcome, percent, seconds, subject
+from camcore.images.preprocess import View
+from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.results import Explanation
-from camcore.text import outcome, percent, seconds, subject
 from demo.handlers import Plate
 from demo.text import page as text
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from html import escape
 from itertools import combinations
 
-from camcore.localisation import Box, in_view
-from camcore.methods import METHODS
-from camcore.preprocess import View
+from camcore.formatting import percent
+from camcore.images.preprocess import View
+from camcore.methods.grad_cam import METHODS
+from camcore.metrics.localisation import Box, in_view
+from camcore.metrics.verdict import Sight
+from camcore.report.metrics_table import FIGURES, MISSING, Figure
+from camcore.report.plots import mean_curves
 from camcore.results import Explanation
-from camcore.study.figures import FIGURES, MISSING, Figure
-from camcore.study.plots import mean_curves
-from camcore.text import percent
-from camcore.verdict import Sight
 from demo.figures import message, picture
 from demo.questions import Contrast, Evidence
 from demo.text import page as text

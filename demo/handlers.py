@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from camcore.classes import find_class
-from camcore.effort import Effort
 from camcore.errors import CamError, ClassError
-from camcore.evidence import see, weigh
-from camcore.explain import Explainer
-from camcore.localisation import Box
-from camcore.methods import MethodName
-from camcore.photo import open_photo
-from camcore.preprocess import Fit, View
+from camcore.explainer import Explainer
+from camcore.formatting import extent, seconds
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import Fit, View
+from camcore.methods.effort import Effort
+from camcore.methods.grad_cam import MethodName
+from camcore.methods.score_cam import DefinitionName
+from camcore.metrics.assessment import see, weigh
+from camcore.metrics.localisation import Box
+from camcore.metrics.verdict import Sight, Verdict
+from camcore.model.classes import find_class
 from camcore.results import Explanation, ForwardPass, Prediction
-from camcore.score_cam import DefinitionName
-from camcore.text import extent, seconds
-from camcore.verdict import Sight, Verdict
 from demo.line import LateError
 from demo.models import Models
 from demo.text import page as text

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from camcore.classes import find_class
-from camcore.effort import NAMED_EFFORTS, Effort
 from camcore.errors import ClassError
-from camcore.preprocess import FITS, Fit
-from camcore.score_cam import DEFINITIONS, DefinitionName
+from camcore.images.preprocess import FITS, Fit
+from camcore.methods.effort import NAMED_EFFORTS, Effort
+from camcore.methods.score_cam import DEFINITIONS, DefinitionName
+from camcore.model.classes import find_class
 from demo.handlers import Outcome, sentence
 from demo.models import Models
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from camcore.drawing.output import make_folder
 from camcore.errors import CamError
-from camcore.output import make_folder
+from camcore.report.html import picture
 from camcore.study.description import conditions, describe
-from camcore.study.known import Known, Sources, gather
-from camcore.study.progress import Progress
+from camcore.study.inputs.load import Known, Sources, gather
 from camcore.study.record import PICTURES, Settings
-from camcore.study.report import picture
+from camcore.study.resume import Progress
 from camcore.study.run import CONFIDENCE, FIGURES, REPORT, Studied, run_study, write_results
 from demo.models import Models
 from demo.text import page as text

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from camcore.study.figures import FIGURES, MISSING, Figure, number
-from camcore.study.summary import mean
-from camcore.text import percent
+from camcore.formatting import percent
+from camcore.report.metrics_table import FIGURES, MISSING, Figure, number
+from camcore.report.summary import mean
 from demo.many_run import Row
 from demo.many_visit import Order, Sheet
 from demo.text import page as text

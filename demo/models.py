@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-from camcore.artifact import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
 from camcore.errors import ArtifactError
-from camcore.explain import Explainer
+from camcore.explainer import Explainer
+from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
 from demo.line import PATIENCE, Line
 from demo.text import page as text
 

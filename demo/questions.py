@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from camcore.agreement import Agreement, agreement
 from camcore.errors import BoxesError, CamError
-from camcore.explain import Explainer
-from camcore.faithfulness import Faithfulness
-from camcore.localisation import Box, Target
-from camcore.methods import MethodName
+from camcore.explainer import Explainer
+from camcore.methods.grad_cam import MethodName
+from camcore.metrics.agreement import Agreement, agreement
+from camcore.metrics.faithfulness import Faithfulness
+from camcore.metrics.localisation import Box, Target
+from camcore.metrics.verdict import Sight
 from camcore.results import Explanation
-from camcore.verdict import Sight
 from demo.handlers import Outcome, Visit, choose_class, judge, sentence
 from demo.models import Models
 from demo.text import page as text

@@ -4,8 +4,8 @@ import json
 
 import gradio as gr
 
-from camcore.overlay import COLOUR_MAPS
-from camcore.score_cam import DEFINITIONS
+from camcore.drawing.overlay import COLOUR_MAPS
+from camcore.methods.score_cam import DEFINITIONS
 from demo.events import AT_ONCE
 
 _KEY = "what-did-the-classifier-look-at"

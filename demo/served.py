@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 from gradio.utils import get_upload_folder
 
 from camcore.errors import PhotoError
-from camcore.photo import open_photo
+from camcore.images.photo import open_photo
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _QUALITY = 90  # of a JPEG that is looked at, and no more

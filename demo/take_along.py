@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from camcore.output import make_folder
-from camcore.overlay import ColourMap
+from camcore.drawing.output import make_folder
+from camcore.drawing.overlay import ColourMap
 from demo import figures
 from demo.bundle import bundle, comparison
 from demo.events import AT_ONCE, ON_MODEL, PRIVATE

@@ -11,7 +11,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
-from camcore.study.photos import find_photos
+from camcore.study.inputs.photos import find_photos
 from demo.text import page as text
 
 MAX_PHOTOS = 200

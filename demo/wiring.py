@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from camcore.explain import ALL_METHODS
-from camcore.text import percent
+from camcore.explainer import ALL_METHODS
+from camcore.formatting import percent
 from demo import figures, folds, handlers, links
 from demo.compare import Compare, class_choices
 from demo.events import ASKING, LAST, ON_MODEL

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from camcore.errors import CamError
-from camcore.threads import keep_torch_to_cores
+from camcore.model.threads import keep_torch_to_cores
 from export.models import ARCHITECTURES
 
 MIN_PIXELS, MAX_PIXELS = 32, 1024

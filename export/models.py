@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from camcore.artifact import Preprocessing
+from camcore.model.manifest import Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn

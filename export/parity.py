@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from camcore.artifact import ONNX, TORCHSCRIPT, Preprocessing
 from camcore.errors import PhotoError
-from camcore.gradients import TracedModel
-from camcore.photo import open_photo
-from camcore.preprocess import preprocess
-from camcore.scores import Scorer
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import preprocess
+from camcore.model.manifest import ONNX, TORCHSCRIPT, Preprocessing
+from camcore.model.onnx import Scorer
+from camcore.model.torchscript import TracedModel
 from export.errors import ExportError
 from export.trace import SplitClassifier
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from camcore.artifact import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, Preprocessing, Quantization, sha256
+from camcore.model.manifest import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, Preprocessing, Quantization, sha256
 from export.errors import ExportError
 from export.labels import imagenet_labels, numbered_labels, read_labels
 from export.models import ARCHITECTURES, RESNETS

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
-from camcore.artifact import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT
+from camcore.model.manifest import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT
 from export.errors import ExportError
 
 _OURS = {MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT}

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camcore import Explainer
-from camcore.artifact import Preprocessing
+from camcore.model.manifest import Preprocessing
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 from export.trace import SplitClassifier

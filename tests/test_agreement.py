@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from camcore.agreement import agreement, hottest
+from camcore.metrics.agreement import agreement, hottest
 
 RAMP = np.arange(9, dtype=np.float32).reshape(3, 3)
 

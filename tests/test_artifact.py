@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from camcore import ArtifactError, Explainer, find_artifact
-from camcore.artifact import (
+from camcore.model.manifest import (
     MANIFEST,
     ONNX,
     ONNX_INT8,

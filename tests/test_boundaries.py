@@ -53,7 +53,7 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_importing_camcore_brings_no_runtime_and_no_page() -> None:
     modules = loaded_by("import camcore")
-    assert "camcore.explain" in modules
+    assert "camcore.explainer" in modules
     assert modules.isdisjoint(HEAVY)
     assert not any(name.split(".")[0] in {"export", "demo", "tests"} for name in modules)
 
@@ -76,12 +76,12 @@ def test_importing_demo_brings_no_page_and_no_runtime() -> None:
 
 
 def test_the_methods_and_all_else_know_no_runtime_and_the_facade_alone_knows_both() -> None:
-    assert importers("camcore", "camcore.gradients", "camcore.scores") == {"explain"}
+    assert importers("camcore", "camcore.model.torchscript", "camcore.model.onnx") == {"explainer"}
 
 
 def test_within_camcore_one_module_knows_torch_and_one_knows_onnxruntime() -> None:
-    assert importers("camcore", "torch") == {"gradients"}
-    assert importers("camcore", "onnxruntime", "onnx") == {"scores"}
+    assert importers("camcore", "torch") == {"torchscript"}
+    assert importers("camcore", "onnxruntime", "onnx") == {"onnx"}
 
 
 def test_only_export_knows_torchvision() -> None:

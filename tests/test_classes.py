@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camcore import ClassError
-from camcore.classes import distinct_names, find_class
+from camcore.model.classes import distinct_names, find_class
 from export.labels import imagenet_labels
 
 # ImageNet's names, with two of its doublets as most lists have them, whatever torchvision calls these four today.

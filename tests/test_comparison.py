@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from camcore import Explanation, draw_comparison
-from camcore.text import outcome, percent, seconds
+from camcore.formatting import outcome, percent, seconds
 
 
 def explanation(**changes: object) -> Explanation:

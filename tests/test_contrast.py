@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from camcore.errors import ClassError
-from camcore.explain import Explainer
-from camcore.heatmap import to_heatmap
-from camcore.methods import METHODS, weighted_map
-from camcore.photo import open_photo
+from camcore.explainer import Explainer
+from camcore.formatting import subject
+from camcore.images.photo import open_photo
+from camcore.methods.grad_cam import METHODS, weighted_map
+from camcore.methods.heatmap import to_heatmap
+from camcore.methods.score_cam import DEFINITIONS, alive_channels, channel_weights, log_weights, masks
 from camcore.results import ForwardPass
-from camcore.score_cam import DEFINITIONS, alive_channels, channel_weights, log_weights, masks
-from camcore.text import subject
 from export.trace import SplitClassifier
 
 LION, CHEETAH = 291, 293

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from camcore.methods import METHODS
+from camcore.methods.grad_cam import METHODS
 from demo.about import html
 from demo.text import about as text
 

@@ -28,8 +28,8 @@ from gradio_client.utils import QueueError
 from PIL import Image
 
 from camcore import METHODS, Explainer, open_photo
-from camcore.explain_command import Options
-from camcore.explain_command import run as run_command
+from camcore.cli.explain import Options
+from camcore.cli.explain import run as run_command
 from demo.api import endpoints
 from demo.api.endpoints import Endpoints
 from demo.app import build

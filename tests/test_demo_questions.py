@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from camcore import ArtifactError, Box, Explainer
-from camcore.preprocess import View
+from camcore.images.preprocess import View
 from demo import folds
 from demo.handlers import Request, Visit, explain
 from demo.models import Models

@@ -2,8 +2,8 @@
 
 import pytest
 
-from camcore.effort import BELIEVED, Rule, read_effort, to_rule
 from camcore.errors import EffortError
+from camcore.methods.effort import BELIEVED, Rule, read_effort, to_rule
 
 
 def test_efforts() -> None:

@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
-from camcore.explain import ALL_METHODS
-from camcore.methods import MethodName
+from camcore.explainer import ALL_METHODS
+from camcore.methods.grad_cam import MethodName
 
 EAGLE = 22
 SCORE_CAMS_OWN = (

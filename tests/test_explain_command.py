@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camcore.command import main
+from camcore.cli.main import main
 from camcore.results import Prediction
 
 

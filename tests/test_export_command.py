@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from camcore.artifact import ONNX, TORCHSCRIPT, read_manifest, verify
-from camcore.gradients import TracedModel
-from camcore.scores import Scorer
+from camcore.model.manifest import ONNX, TORCHSCRIPT, read_manifest, verify
+from camcore.model.onnx import Scorer
+from camcore.model.torchscript import TracedModel
 from export.__main__ import main
 from export.labels import imagenet_labels
 

@@ -7,8 +7,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from camcore.photo import open_photo
-from camcore.preprocess import preprocess
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import preprocess
 from export.models import ARCHITECTURES, RESNETS
 from export.pretrained import PACKAGE, default_weights, pretrained
 from export.trace import SplitClassifier, activation_shape

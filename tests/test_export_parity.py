@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT, read_manifest
+from camcore.model.manifest import MANIFEST, ONNX, TORCHSCRIPT, read_manifest
 from export import parity, pipeline
 from export.errors import ExportError, WeightsError
 from export.models import ARCHITECTURES

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from camcore import Explainer, open_photo
-from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT, read_manifest, verify
-from camcore.gradients import TracedModel
-from camcore.scores import Scorer
+from camcore.model.manifest import MANIFEST, ONNX, TORCHSCRIPT, read_manifest, verify
+from camcore.model.onnx import Scorer
+from camcore.model.torchscript import TracedModel
 from export.errors import ExportError, LabelsError, WeightsError
 from export.labels import imagenet_labels
 from export.models import ARCHITECTURES

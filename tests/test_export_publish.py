@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from camcore.artifact import MANIFEST, ONNX, TORCHSCRIPT
+from camcore.model.manifest import MANIFEST, ONNX, TORCHSCRIPT
 from export import publish
 from export.errors import ExportError
 from export.pipeline import ExportOptions, export_model

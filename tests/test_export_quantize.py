@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from camcore import Explainer, open_photo
-from camcore.artifact import ONNX, ONNX_INT8, Quantization, read_manifest
-from camcore.preprocess import preprocess
-from camcore.scores import Scorer
+from camcore.images.preprocess import preprocess
+from camcore.model.manifest import ONNX, ONNX_INT8, Quantization, read_manifest
+from camcore.model.onnx import Scorer
 from export import quantize
 from export.__main__ import main
 from export.pipeline import ExportOptions, export_model

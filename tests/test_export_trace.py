@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from camcore.gradients import TracedModel
-from camcore.scores import Scorer
+from camcore.model.onnx import Scorer
+from camcore.model.torchscript import TracedModel
 from export.errors import ExportError
 from export.models import ARCHITECTURES
 from export.trace import SplitClassifier, to_onnx, to_torchscript

@@ -14,9 +14,9 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 from torchcam.metrics import ClassificationMetric
 
-from camcore.explain import Explainer
-from camcore.faithfulness import BLUR, PROTOCOL, STEPS, area, blurred, drop, faithfulness, gain
-from camcore.photo import open_photo
+from camcore.explainer import Explainer
+from camcore.images.photo import open_photo
+from camcore.metrics.faithfulness import BLUR, PROTOCOL, STEPS, area, blurred, drop, faithfulness, gain
 
 Array = NDArray[np.float32]
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from camcore.heatmap import min_max, to_heatmap, upsample
+from camcore.methods.heatmap import min_max, to_heatmap, upsample
 from tests.conftest import heatmap_by_torch
 
 sides = st.integers(1, 9)

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from camcore.artifact import Preprocessing
 from camcore.errors import BoxesError
-from camcore.localisation import Box, Localisation, Target, in_view, localise
-from camcore.preprocess import View, preprocess
+from camcore.images.preprocess import View, preprocess
+from camcore.metrics.localisation import Box, Localisation, Target, in_view, localise
+from camcore.model.manifest import Preprocessing
 
 
 def whole(size: int, photo: tuple[int, int] | None = None) -> View:

@@ -13,10 +13,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, open_photo
-from camcore.artifact import TORCHSCRIPT
-from camcore.gradients import TracedModel
-from camcore.methods import METHODS, grad_cam, grad_cam_pp, weighted_map
-from camcore.preprocess import preprocess
+from camcore.images.preprocess import preprocess
+from camcore.methods.grad_cam import METHODS, grad_cam, grad_cam_pp, weighted_map
+from camcore.model.manifest import TORCHSCRIPT
+from camcore.model.torchscript import TracedModel
 from export.models import ARCHITECTURES
 from export.trace import SplitClassifier, to_torchscript
 from tests.conftest import heatmap_by_torch

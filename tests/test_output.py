@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from camcore.drawing.output import make_folder, output_stems, save_map, save_picture
 from camcore.errors import OutputError
-from camcore.output import make_folder, output_stems, save_map, save_picture
 
 
 def test_stems_are_told_apart_whatever_their_case() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from camcore import COLOUR_MAPS, draw_overlay
-from camcore.overlay import OPACITY, colour_table, draw_heat
+from camcore.drawing.overlay import OPACITY, colour_table, draw_heat
 
 # The two ends of matplotlib's inferno, of 255.
 COLDEST, HOTTEST = (0, 0, 4), (252, 255, 164)

@@ -13,14 +13,14 @@ import torch
 from PIL import Image, ImageFilter
 from torch import nn
 
-from camcore.artifact import Preprocessing
-from camcore.explain import Explainer
-from camcore.localisation import Box
-from camcore.methods import METHODS
-from camcore.study.detections import read_detections
-from camcore.study.photos import Photo
+from camcore.explainer import Explainer
+from camcore.methods.grad_cam import METHODS
+from camcore.metrics.localisation import Box
+from camcore.model.manifest import Preprocessing
+from camcore.study.inputs.detections import read_detections
+from camcore.study.inputs.photos import Photo
+from camcore.study.inputs.species import Truth
 from camcore.study.record import PICTURES, Settings, Subject, make_record
-from camcore.study.species import Truth
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 

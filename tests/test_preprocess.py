@@ -12,10 +12,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from torchvision.models import ResNet18_Weights, ResNet50_Weights
 
-import camcore.preprocess
+import camcore.images.preprocess
 from camcore import open_photo
-from camcore.artifact import Preprocessing
-from camcore.preprocess import View, preprocess
+from camcore.images.preprocess import View, preprocess
+from camcore.model.manifest import Preprocessing
 from export.models import ARCHITECTURES
 
 RESNET50 = {
@@ -48,7 +48,7 @@ def drawn(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Imag
 def cut(photo: Image.Image, limit: int, chosen: Preprocessing, monkeypatch: pytest.MonkeyPatch) -> View:
     """The view if photos above `limit` resized pixels are cut before they are resized."""
     with monkeypatch.context() as patch:
-        patch.setattr(camcore.preprocess, "_MAX_RESIZED_PIXELS", limit)
+        patch.setattr(camcore.images.preprocess, "_MAX_RESIZED_PIXELS", limit)
         return preprocess(photo, chosen)[1]
 
 

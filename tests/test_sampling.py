@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from camcore.heatmap import min_max, upsample
-from camcore.sampling import CAUTION, LENGTH, LEVEL, NUGGET, TELLING, InOrder, Run, Surrogate
+from camcore.methods.heatmap import min_max, upsample
+from camcore.methods.surrogate import CAUTION, LENGTH, LEVEL, NUGGET, TELLING, InOrder, Run, Surrogate
 
 Matrix = NDArray[np.float64]
 SIZE = (28, 35)

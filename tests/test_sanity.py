@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from camcore.explain import ALL_METHODS, Explainer
-from camcore.methods import grad_cam
-from camcore.photo import open_photo
-from camcore.sanity import sanity
+from camcore.explainer import ALL_METHODS, Explainer
+from camcore.images.photo import open_photo
+from camcore.methods.grad_cam import grad_cam
+from camcore.metrics.sanity import sanity
 from export.trace import SplitClassifier
 
 

@@ -18,10 +18,9 @@ from torch import nn
 from torch.nn import functional
 
 from camcore import DEFINITIONS, Explainer, ForwardPass, open_photo
-from camcore.artifact import ONNX
-from camcore.effort import Rule
-from camcore.heatmap import to_heatmap
-from camcore.score_cam import (
+from camcore.methods.effort import Rule
+from camcore.methods.heatmap import to_heatmap
+from camcore.methods.score_cam import (
     DefinitionName,
     QuickForward,
     alive_channels,
@@ -31,7 +30,8 @@ from camcore.score_cam import (
     score_cam,
     softmax,
 )
-from camcore.scores import Scorer
+from camcore.model.manifest import ONNX
+from camcore.model.onnx import Scorer
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch, in_halves
 

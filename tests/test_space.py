@@ -19,7 +19,7 @@ from huggingface_hub.file_download import repo_folder_name
 from packaging.version import Version
 
 from camcore import Explainer
-from camcore.artifact import (
+from camcore.model.manifest import (
     MANIFEST,
     ONNX,
     ONNX_INT8,

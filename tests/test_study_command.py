@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from camcore.command import main
-from camcore.methods import METHODS
-from camcore.study import command
-from camcore.study.figures_csv import COLUMNS
+from camcore.cli import study as command
+from camcore.cli.main import main
+from camcore.methods.grad_cam import METHODS
+from camcore.report.metrics_csv import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 

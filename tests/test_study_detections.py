@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camcore.errors import BoxesError
-from camcore.localisation import Box
-from camcore.study.detections import INSTEAD, Detections, read_detections
-from camcore.study.paths import Paths
+from camcore.metrics.localisation import Box
+from camcore.study.inputs.detections import INSTEAD, Detections, read_detections
+from camcore.study.inputs.path_matching import Paths
 
 BBOX = [0.25, 0.5, 0.5, 0.25]
 BOX = Box(0.25, 0.5, 0.75, 0.75)

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from camcore.errors import OutputError
-from camcore.study.plots import Strip, colour_scale, lift_strips, mean_curves
-from camcore.study.report import picture, words, write_report
+from camcore.report.html import picture, words, write_report
+from camcore.report.plots import Strip, colour_scale, lift_strips, mean_curves
 from tests.test_study_summary import METHODS, failed, photo
 
 HOSTILE = '<b onclick="x()">&"\'{{ 7 * 7 }}</b>'

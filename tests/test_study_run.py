@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from camcore import Explainer
+from camcore.drawing.output import make_folder
 from camcore.errors import OutputError
-from camcore.output import make_folder
-from camcore.study.known import Known, Sources, gather
-from camcore.study.progress import Progress
+from camcore.study.inputs.load import Known, Sources, gather
 from camcore.study.record import PICTURES, Settings
+from camcore.study.resume import Progress
 from camcore.study.run import CONFIDENCE, run_study, write_results
 
 SETTINGS = Settings("paper", 8, "crop", "animal", sanity=False)

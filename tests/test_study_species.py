@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from camcore.errors import StudyError
-from camcore.study.paths import Paths
-from camcore.study.species import (
+from camcore.study.inputs.path_matching import Paths
+from camcore.study.inputs.species import (
     BUILT_IN,
     Species,
     Truth,

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from camcore.study import summary
-from camcore.study.figures import FIGURES, Figure
-from camcore.study.remarks import agreement_of, left_out, missing
-from camcore.study.summary import Mean, mean
+from camcore.report import summary
+from camcore.report.metrics_table import FIGURES, Figure
+from camcore.report.notes import agreement_of, left_out, missing
+from camcore.report.summary import Mean, mean
 
 METHODS = ("grad-cam", "grad-cam++", "score-cam")
 

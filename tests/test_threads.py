@@ -12,8 +12,8 @@ import onnxruntime as ort
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from camcore.scores import Scorer
-from camcore.threads import on_one_blas_thread
+from camcore.model.onnx import Scorer
+from camcore.model.threads import on_one_blas_thread
 
 assert np.ones((2, 2)).sum() == 4  # so that NumPy's BLAS is loaded before its threads are asked for
 
@@ -57,7 +57,7 @@ ONE_CORE = ("LOKY_MAX_CPU_COUNT", "1")
 @pytest.mark.parametrize(
     "main",
     [
-        "from camcore.command import main; main(['explain', 'no.jpg', '--artifacts', 'nowhere'])",
+        "from camcore.cli.main import main; main(['explain', 'no.jpg', '--artifacts', 'nowhere'])",
         "from export.__main__ import main; main(['--weights', 'no.pth', '--model', 'resnet18'])",
         "from demo.__main__ import main; main(['--artifacts', 'nowhere', '--model', 'none'])",
     ],

@@ -2,11 +2,11 @@
 
 import pytest
 
-from camcore.agreement import Agreement
-from camcore.localisation import Localisation
-from camcore.methods import METHODS, MethodName
+from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.agreement import Agreement
+from camcore.metrics.localisation import Localisation
+from camcore.metrics.verdict import Place, Sight, Truth, Verdict, judge
 from camcore.results import Prediction
-from camcore.verdict import Place, Sight, Truth, Verdict, judge
 
 CLIFF = Prediction(972, "cliff", 0.62)
 EAGLE = Prediction(22, "bald eagle", 0.08)

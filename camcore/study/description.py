@@ -7,12 +7,12 @@ from datetime import date
 from importlib.metadata import version
 from typing import Any
 
-from camcore.artifact import ONNX_INT8, Manifest, sha256
-from camcore.faithfulness import PROTOCOL
-from camcore.sanity import SEEDS
-from camcore.study.known import Known, Sources
+from camcore.metrics.faithfulness import PROTOCOL
+from camcore.metrics.sanity import SEEDS
+from camcore.metrics.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, UNSURE
+from camcore.model.manifest import ONNX_INT8, Manifest, sha256
+from camcore.study.inputs.load import Known, Sources
 from camcore.study.record import Settings
-from camcore.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, UNSURE
 
 _PACKAGES = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
 

@@ -6,21 +6,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from camcore import verdict
-from camcore.comparison import draw_comparison, source_line
-from camcore.effort import Effort
-from camcore.evidence import see, weigh
-from camcore.explain import Explainer
-from camcore.localisation import Box, in_view
-from camcore.methods import METHODS
-from camcore.output import save_picture
-from camcore.overlay import draw_overlay
-from camcore.photo import open_photo
-from camcore.preprocess import Fit, View
+from camcore.drawing.comparison import draw_comparison, source_line
+from camcore.drawing.output import save_picture
+from camcore.drawing.overlay import draw_overlay
+from camcore.explainer import Explainer
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import Fit, View
+from camcore.methods.effort import Effort
+from camcore.methods.grad_cam import METHODS
+from camcore.methods.score_cam import DefinitionName
+from camcore.metrics import verdict
+from camcore.metrics.assessment import see, weigh
+from camcore.metrics.localisation import Box, in_view
 from camcore.results import Explanation, ForwardPass, Prediction
-from camcore.score_cam import DefinitionName
-from camcore.study.photos import Photo
-from camcore.study.species import Truth
+from camcore.study.inputs.photos import Photo
+from camcore.study.inputs.species import Truth
 
 PICTURES = "explanations"
 _NOT_JSON = ("heatmap", "complete", "rather_than")

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from camcore.drawing.output import save_text
 from camcore.errors import CamError, OutputError
-from camcore.explain import Explainer
-from camcore.output import save_text
-from camcore.study.figures_csv import to_csv
-from camcore.study.known import Known
-from camcore.study.progress import Progress
+from camcore.explainer import Explainer
+from camcore.report.html import write_report
+from camcore.report.metrics_csv import to_csv
+from camcore.study.inputs.load import Known
 from camcore.study.record import Settings, Subject, make_record
-from camcore.study.report import write_report
+from camcore.study.resume import Progress
 
 CONFIDENCE = 0.2  # that a box needs, unless told otherwise
 FIGURES, REPORT = "figures.csv", "report.html"

@@ -8,13 +8,13 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from gradio.data_classes import FileDataMeta
 
-from camcore.comparison import draw_comparison, source_line
-from camcore.evidence import see, weigh
-from camcore.explain import Explainer
-from camcore.methods import METHODS, MethodName
-from camcore.output import save_maps, save_picture
-from camcore.overlay import draw_overlay
-from camcore.photo import open_photo
+from camcore.drawing.comparison import draw_comparison, source_line
+from camcore.drawing.output import save_maps, save_picture
+from camcore.drawing.overlay import draw_overlay
+from camcore.explainer import Explainer
+from camcore.images.photo import open_photo
+from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.assessment import see, weigh
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
 from demo.api.asked import Drawing, Explain, Predict

@@ -7,12 +7,12 @@ from typing import TypedDict, TypeVar
 
 from gradio.data_classes import FileDataMeta
 
-from camcore.classes import find_class
-from camcore.effort import Effort, read_effort
 from camcore.errors import BoxesError, CamError
-from camcore.explain import ALL_METHODS
-from camcore.localisation import Box, Target
-from camcore.methods import METHODS, MethodName
+from camcore.explainer import ALL_METHODS
+from camcore.methods.effort import Effort, read_effort
+from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.localisation import Box, Target
+from camcore.model.classes import find_class
 from demo.handlers import sentence
 from demo.text import programs as text
 

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from camcore.effort import Effort
+from camcore.drawing.overlay import COLOUR_MAPS, ColourMap
 from camcore.errors import ClassError, PhotoError
-from camcore.localisation import Box
-from camcore.methods import MethodName
-from camcore.overlay import COLOUR_MAPS, ColourMap
-from camcore.photo import open_photo
-from camcore.preprocess import FITS, Fit
-from camcore.score_cam import DEFINITIONS, DefinitionName
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import FITS, Fit
+from camcore.methods.effort import Effort
+from camcore.methods.grad_cam import MethodName
+from camcore.methods.score_cam import DEFINITIONS, DefinitionName
+from camcore.metrics.localisation import Box
 from demo.api.arguments import (
     about,
     read_boxes,

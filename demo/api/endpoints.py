@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from camcore.effort import Effort
-from camcore.methods import MethodName
-from camcore.overlay import OPACITY, ColourMap
-from camcore.preprocess import Fit
-from camcore.score_cam import DefinitionName
+from camcore.drawing.overlay import OPACITY, ColourMap
+from camcore.images.preprocess import Fit
+from camcore.methods.effort import Effort
+from camcore.methods.grad_cam import MethodName
+from camcore.methods.score_cam import DefinitionName
 from demo.api.answers import Answer, File, explained, predicted, to_file
 from demo.api.arguments import Upload
 from demo.api.asked import Reader

@@ -1,6 +1,6 @@
 """The sentences of the tabs Compare and Many photos."""
 
-from camcore.artifact import Manifest
+from camcore.model.manifest import Manifest
 
 TITLE = "What did the classifier look at?"
 LEAD = "Give it a photo. It says what it sees, and three methods show which part of the photo spoke for that."

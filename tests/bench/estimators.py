@@ -1,6 +1,6 @@
 """Ways to guess the exhaustive Score-CAM from some of its channels: camcore's, and those that lost to it.
 
-Each has the methods of `camcore.sampling.Surrogate`: choose, observe, log_weights.
+Each has the methods of `camcore.methods.surrogate.Surrogate`: choose, observe, log_weights.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.heatmap import min_max
-from camcore.sampling import Run, Surrogate
+from camcore.methods.heatmap import min_max
+from camcore.methods.surrogate import Run, Surrogate
 
 Array = NDArray[np.float32]
 Order = Callable[[Array], NDArray[np.floating]]

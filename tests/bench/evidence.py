@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from camcore import Explainer, Explanation, ForwardPass, open_photo
-from camcore.artifact import ONNX, ONNX_INT8
-from camcore.faithfulness import STEPS, faithfulness
-from camcore.score_cam import Forward
-from camcore.scores import Scorer
+from camcore.methods.score_cam import Forward
+from camcore.metrics.faithfulness import STEPS, faithfulness
+from camcore.model.manifest import ONNX, ONNX_INT8
+from camcore.model.onnx import Scorer
 from export.models import RESNETS
 from export.pipeline import ExportOptions, export_model
 from export.quantize import quantize

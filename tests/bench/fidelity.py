@@ -12,13 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, PhotoError, open_photo
-from camcore.artifact import ONNX
-from camcore.effort import Effort, read_effort
-from camcore.heatmap import correlation, to_heatmap
-from camcore.methods import weighted_map
-from camcore.preprocess import FITS
-from camcore.score_cam import CHUNK, DEFINITIONS, DefinitionName, alive_channels, channel_weights, log_weights, masks
-from camcore.scores import Scorer
+from camcore.images.preprocess import FITS
+from camcore.methods.effort import Effort, read_effort
+from camcore.methods.grad_cam import weighted_map
+from camcore.methods.heatmap import correlation, to_heatmap
+from camcore.methods.score_cam import (
+    CHUNK,
+    DEFINITIONS,
+    DefinitionName,
+    alive_channels,
+    channel_weights,
+    log_weights,
+    masks,
+)
+from camcore.model.manifest import ONNX
+from camcore.model.onnx import Scorer
 from export.pipeline import ExportOptions, export_model
 from tests.bench.curves import draw_curves, tabulate_curves
 from tests.bench.estimators import ESTIMATORS, OURS

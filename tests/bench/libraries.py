@@ -42,8 +42,8 @@ class Camcore:
 
     def __init__(self, scene: Scene):
         from camcore import Explainer, open_photo
-        from camcore.artifact import ONNX, ONNX_INT8
-        from camcore.scores import Scorer
+        from camcore.model.manifest import ONNX, ONNX_INT8
+        from camcore.model.onnx import Scorer
 
         self._class_idx = scene.class_idx
         self._scorers = {"fp32": Scorer(scene.artifact / ONNX), "int8": Scorer(scene.artifact / ONNX_INT8)}
@@ -52,7 +52,7 @@ class Camcore:
         self._passed: ForwardPass | None = None
 
     def forwards(self, channels: int) -> int:
-        from camcore.score_cam import alive_channels
+        from camcore.methods.score_cam import alive_channels
 
         return len(alive_channels(self._explainer.forward(self._photo).activations[:channels]))
 
@@ -73,7 +73,7 @@ class Camcore:
 
     def exhaustive(self, channels: int, precision: str) -> None:
         """Score-CAM on every one of the first `channels` channels, in that precision."""
-        from camcore.score_cam import score_cam
+        from camcore.methods.score_cam import score_cam
 
         if self._passed is None:
             self._passed = self._explainer.forward(self._photo)  # of all channels' time, not of these few

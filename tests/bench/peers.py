@@ -138,7 +138,7 @@ def _features(scene: Scene) -> Callable[[], object]:
     import numpy as np
     import torch
 
-    from camcore.artifact import TORCHSCRIPT
+    from camcore.model.manifest import TORCHSCRIPT
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)

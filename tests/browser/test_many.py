@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 from playwright.sync_api import Page, expect
 
-from camcore.study.figures_csv import COLUMNS
+from camcore.report.metrics_csv import COLUMNS
 from tests.browser.conftest import FINISHED
 from tests.conftest import package_folder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from camcore.command import main
+from camcore.cli.main import main
 from tests.conftest import package_folder
 
 # By hand: left, top, width and height, as fractions.

@@ -1,0 +1,1 @@
+"""The command line: `python -m camcore explain` and `python -m camcore study`."""

@@ -1,0 +1,1 @@
+"""Heatmaps as pictures, and files written whole or not at all."""

@@ -1,0 +1,1 @@
+"""From a file to an upright RGB photo, and from that to the input of the model."""

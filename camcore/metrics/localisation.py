@@ -1,0 +1,140 @@
+"""Whether the heat lies on the target: boxes or a mask in the photo, seen in the model's view."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from camcore.errors import BoxesError
+from camcore.images.preprocess import View
+from camcore.methods.heatmap import Array
+
+Floats = NDArray[np.float64]
+
+LEAST_AREA = 1e-9  # of a photo: a thousandth of a pixel of the largest
+
+
+class Box(NamedTuple):
+    """A rectangle in an upright photo, as fractions of its width and height: 0 is left or top, 1 right or bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        """Its share of the photo."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
+
+def in_view(box: Box, view: View) -> Box | None:
+    """The part of a box that the view shows, as fractions of the view; None if it shows none of it."""
+    left, top, right, bottom = view.box
+    photo_width, photo_height = view.photo_size
+    across = [(edge * photo_width - left) / (right - left) for edge in (box.left, box.right)]
+    down = [(edge * photo_height - top) / (bottom - top) for edge in (box.top, box.bottom)]
+    x_min, y_min, x_max, y_max = (min(max(edge, 0.0), 1.0) for edge in (across[0], down[0], across[1], down[1]))
+    return Box(x_min, y_min, x_max, y_max) if x_min < x_max and y_min < y_max else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target in a photo: `inside` (m, n) in [0, 1], between `rows` (m + 1,) and `columns` (n + 1,).
+
+    Rows and columns are fractions of the photo's height and width, ascending. Build it with `of_boxes` or `of_mask`.
+    """
+
+    inside: Floats
+    rows: Floats
+    columns: Floats
+
+    @classmethod
+    def of_boxes(cls, boxes: Sequence[Box]) -> "Target":
+        """The union of boxes.
+
+        Raises:
+            BoxesError: if there is none, or one without an area to speak of, beyond the photo, or not finite.
+        """
+        if not boxes:
+            raise BoxesError("there is no box: give at least one")
+        for box in boxes:
+            if not (0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1) or box.area < LEAST_AREA:
+                raise BoxesError(
+                    f"{tuple(box)} is no box: give left, top, right and bottom as fractions of the photo, 0 to 1"
+                )
+        columns = np.unique([edge for box in boxes for edge in (box.left, box.right)])
+        rows = np.unique([edge for box in boxes for edge in (box.top, box.bottom)])
+        inside = np.zeros((rows.size - 1, columns.size - 1))
+        for box in boxes:
+            across = (columns[:-1] >= box.left) & (columns[1:] <= box.right)
+            inside[np.ix_((rows[:-1] >= box.top) & (rows[1:] <= box.bottom), across)] = 1
+        return cls(inside, rows, columns)
+
+    @classmethod
+    def of_mask(cls, mask: NDArray[np.bool_] | NDArray[np.floating]) -> "Target":
+        """A mask (height, width) of the whole photo at any resolution, each value the share of its pixel in [0, 1].
+
+        Raises:
+            BoxesError: if it marks nothing, has another shape, or values beyond [0, 1].
+        """
+        inside = np.asarray(mask, dtype=np.float64)
+        if inside.ndim != 2 or not (inside >= 0).all() or not (inside <= 1).all() or not inside.any():
+            raise BoxesError("this mask marks nothing: give an array (height, width) of the photo, 1 on the target")
+        return cls(inside, np.linspace(0, 1, inside.shape[0] + 1), np.linspace(0, 1, inside.shape[1] + 1))
+
+    def coverage(self, view: View) -> Floats:
+        """How much of each pixel of the view is target: (H, W) in [0, 1]."""
+        (width, height), (photo_width, photo_height) = view.image.size, view.photo_size
+        left, top, right, bottom = view.box
+        across = _overlaps(self.columns * photo_width, np.linspace(left, right, width + 1))
+        down = _overlaps(self.rows * photo_height, np.linspace(top, bottom, height + 1))
+        pixel = (right - left) / width * (bottom - top) / height
+        covered: Floats = np.clip(down.T @ self.inside @ across / pixel, 0, 1)
+        return covered
+
+    def cut_off(self, view: View) -> float:
+        """The share of the target that lies outside the view, in [0, 1]."""
+        left, top, right, bottom = view.box
+        photo_width, photo_height = view.photo_size
+        area = float((self.inside * np.outer(np.diff(self.rows), np.diff(self.columns))).sum())
+        seen = float(self.coverage(view).mean()) * (right - left) * (bottom - top) / (photo_width * photo_height)
+        return min(max(1 - seen / area, 0.0), 1.0)
+
+
+def _overlaps(source: Floats, target: Floats) -> Floats:
+    """Lengths (m, n) that m intervals between the edges `source` share with n between the edges `target`."""
+    ends = np.minimum(source[1:, None], target[None, 1:])
+    starts = np.maximum(source[:-1, None], target[None, :-1])
+    lengths: Floats = np.maximum(ends - starts, 0)
+    return lengths
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """Where the heat of one heatmap lies.
+
+    `energy` is the share of it on the target, `lift` that divided by the target's share of the view, so that 1 is what
+    an even map would get (Score-CAM's energy-based pointing game, Wang et al. 2020). `pointing_hit` says whether the
+    hottest point lies on the target (Zhang et al. 2016, arXiv 1608.00507); of several equally hot pixels, at least
+    half must, and no margin is allowed for.
+    """
+
+    energy: float
+    lift: float
+    pointing_hit: bool
+
+
+def localise(heatmap: Array, coverage: Floats) -> Localisation | None:
+    """Where a heatmap (H, W) lies, of a target that covers each pixel by `coverage` (H, W), in [0, 1].
+
+    None if the heatmap is empty, or the target outside the view: then there is nothing to say.
+    """
+    heat = heatmap.astype(np.float64)
+    if not heat.any() or not coverage.any():
+        return None
+    energy = float((heat * coverage).sum() / heat.sum())
+    hottest = coverage[heatmap == heatmap.max()]
+    return Localisation(energy, energy / float(coverage.mean()), bool(hottest.mean() >= 0.5))

@@ -1,0 +1,1 @@
+"""The inputs of a study: photos, and the boxes, species and true names that belong to them."""
