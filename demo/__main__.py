@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from camcore.errors import CamError
 from camcore.model.threads import keep_torch_to_cores
-from demo.line import PATIENCE
-from demo.models import load_models
+from demo.service.models import load_models
+from demo.service.queue import PATIENCE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     keep_torch_to_cores()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with TemporaryDirectory(prefix="camcore-page-") as cache:
-        # Read by gradio when it is imported, so before demo.launch. A page that ends deletes its cache, and two pages
+        # Read by gradio when it is imported, so before demo.server. A page that ends deletes its cache, and two pages
         # would share one.
         os.environ.setdefault("GRADIO_TEMP_DIR", cache)
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -35,7 +35,7 @@ def _serve(options: argparse.Namespace) -> int:
         models = load_models(options.artifacts, options.model, _say, options.deadline)
         if models.notice:
             _say(models.notice)
-        from demo.launch import launch
+        from demo.server import launch
 
         launch(models, options.host, options.port, _say, mcp=options.mcp)
     except CamError as error:

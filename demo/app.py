@@ -4,12 +4,18 @@ from html import escape
 
 import gradio as gr
 
-from demo import about, compare, figures, many, many_wiring, remember, take_along
+from demo.about import layout as about
 from demo.api.endpoints import Endpoints
-from demo.handlers import Visit
-from demo.models import Models
-from demo.text import page as text
-from demo.wiring import wire, wire_link
+from demo.compare import downloads as take_along
+from demo.compare import html as figures
+from demo.compare import layout as compare
+from demo.compare import preferences as remember
+from demo.compare import text
+from demo.compare.events import wire, wire_link
+from demo.compare.session import Visit
+from demo.many import events as many_wiring
+from demo.many import layout as many
+from demo.service.models import Models
 
 
 def build(models: Models) -> gr.Blocks:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
-_STYLES = sorted(Path(__file__).parent.glob("*.css"))
+_STYLES = sorted(Path(__file__).parent.glob("*/*.css"))
 
 _LOOK = {
     "body_background_fill": "#fbfaf7",

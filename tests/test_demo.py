@@ -13,10 +13,10 @@ from PIL import Image
 
 from camcore import ArtifactError, Explainer
 from demo.__main__ import main
-from demo.handlers import Plate, Request, Visit, choose_class, explain
-from demo.models import Models, load_models
-from demo.served import visible
-from demo.text import page as text
+from demo.compare import text
+from demo.compare.session import Plate, Request, Visit, choose_class, explain
+from demo.service.files import visible
+from demo.service.models import Models, load_models
 from export import pipeline
 from export.pipeline import ExportOptions, export_model
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from camcore.methods.grad_cam import METHODS
-from demo.about import html
-from demo.text import about as text
+from demo.about import text
+from demo.about.layout import html
 
 ROOT = Path(__file__).parents[1]
 

@@ -33,10 +33,10 @@ from camcore.cli.explain import run as run_command
 from demo.api import endpoints
 from demo.api.endpoints import Endpoints
 from demo.app import build
-from demo.events import ENDPOINTS
-from demo.launch import MAX_WAITING, serve
-from demo.line import ASKED_AT
-from demo.models import Models
+from demo.server import MAX_WAITING, serve
+from demo.service.event_settings import ENDPOINTS
+from demo.service.models import Models
+from demo.service.queue import ASKED_AT
 
 API = "/gradio_api"
 

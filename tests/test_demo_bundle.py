@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from camcore import Box, Explainer
-from demo.bundle import bundle, comparison, file_name
-from demo.handlers import Outcome, Request, Visit, explain
-from demo.models import Models
+from demo.compare.download_files import bundle, comparison, file_name
+from demo.compare.session import Outcome, Request, Visit, explain
+from demo.service.models import Models
 
 KITE = 21
 PICTURES = [f"explanations/Nid 1.{what}.png" for what in ("compare", "grad-cam", "grad-cam-pp", "score-cam", "view")]

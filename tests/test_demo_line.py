@@ -8,9 +8,9 @@ from threading import Event, Thread
 import pytest
 
 from camcore import Explainer
-from demo.handlers import Request, Visit, explain
-from demo.line import LateError, Line
-from demo.models import Models
+from demo.compare.session import Request, Visit, explain
+from demo.service.models import Models
+from demo.service.queue import LateError, Line
 
 
 def spawn(target: Callable[[], object]) -> Thread:

@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from camcore import Explainer
-from demo.compare import example_photos
-from demo.handlers import Outcome, Request, Visit, explain
-from demo.links import Opening, example_of, from_query, to_query
-from demo.models import Models
+from demo.compare.layout import example_photos
+from demo.compare.links import Opening, example_of, from_query, to_query
+from demo.compare.session import Outcome, Request, Visit, explain
+from demo.service.models import Models
 
 LION = 291
 

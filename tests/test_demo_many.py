@@ -9,12 +9,14 @@ from zipfile import ZipFile, ZipInfo
 import pytest
 
 from camcore import Explainer
-from demo import many_table, many_visit, uploads
-from demo.many_run import Asked
-from demo.many_visit import Order, Sheet, Visit
-from demo.models import Models
-from demo.text import page as text
-from demo.uploads import UploadError, collect
+from demo.compare import text
+from demo.many import html as many_table
+from demo.many import session as many_visit
+from demo.many.session import Order, Sheet, Visit
+from demo.service import uploads
+from demo.service.models import Models
+from demo.service.study import Asked
+from demo.service.uploads import UploadError, collect
 
 
 def packed(path: Path, *names: str | ZipInfo, data: bytes = b"x") -> Path:

@@ -9,11 +9,11 @@ from PIL import Image
 
 from camcore import ArtifactError, Box, Explainer
 from camcore.images.preprocess import View
-from demo import folds
-from demo.handlers import Request, Visit, explain
-from demo.models import Models
-from demo.questions import NO_EDGES, clear, click, contrast, measure, type_edges
-from demo.text import page as text
+from demo.compare import question_html as folds
+from demo.compare import text
+from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
+from demo.compare.session import Request, Visit, explain
+from demo.service.models import Models
 
 LION, CHEETAH = 291, 293
 

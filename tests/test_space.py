@@ -29,7 +29,7 @@ from camcore.model.manifest import (
     read_manifest,
     sha256,
 )
-from demo.models import load_models
+from demo.service.models import load_models
 from tests.space.__main__ import main
 from tests.space.environment import (
     VENV,

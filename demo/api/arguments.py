@@ -13,8 +13,8 @@ from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.localisation import Box, Target
 from camcore.model.classes import find_class
-from demo.handlers import sentence
-from demo.text import programs as text
+from demo.compare.session import sentence
+from demo.service import messages as text
 
 _Name = TypeVar("_Name", bound=str)
 _LONGEST = 200  # characters of a name

@@ -11,15 +11,15 @@ from camcore.images.preprocess import Fit
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
 from camcore.methods.score_cam import DefinitionName
-from demo.api.answers import Answer, File, explained, predicted, to_file
 from demo.api.arguments import Upload
-from demo.api.asked import Reader
-from demo.api.publish import in_sentences, publish, streams, told
-from demo.events import ON_MODEL
-from demo.line import ASKED_AT, Deadline
-from demo.many_run import Study
-from demo.models import Models
-from demo.served import new_folder, upload_folder
+from demo.api.register import in_sentences, publish, streams, told
+from demo.api.requests import Reader
+from demo.api.responses import Answer, File, explained, predicted, to_file
+from demo.service.event_settings import ON_MODEL
+from demo.service.files import new_folder, upload_folder
+from demo.service.models import Models
+from demo.service.queue import ASKED_AT, Deadline
+from demo.service.study import Study
 
 _File = File | None
 _Explained = tuple[Answer, _File, _File, _File, _File, _File]

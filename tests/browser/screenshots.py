@@ -17,7 +17,7 @@ QUALITY = 82
 
 
 def main() -> int:
-    """Write `demo/compare.webp`, `demo/questions.webp` and `demo/many.webp`."""
+    """Write `compare.webp`, `questions.webp` and `many.webp` into `demo/images`."""
     with tempfile.TemporaryDirectory(prefix="camcore-screenshots-") as folder, sync_playwright() as playwright:
         artifact = export_model(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
         with served(artifact) as server:
@@ -57,7 +57,7 @@ def _take(page: Page) -> None:
 
 
 def _save(png: bytes, name: str) -> None:
-    Image.open(io.BytesIO(png)).convert("RGB").save(ROOT / "demo" / f"{name}.webp", quality=QUALITY)
+    Image.open(io.BytesIO(png)).convert("RGB").save(ROOT / "demo" / "images" / f"{name}.webp", quality=QUALITY)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ import httpx
 import pytest
 from gradio import FileData
 
-from demo import launch
-from demo.events import PRIVATE
-from demo.launch import serve
-from demo.line import ASKED_AT
-from demo.photo_input import PhotoInput
+from demo import server as launch
+from demo.compare.photo_input import PhotoInput
+from demo.server import serve
+from demo.service.event_settings import PRIVATE
+from demo.service.queue import ASKED_AT
 
 API = "/gradio_api"
 JSON = {"content-type": "application/json"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from demo.launch import MAX_WAITING
-from demo.text import programs as text
+from demo.server import MAX_WAITING
+from demo.service import messages as text
 from tests.door.conftest import API, JSON, SLOW, Served, file, said
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.text import programs as text
+from demo.service import messages as text
 from tests.door.conftest import API, ECHO, LOOK, WEBSITE, Served, file, said
 
 

@@ -13,9 +13,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
 from gradio_client.utils import QueueError
 
-from demo.events import ENDPOINTS
-from demo.launch import MAX_WAITING
-from demo.text import programs as text
+from demo.server import MAX_WAITING
+from demo.service import messages as text
+from demo.service.event_settings import ENDPOINTS
 from tests.door.conftest import API, SLOW, Served, wait_until
 
 

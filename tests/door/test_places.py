@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo.text import programs as text
+from demo.service import messages as text
 from tests.door.conftest import API, JSON, Served, said
 
 

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from demo.door import places, uploads
-from demo.text import programs as text
+from demo.gateway import multipart as uploads
+from demo.gateway import routes as places
+from demo.service import messages as text
 from tests.door.conftest import API, JSON, Served, file, files_in, said, wait_until
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=x"}

@@ -1,0 +1,72 @@
+"""Serving the page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from anyio.to_thread import run_sync
+from gradio import Blocks
+
+from demo.app import build
+from demo.compare import preferences as remember
+from demo.gateway.middleware import middleware
+from demo.service.models import Models
+from demo.theme import head, theme
+
+MAX_UPLOAD = "50mb"
+MAX_WAITING = 20
+MAX_SESSIONS = 500  # of which each holds what its visitor last saw, about 1 MB
+
+
+def launch(
+    models: Models, host: str | None, port: int | None, say: Callable[[str], None], *, mcp: bool = False
+) -> None:
+    """Serve the page, tell its address, and wait until interrupted.
+
+    With `mcp`, or where gradio's variable GRADIO_MCP_SERVER says so, its endpoints are MCP tools too.
+
+    Raises:
+        OSError: if the port is taken or the address is not this machine's.
+    """
+    blocks = build(models)
+    say(f"the page is at {serve(blocks, host, port, mcp=mcp)}")
+    blocks.block_thread()
+
+
+def serve(blocks: Blocks, host: str | None, port: int | None, *, mcp: bool = False) -> str:
+    """Serve the page, or a test's, behind the door and with one line, and return its address."""
+    address: str
+    _, address, _ = blocks.queue(max_size=MAX_WAITING, api_open=False).launch(
+        server_name=host,
+        server_port=port,
+        theme=theme(),
+        head=head() + remember.head(),
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        show_error=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        max_file_size=MAX_UPLOAD,
+        strict_cors=True,
+        footer_links=[],
+        run_history=False,
+        state_session_capacity=MAX_SESSIONS,
+        mcp_server=mcp or None,
+        app_kwargs={"middleware": middleware()},
+    )
+    if blocks.mcp_server_obj:
+        _answer_in_parts(blocks.mcp_server_obj)
+    return address
+
+
+def _answer_in_parts(server: Any) -> None:
+    """Let a tool answer record and pictures one by one, as it does for clients that ask for progress.
+
+    To the others gradio 6.31 gives all that a tool answers as one text.
+    """
+
+    async def outputs(job: Any) -> list[Any]:
+        result = await run_sync(job.result)
+        return list(result) if isinstance(result, tuple) else [result]
+
+    server._execute_tool_without_progress = outputs

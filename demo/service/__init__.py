@@ -1,0 +1,1 @@
+"""What the page and the endpoints for programs share."""
