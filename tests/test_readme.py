@@ -1,4 +1,4 @@
-"""The README's commands and examples still work; `test_space.py` looks at its front matter."""
+"""The README's commands and examples still work; `tests/space/test_space.py` looks at its front matter."""
 
 import json
 import re
@@ -78,7 +78,7 @@ def test_every_command_of_the_readme_works(desk: Path) -> None:
 def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = [
         block for kind, block in BLOCKS if kind == "python" and ":7860" not in block
-    ]  # test_demo_api.py has those
+    ]  # tests/demo/api/test_endpoints.py has those
     assert examples
     monkeypatch.chdir(desk)
     for number, example in enumerate(examples):

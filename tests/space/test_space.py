@@ -45,7 +45,7 @@ from tests.space.memory import Memory, weigh
 from tests.space.report import Figures, draw_report, missed
 from tests.space.server import Server, Start, check_proxied, explain, free_port, running
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMIT = "11c5a3d5811f50298f278a704980280950aedb10"
 GOOD = """---

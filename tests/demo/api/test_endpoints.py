@@ -492,7 +492,7 @@ def test_an_mcp_client_lists_the_tools_and_uses_them(address: str, eagle: Path) 
 @pytest.fixture(scope="module")
 def examples(address: str) -> list[tuple[str, str]]:
     """Kind and text of the README's examples that speak to a page, made to speak to this one."""
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL)
     return [(kind, block.replace("http://127.0.0.1:7860", address)) for kind, block in blocks if ":7860" in block]
 

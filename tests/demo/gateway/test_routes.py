@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from demo.service import messages as text
-from tests.door.conftest import API, JSON, Served, said
+from tests.demo.gateway.conftest import API, JSON, Served, said
 
 
 def templates(routes: list[Any]) -> Iterator[str]:

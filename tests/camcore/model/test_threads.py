@@ -67,7 +67,7 @@ def test_a_program_gives_torch_no_more_threads_than_it_may_use_cores(main: str, 
     ran = subprocess.run(
         [sys.executable, "-c", f"{main}; import torch; print(torch.get_num_threads())"],
         cwd=tmp_path,
-        env={**given, **dict([ONE_CORE]), "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**given, **dict([ONE_CORE]), "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=True,

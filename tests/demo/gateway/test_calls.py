@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from demo.service import messages as text
-from tests.door.conftest import API, ECHO, LOOK, WEBSITE, Served, file, said
+from tests.demo.gateway.conftest import API, ECHO, LOOK, WEBSITE, Served, file, said
 
 
 def test_the_page_calls_its_functions_by_number_and_no_others(page: Served) -> None:

@@ -11,7 +11,7 @@ from camcore.methods.grad_cam import METHODS
 from demo.about import text
 from demo.about.layout import html
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 class Page(HTMLParser):

@@ -16,7 +16,7 @@ from gradio_client.utils import QueueError
 from demo.server import MAX_WAITING
 from demo.service import messages as text
 from demo.service.event_settings import ENDPOINTS
-from tests.door.conftest import API, SLOW, Served, wait_until
+from tests.demo.gateway.conftest import API, SLOW, Served, wait_until
 
 
 def test_curl_uploads_calls_and_listens(page: Served) -> None:

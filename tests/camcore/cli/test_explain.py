@@ -168,7 +168,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_written(
 
 def test_stdout_stays_empty_and_stderr_is_short(eagle: str) -> None:
     command = [sys.executable, "-m", "camcore", "explain", eagle, "--method", "grad-cam"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(root)}
     )

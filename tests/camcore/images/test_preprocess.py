@@ -25,7 +25,7 @@ RESNET50 = {
 LITE0 = ARCHITECTURES["efficientnet_lite0"].preprocessing(None)
 # Of round numbers, so that every box below can be worked out in the head.
 ROUND = Preprocessing(resize=200, crop=100, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
-CLOSER_PHOTOS = sorted((Path(__file__).parents[2] / "shared" / "photos").glob("*.jpg"))
+CLOSER_PHOTOS = sorted((Path(__file__).parents[4] / "shared" / "photos").glob("*.jpg"))
 
 side = st.integers(1, 700)
 

@@ -12,7 +12,7 @@ import pytest
 from demo.gateway import multipart as uploads
 from demo.gateway import routes as places
 from demo.service import messages as text
-from tests.door.conftest import API, JSON, Served, file, files_in, said, wait_until
+from tests.demo.gateway.conftest import API, JSON, Served, file, files_in, said, wait_until
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=x"}
 

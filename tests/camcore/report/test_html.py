@@ -13,7 +13,7 @@ from PIL import Image
 from camcore.errors import OutputError
 from camcore.report.html import picture, words, write_report
 from camcore.report.plots import Strip, colour_scale, lift_strips, mean_curves
-from tests.test_study_summary import METHODS, failed, photo
+from tests.camcore.report.test_summary import METHODS, failed, photo
 
 HOSTILE = '<b onclick="x()">&"\'{{ 7 * 7 }}</b>'
 VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}

@@ -4,7 +4,7 @@ import pytest
 
 from demo.server import MAX_WAITING
 from demo.service import messages as text
-from tests.door.conftest import API, JSON, SLOW, Served, file, said
+from tests.demo.gateway.conftest import API, JSON, SLOW, Served, file, said
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from camcore.cli.main import main
 from camcore.methods.grad_cam import METHODS
 from camcore.report.metrics_csv import COLUMNS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)

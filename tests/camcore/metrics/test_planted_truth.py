@@ -27,7 +27,7 @@ from export.pipeline import ExportOptions, export_model
 SETTINGS = Settings(definition="paper", effort="fast", fit="crop", word="bird", sanity=False)
 SIDE, CELL = 64, 8
 RED, BLUE, GREEN = (200, 40, 40), (40, 60, 190), (50, 130, 60)
-SHARED = Path(__file__).parents[1] / ".." / "shared" / "photos"
+SHARED = Path(__file__).parents[3] / ".." / "shared" / "photos"
 
 
 def colour_network(name: str, colour: Sequence[float], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Explainer:

@@ -18,7 +18,7 @@ from camcore.model.torchscript import TracedModel
 from export.__main__ import main
 from export.labels import imagenet_labels
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "gradio"}
 PROGRESS = [
     "reading the weights of {model}",
