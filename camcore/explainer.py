@@ -10,17 +10,17 @@ import numpy as np
 from PIL import Image
 
 from camcore.errors import ClassError
-from camcore.images.preprocess import Fit, preprocess
+from camcore.images.preprocess import ResizeMode, preprocess
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import Settings, from_gradients, from_scores
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.methods.score_cam import CHUNK, DefinitionName, QuickForward
+from camcore.methods.score_cam import CHUNK, DefinitionName, Int8Forward
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
 from camcore.model.classes import find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
-from camcore.results import Explanation, ForwardPass, Prediction, Question
+from camcore.results import ExplainedClass, Explanation, ForwardPass, Prediction
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
@@ -36,9 +36,9 @@ class Explainer:
         self.manifest = manifest
         self._model = model
         self._scorer = scorer
-        self._quick: QuickForward | None = None
+        self._quick: Int8Forward | None = None
         if int8 is not None and manifest.int8 is not None:
-            self._quick = QuickForward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
+            self._quick = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
 
     @classmethod
     def load(cls, directory: Path | str, threads: int | None = None) -> "Explainer":
@@ -62,18 +62,18 @@ class Explainer:
         """Let the memory of the exact model's session go; it is made again when next needed."""
         self._scorer.release()
 
-    def forward(self, photo: Image.Image, fit: Fit = "crop") -> ForwardPass:
+    def forward(self, photo: Image.Image, fit: ResizeMode = "crop") -> ForwardPass:
         """Run the model once on an RGB photo (see `open_photo`)."""
         start = time.perf_counter()
         x, view = preprocess(photo, self.manifest.preprocessing, fit)
         logits, activations = self._model.forward(x)
         return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
 
-    def predict(self, photo: Image.Image | ForwardPass, top: int = 5, fit: Fit = "crop") -> list[Prediction]:
+    def predict(self, photo: Image.Image | ForwardPass, top: int = 5, fit: ResizeMode = "crop") -> list[Prediction]:
         """The `top` most probable classes, the most probable first."""
-        passed = self._passed(photo, fit)
-        best = np.argsort(-passed.logits, kind="stable")[:top]
-        return [self._prediction(passed, int(index)) for index in best]
+        forward_pass = self._forward_pass(photo, fit)
+        best = np.argsort(-forward_pass.logits, kind="stable")[:top]
+        return [self._prediction(forward_pass, int(index)) for index in best]
 
     def explain(
         self,
@@ -84,7 +84,7 @@ class Explainer:
         rather_than: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        fit: Fit = "crop",
+        fit: ResizeMode = "crop",
     ) -> list[Explanation]:
         """One finished explanation a method, in their order, for `class_idx` or else the most probable class.
 
@@ -110,7 +110,7 @@ class Explainer:
         rather_than: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        fit: Fit = "crop",
+        fit: ResizeMode = "crop",
         chunk: int = CHUNK,
     ) -> Iterator[Explanation]:
         """Yield the Score-CAM as it grows, every `chunk` forwards; closing the generator stops the work there."""
@@ -128,7 +128,7 @@ class Explainer:
         rather_than: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        fit: Fit = "crop",
+        fit: ResizeMode = "crop",
         chunk: int = CHUNK,
     ) -> Iterator[Explanation]:
         """Yield each explanation as it is ready: the gradient methods first, then Score-CAM as it grows."""
@@ -170,30 +170,32 @@ class Explainer:
         photo: Image.Image | ForwardPass,
         classes: tuple[int | None, int | None],
         methods: Sequence[MethodName],
-        fit: Fit,
+        fit: ResizeMode,
         settings: Settings,
     ) -> Iterator[Explanation]:
-        passed = self._passed(photo, fit)
-        question = self._question(passed, *classes)
-        shared = passed.seconds / max(len(set(methods)), 1)
-        gradients = partial(self._model.gradients, passed.activations, question.class_idx, question.other_idx)
-        yield from from_gradients(passed, question, methods, gradients, shared)
+        forward_pass = self._forward_pass(photo, fit)
+        question = self._question(forward_pass, *classes)
+        shared = forward_pass.seconds / max(len(set(methods)), 1)
+        gradients = partial(self._model.gradients, forward_pass.activations, question.class_idx, question.other_idx)
+        yield from from_gradients(forward_pass, question, methods, gradients, shared)
         if "score-cam" in methods:
-            yield from from_scores(passed, question, settings, self._scorer.logits, quick=self._quick, shared=shared)
+            yield from from_scores(
+                forward_pass, question, settings, self._scorer.logits, quick=self._quick, shared=shared
+            )
 
-    def _passed(self, photo: Image.Image | ForwardPass, fit: Fit) -> ForwardPass:
+    def _forward_pass(self, photo: Image.Image | ForwardPass, fit: ResizeMode) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, fit)
 
-    def _question(self, passed: ForwardPass, class_idx: int | None, rather_than: int | None) -> Question:
-        asked = self._prediction(passed, class_idx)
+    def _question(self, forward_pass: ForwardPass, class_idx: int | None, rather_than: int | None) -> ExplainedClass:
+        asked = self._prediction(forward_pass, class_idx)
         if rather_than is None:
-            return Question(asked)
-        other = self._prediction(passed, rather_than)
+            return ExplainedClass(asked)
+        other = self._prediction(forward_pass, rather_than)
         if asked.class_idx == other.class_idx:
             raise ClassError(f"{asked.name} cannot be set against itself: choose two classes")
-        return Question(asked, other)
+        return ExplainedClass(asked, other)
 
-    def _prediction(self, passed: ForwardPass, class_idx: int | None) -> Prediction:
+    def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
         """Of that class, or of the most probable one."""
-        index = find_class(self.manifest.labels, int(passed.logits.argmax()) if class_idx is None else class_idx)
-        return Prediction(index, self.manifest.labels[index], float(passed.probabilities[index]))
+        index = find_class(self.manifest.labels, int(forward_pass.logits.argmax()) if class_idx is None else class_idx)
+        return Prediction(index, self.manifest.labels[index], float(forward_pass.probabilities[index]))

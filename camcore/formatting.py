@@ -43,7 +43,7 @@ def extent(explanation: Explanation) -> str:
     return f"{explanation.forwards:,} forwards, fidelity {fidelity(explanation.fidelity_estimate)}"
 
 
-def outcome(explanation: Explanation) -> str:
+def run_summary(explanation: Explanation) -> str:
     """What to say after the time: how far it was run, and a map that shows no place; "" if there is nothing to say."""
     said = "" if explanation.forwards is None else f", {extent(explanation)}"
     if not explanation.shows_a_place:

@@ -23,7 +23,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Question:
+class ExplainedClass:
     """What is to be explained: a class's logit, or how much larger it is than another's."""
 
     prediction: Prediction

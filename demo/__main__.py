@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from camcore.errors import CamError
 from camcore.model.threads import keep_torch_to_cores
 from demo.service.models import load_models
-from demo.service.queue import PATIENCE
+from demo.service.queue import DEFAULT_TIMEOUT
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,9 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--deadline",
         type=seconds,
-        default=PATIENCE,
+        default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help=f"how long a request may take, waiting included (default: {PATIENCE})",
+        help=f"how long a request may take, waiting included (default: {DEFAULT_TIMEOUT})",
     )
     return parser
 

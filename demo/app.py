@@ -12,7 +12,7 @@ from demo.compare import layout as compare
 from demo.compare import preferences as remember
 from demo.compare import text
 from demo.compare.events import wire, wire_link
-from demo.compare.session import Visit
+from demo.compare.session import Session
 from demo.many import events as many_wiring
 from demo.many import layout as many
 from demo.service.models import Models
@@ -23,7 +23,7 @@ def build(models: Models) -> gr.Blocks:
     blocks: gr.Blocks
     with gr.Blocks(title=text.TITLE, fill_width=True, delete_cache=(600, 3600)) as blocks:
         gr.HTML(_header(models.notice), elem_id="header")
-        visit = gr.State(Visit())
+        session = gr.State(Session())
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text.COMPARE, id="compare"):
                 first = compare.build(models)
@@ -31,16 +31,16 @@ def build(models: Models) -> gr.Blocks:
                 several = many.build()
             with gr.Tab(text.ABOUT, id="about-tab"):
                 about.build()
-        wire(models, first, visit)
+        wire(models, first, session)
         maps = first.maps
         many_wiring.wire(several, models, first.subject.photo, tabs, "compare", model_choice=maps.model)
         examples = compare.example_photos()
         take_along.wire(
-            first.take, models, examples, visit, colours=maps.colours, opacity=maps.opacity, verdict=maps.verdict
+            first.take, models, examples, session, colours=maps.colours, opacity=maps.opacity, verdict=maps.verdict
         )
         remember.wire(blocks, maps.colours, maps.opacity, maps.definition)
         Endpoints(models).add(blocks)
-        wire_link(blocks, models, examples, first, visit)
+        wire_link(blocks, models, examples, first, session)
     return blocks
 
 

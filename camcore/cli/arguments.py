@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from camcore.errors import EffortError
-from camcore.images.preprocess import FITS
+from camcore.images.preprocess import RESIZE_MODES
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.score_cam import DEFINITIONS
 
@@ -26,7 +26,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         metavar="fast|exact|N",
         help="of Score-CAM: until it is alike enough, every channel in fp32, or N forwards (default: fast)",
     )
-    parser.add_argument("--fit", choices=FITS, default="crop", help="; ".join(f"{k}: {v}" for k, v in FITS.items()))
+    parser.add_argument(
+        "--fit", choices=RESIZE_MODES, default="crop", help="; ".join(f"{k}: {v}" for k, v in RESIZE_MODES.items())
+    )
     parser.add_argument("--threads", type=count, metavar="N", help="of the forwards (default: the cores there are)")
 
 

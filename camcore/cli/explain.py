@@ -19,7 +19,7 @@ from camcore.errors import CamError, ClassError
 from camcore.explainer import ALL_METHODS, Explainer
 from camcore.formatting import extent, percent, seconds
 from camcore.images.photo import open_photo
-from camcore.images.preprocess import Fit
+from camcore.images.preprocess import ResizeMode
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.score_cam import DefinitionName
@@ -30,7 +30,7 @@ from camcore.results import Explanation, ForwardPass
 
 
 @dataclass(frozen=True)
-class Options:
+class ExplainArguments:
     """The arguments of `explain`; without `wanted_class`, the most probable class."""
 
     photos: list[str]
@@ -40,7 +40,7 @@ class Options:
     methods: tuple[MethodName, ...]
     definition: DefinitionName
     effort: Effort
-    fit: Fit
+    fit: ResizeMode
     out: Path
     threads: int | None
     opacity: float
@@ -56,12 +56,12 @@ class _Work:
     """What is the same for all photos; the classes are indices, None where nothing was asked for."""
 
     explainer: Explainer
-    options: Options
+    options: ExplainArguments
     class_idx: int | None
     rather_than: int | None
 
 
-def run(options: Options) -> int:
+def run(options: ExplainArguments) -> int:
     """Explain photos. Returns 0 if all was done, 1 if some photos failed, 2 if nothing could be done."""
     try:
         work = _load(options)
@@ -87,7 +87,7 @@ def run(options: Options) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def _load(options: Options) -> _Work:
+def _load(options: ExplainArguments) -> _Work:
     explainer = Explainer.load(find_artifact(options.artifacts, options.model), options.threads)
     class_idx, rather_than = (
         None if wanted is None else find_class(explainer.manifest.labels, wanted)
@@ -103,22 +103,22 @@ def _explain(work: _Work, file: str, stem: str) -> PhotoRecord:
     explainer, options = work.explainer, work.options
     photo = open_photo(file)
     start = time.perf_counter()
-    passed = explainer.forward(photo, options.fit)
-    explanations = _with_progress(work, passed, Path(file).name)
+    forward_pass = explainer.forward(photo, options.fit)
+    explanations = _with_progress(work, forward_pass, Path(file).name)
     spent = time.perf_counter() - start
     picture = draw_comparison(
-        passed.view.image,
+        forward_pass.view.image,
         explanations,
         source_line(Path(file).name, explainer.manifest, explanations),
         opacity=options.opacity,
         colour_map=options.colour_map,
     )
     save_picture(options.out / f"{stem}.compare.png", picture)
-    maps = _save(explanations, passed, options.out / stem, options)
-    record = photo_record(file, explainer.manifest, spent, explainer.predict(passed), explanations, maps=maps)
+    maps = _save(explanations, forward_pass, options.out / stem, options)
+    record = photo_record(file, explainer.manifest, spent, explainer.predict(forward_pass), explanations, maps=maps)
     if options.sanity:
         asked = explanations[0].class_idx
-        found = explainer.sanity(passed, asked, options.methods, rather_than=work.rather_than)
+        found = explainer.sanity(forward_pass, asked, options.methods, rather_than=work.rather_than)
         record["sanity"] = {str(method): correlation for method, correlation in found.items()}
     return record
 
@@ -133,12 +133,12 @@ def _summary(record: PhotoRecord, picture: Path) -> str:
     return said
 
 
-def _with_progress(work: _Work, passed: ForwardPass, name: str) -> list[Explanation]:
+def _with_progress(work: _Work, forward_pass: ForwardPass, name: str) -> list[Explanation]:
     """The finished explanations, with a bar on a terminal while Score-CAM runs."""
     options = work.options
     finished: dict[MethodName, Explanation] = {}
     steps = work.explainer.stream(
-        passed,
+        forward_pass,
         work.class_idx,
         options.methods,
         rather_than=work.rather_than,
@@ -156,13 +156,13 @@ def _with_progress(work: _Work, passed: ForwardPass, name: str) -> list[Explanat
 
 
 def _save(
-    explanations: Sequence[Explanation], passed: ForwardPass, base: Path, options: Options
+    explanations: Sequence[Explanation], forward_pass: ForwardPass, base: Path, options: ExplainArguments
 ) -> dict[MethodName, str]:
     """Write each overlay, and its map if asked; returns the paths of the maps."""
     maps: dict[MethodName, str] = {}
     for explanation in explanations:
         path = base.with_name(f"{base.name}.{METHODS[explanation.method].file_name}")
-        pixels = draw_overlay(passed.view.image, explanation.heatmap, options.opacity, options.colour_map)
+        pixels = draw_overlay(forward_pass.view.image, explanation.heatmap, options.opacity, options.colour_map)
         save_picture(path.with_name(f"{path.name}.png"), pixels)
         if options.save_maps:
             maps[explanation.method] = f"{path}.npy"
@@ -193,5 +193,5 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--json", action="store_true", help="print one JSON object a photo")
 
 
-def _options(values: dict[str, Any]) -> Options:
-    return Options(**{**values, "methods": tuple(dict.fromkeys(values["methods"] or ALL_METHODS))})
+def _options(values: dict[str, Any]) -> ExplainArguments:
+    return ExplainArguments(**{**values, "methods": tuple(dict.fromkeys(values["methods"] or ALL_METHODS))})

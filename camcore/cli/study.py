@@ -17,18 +17,18 @@ from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
 from camcore.model.manifest import find_artifact
 from camcore.study.description import conditions, describe
-from camcore.study.inputs.load import Known, Sources, gather
-from camcore.study.record import PICTURES, Settings
-from camcore.study.resume import Progress
+from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
+from camcore.study.record import PICTURES, StudySettings
+from camcore.study.resume import StudyLog
 from camcore.study.run import CONFIDENCE, FIGURES, REPORT, run_study, write_results
 
 
 @dataclass(frozen=True)
-class Options:
+class StudyArguments:
     """The arguments of `study`, as they were `given` too."""
 
-    sources: Sources
-    settings: Settings
+    sources: InputPaths
+    settings: StudySettings
     artifacts: Path | None
     model: str | None
     threads: int | None
@@ -36,19 +36,19 @@ class Options:
     given: tuple[str, ...]
 
 
-def run(options: Options) -> int:
+def run(options: StudyArguments) -> int:
     """Study a folder. Returns 0 if all was done, 1 if photos failed, 2 if nothing could be done, 130 if stopped."""
     try:
         explainer = Explainer.load(find_artifact(options.artifacts, options.model), options.threads)
-        known = gather(options.sources, explainer.manifest.labels, options.out)
+        known = load_inputs(options.sources, explainer.manifest.labels, options.out)
         make_folder(options.out / PICTURES)
-        progress = Progress(options.out, conditions(explainer.manifest, options.settings))
+        progress = StudyLog(options.out, conditions(explainer.manifest, options.settings))
     except CamError as error:
         say(f"error: {error}")
         return NOTHING_DONE
     for note in known.notes:
         say(f"note: {note}")
-    if progress.begun_otherwise:
+    if progress.has_outdated_records:
         say(f"note: photos in {options.out} were explained with another model or settings, and are explained again")
     try:
         records = _records(explainer, known, progress, options)
@@ -62,21 +62,23 @@ def run(options: Options) -> int:
     return SOME_FAILED if any(record["error"] is not None for record in records) else DONE
 
 
-def _records(explainer: Explainer, known: Known, progress: Progress, options: Options) -> list[dict[str, Any]]:
+def _records(
+    explainer: Explainer, known: StudyInputs, progress: StudyLog, options: StudyArguments
+) -> list[dict[str, Any]]:
     """A record a photo, those of an earlier run taken over."""
-    records, taken_over = [], 0
+    records, reused = [], 0
     total = len(known.subjects)
     study = run_study(explainer, known, options.settings, options.out, progress)
     with tqdm(study, total=total, unit=" photos", leave=False, disable=None) as bar:
         for number, studied in enumerate(bar, start=1):
             record = studied.record
-            if studied.taken_over:
-                taken_over += 1
+            if studied.reused:
+                reused += 1
             else:
                 say(f"[{number}/{total}] {record['file']}: {_said(record)}")
             records.append(record)
-    if taken_over:
-        say(f"{taken_over} of {len(records)} photos were done before, and are taken over")
+    if reused:
+        say(f"{reused} of {len(records)} photos were done before, and are taken over")
     return records
 
 
@@ -84,11 +86,13 @@ def _said(record: dict[str, Any]) -> str:
     if record["error"] is not None:
         return str(record["error"])
     first = record["predictions"][0]
-    worries = ", ".join(record["verdict"]["concerns"])
+    worries = ", ".join(record["verdict"]["warnings"])
     return f"{first['name']} {percent(first['probability'])}, {seconds(record['seconds'])}{worries and ': ' + worries}"
 
 
-def _write(explainer: Explainer, known: Known, records: Sequence[dict[str, Any]], options: Options) -> None:
+def _write(
+    explainer: Explainer, known: StudyInputs, records: Sequence[dict[str, Any]], options: StudyArguments
+) -> None:
     command = shlex.join(["python", "-m", "camcore", *options.given])
     described = describe(explainer.manifest, options.sources, options.settings, known, command)
     study = {**described, "photos": records}
@@ -118,8 +122,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--out", type=Path, default=Path("study"), metavar="DIR", help="default: study")
 
 
-def _options(values: dict[str, Any], given: Sequence[str]) -> Options:
+def _options(values: dict[str, Any], given: Sequence[str]) -> StudyArguments:
     known = {name: values[name] for name in ("folder", "boxes", "truth", "species", "category", "confidence")}
     how = {name: values[name] for name in ("definition", "effort", "fit", "sanity")}
     rest = {name: values[name] for name in ("artifacts", "model", "threads", "out")}
-    return Options(Sources(**known), Settings(**how, word=values["category"]), **rest, given=tuple(given))
+    return StudyArguments(
+        InputPaths(**known), StudySettings(**how, word=values["category"]), **rest, given=tuple(given)
+    )

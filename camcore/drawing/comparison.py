@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from camcore.drawing.overlay import OPACITY, ColourMap, draw_overlay
-from camcore.formatting import outcome, seconds, subject
+from camcore.formatting import run_summary, seconds, subject
 from camcore.methods.grad_cam import METHODS
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation
@@ -59,7 +59,7 @@ def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanati
 
 
 def _caption(explanation: Explanation) -> list[str]:
-    taken = f"{seconds(explanation.seconds)}{outcome(explanation)}"
+    taken = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
     return [METHODS[explanation.method].title, subject(explanation), taken]
 
 

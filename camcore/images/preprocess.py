@@ -9,8 +9,8 @@ from PIL import Image
 
 from camcore.model.manifest import Preprocessing
 
-Fit = Literal["crop", "squash"]
-FITS: dict[Fit, str] = {
+ResizeMode = Literal["crop", "squash"]
+RESIZE_MODES: dict[ResizeMode, str] = {
     "crop": "resize the short side, then crop the centre, as the weights were trained",
     "squash": "squeeze the whole photo into the model's square",
 }
@@ -32,7 +32,7 @@ class View:
     photo_size: tuple[int, int]
 
 
-def preprocess(photo: Image.Image, steps: Preprocessing, fit: Fit = "crop") -> tuple[NDArray[np.float32], View]:
+def preprocess(photo: Image.Image, steps: Preprocessing, fit: ResizeMode = "crop") -> tuple[NDArray[np.float32], View]:
     """The model's input x, float32 (1, 3, H, W), normalised, and the view it shows.
 
     With `fit="crop"` x equals torchvision's `weights.transforms()` on the same RGB photo.

@@ -5,32 +5,35 @@ from typing import Literal
 
 from camcore.errors import EffortError
 
-BELIEVED = 32
+MIN_FORWARDS = 32
 
 
 @dataclass(frozen=True)
-class Rule:
+class StoppingRule:
     """When Score-CAM has run enough: after `limit` forwards, or at an estimated fidelity of `enough` if that is set."""
 
     limit: int
-    enough: float | None = None
+    target_fidelity: float | None = None
 
     def ends(self, forwards: int, fidelity: float | None) -> bool:
-        """Whether to stop after so many forwards; an estimate from less than `BELIEVED` of them is not believed."""
+        """Whether to stop after so many forwards; an estimate from less than `MIN_FORWARDS` of them is not believed."""
         if forwards >= self.limit:
             return True
-        return self.enough is not None and forwards >= BELIEVED and (fidelity or 0) >= self.enough
+        return self.target_fidelity is not None and forwards >= MIN_FORWARDS and (fidelity or 0) >= self.target_fidelity
 
-    def leaves_none_out(self, channels: int) -> bool:
+    def runs_every_channel(self, channels: int) -> bool:
         """Whether so many channels will all be run."""
-        return self.enough is None and self.limit >= channels
+        return self.target_fidelity is None and self.limit >= channels
 
 
 Effort = Literal["fast", "exact"] | int
-NAMED_EFFORTS: dict[Literal["fast", "exact"], Rule | None] = {"fast": Rule(limit=320, enough=0.998), "exact": None}
+NAMED_EFFORTS: dict[Literal["fast", "exact"], StoppingRule | None] = {
+    "fast": StoppingRule(limit=320, target_fidelity=0.998),
+    "exact": None,
+}
 
 
-def to_rule(effort: Effort) -> Rule | None:
+def to_rule(effort: Effort) -> StoppingRule | None:
     """When to stop: as "fast" does, after that many forwards, or None for "exact", which runs every channel alive.
 
     Raises:
@@ -39,7 +42,7 @@ def to_rule(effort: Effort) -> Rule | None:
     if isinstance(effort, str) and effort in NAMED_EFFORTS:
         return NAMED_EFFORTS[effort]
     if isinstance(effort, int) and not isinstance(effort, bool) and effort > 0:
-        return Rule(limit=effort)
+        return StoppingRule(limit=effort)
     raise EffortError(f"there is no effort {effort!r}: choose fast, exact, or a number of forwards, 1 or more")
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.heatmap import Array, to_heatmap
-from camcore.methods.score_cam import DEFINITIONS, DefinitionName, Forward, QuickForward, score_cam
-from camcore.results import Explanation, ForwardPass, Question
+from camcore.methods.score_cam import DEFINITIONS, DefinitionName, Forward, Int8Forward, score_cam
+from camcore.results import ExplainedClass, Explanation, ForwardPass
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Settings:
 
 
 def from_gradients(
-    passed: ForwardPass,
-    question: Question,
+    forward_pass: ForwardPass,
+    question: ExplainedClass,
     methods: Sequence[MethodName],
     gradients: Callable[[], Array],
     shared: float,
@@ -36,24 +36,24 @@ def from_gradients(
     shared += (time.perf_counter() - start) / len(wanted)
     for name, rule in wanted.items():
         start = time.perf_counter()
-        heatmap, peak = to_heatmap(rule(passed.activations, values), passed.view.image.size[::-1])
+        heatmap, peak = to_heatmap(rule(forward_pass.activations, values), forward_pass.view.image.size[::-1])
         yield _explanation(name, question, heatmap, peak, shared + time.perf_counter() - start)
 
 
 def from_scores(
-    passed: ForwardPass,
-    question: Question,
+    forward_pass: ForwardPass,
+    question: ExplainedClass,
     settings: Settings,
     forward: Forward,
     *,
-    quick: QuickForward | None,
+    quick: Int8Forward | None,
     shared: float,
 ) -> Iterator[Explanation]:
     """Score-CAM as it grows; `shared` seconds are added to its own."""
     start = time.perf_counter()
     steps = score_cam(
-        passed.x,
-        passed.activations,
+        forward_pass.x,
+        forward_pass.activations,
         question.class_idx,
         forward,
         rather_than=question.other_idx,
@@ -64,13 +64,13 @@ def from_scores(
     )
     spent = shared
     for step in steps:
-        heatmap, peak = to_heatmap(step.cam, passed.view.image.size[::-1])
+        heatmap, peak = to_heatmap(step.cam, forward_pass.view.image.size[::-1])
         spent += time.perf_counter() - start
         yield replace(
             _explanation("score-cam", question, heatmap, peak, spent),
             definition=settings.definition,
             forwards=step.forwards,
-            channels=len(passed.activations),
+            channels=len(forward_pass.activations),
             channels_alive=step.channels_alive,
             effort=settings.effort,
             precision=step.precision,
@@ -80,7 +80,9 @@ def from_scores(
         start = time.perf_counter()  # what the reader does with a map is not the map's time
 
 
-def _explanation(method: MethodName, question: Question, heatmap: Array, peak: float, seconds: float) -> Explanation:
+def _explanation(
+    method: MethodName, question: ExplainedClass, heatmap: Array, peak: float, seconds: float
+) -> Explanation:
     asked = question.prediction
     return Explanation(
         method, asked.class_idx, asked.name, asked.probability, heatmap, peak, seconds, rather_than=question.rather_than

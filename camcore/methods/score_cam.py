@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.methods.effort import Rule
+from camcore.methods.effort import StoppingRule
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import Array, min_max, upsample
-from camcore.methods.surrogate import InOrder, Run, Surrogate
+from camcore.methods.surrogate import ExhaustiveSampler, GaussianProcessSampler, MaskedForward
 from camcore.model.manifest import Precision
 
 DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
@@ -94,7 +94,7 @@ def softmax(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class QuickForward:
+class Int8Forward:
     """A faster `forward` whose scores err: by a variance of `noise`, as a share of their own."""
 
     forward: Forward
@@ -103,7 +103,7 @@ class QuickForward:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ScoreCamStep:
     """Score-CAM so far: its map (h, w) >= 0, the forwards run, how many of them exactly, and how many channels live.
 
     `fidelity` estimates the heatmap's correlation with the exhaustive one, in [0, 1]; None where nothing tells it.
@@ -133,10 +133,10 @@ def score_cam(
     *,
     rather_than: int | None = None,
     definition: Definition = DEFINITIONS["paper"],
-    rule: Rule | None = None,
-    quick: QuickForward | None = None,
+    rule: StoppingRule | None = None,
+    quick: Int8Forward | None = None,
     chunk: int = CHUNK,
-) -> Iterator[Progress]:
+) -> Iterator[ScoreCamStep]:
     """Yield Score-CAM as it grows, once a chunk of forwards; the last is the best that was asked for.
 
     Args:
@@ -153,14 +153,14 @@ def score_cam(
     """
     alive = alive_channels(activations)
     if not alive.size:
-        yield Progress(np.zeros(activations.shape[1:], np.float32), 0, 0, 0, 1.0, True)
+        yield ScoreCamStep(np.zeros(activations.shape[1:], np.float32), 0, 0, 0, 1.0, True)
         return
     activations, size = activations[alive], (x.shape[2], x.shape[3])
-    sampler: InOrder | Surrogate = InOrder(alive.size)
+    sampler: ExhaustiveSampler | GaussianProcessSampler = ExhaustiveSampler(alive.size)
     limit = alive.size
-    if rule is not None and not rule.leaves_none_out(alive.size):
+    if rule is not None and not rule.runs_every_channel(alive.size):
         limit = rule.limit
-        sampler = Surrogate(activations, size, limit, *((quick.noise, quick.speed_up) if quick else ()))
+        sampler = GaussianProcessSampler(activations, size, limit, *((quick.noise, quick.speed_up) if quick else ()))
     forwards = {True: forward} | ({False: quick.forward} if quick else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
     scores = partial(log_weights, class_idx=class_idx, definition=definition, rather_than=rather_than)
@@ -174,7 +174,7 @@ def score_cam(
         fidelity = sampler.fidelity
         done = sampler.exhausted or (rule is not None and rule.ends(run, fidelity))
         cam = weighted_map(channel_weights(sampler.log_weights, definition), activations)
-        yield Progress(cam, run, exact, alive.size, fidelity, done)
+        yield ScoreCamStep(cam, run, exact, alive.size, fidelity, done)
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class _Measurement:
     log_weights: Callable[[Array], NDArray[np.float64]]
     batch: Array  # the memory for masked inputs
 
-    def __call__(self, runs: Sequence[Run]) -> NDArray[np.float64]:
+    def __call__(self, runs: Sequence[MaskedForward]) -> NDArray[np.float64]:
         values = np.empty(len(runs))
         for exact, forward in self.forwards.items():
             chosen = [number for number, run in enumerate(runs) if run.exact == exact]

@@ -18,34 +18,36 @@ from numpy.typing import NDArray
 from camcore.methods.heatmap import Array, correlation_vectors, min_max
 
 # Of the kernel, whose own variance is 1:
-LENGTH = 0.2  # root mean square difference of two masks at which their scores have little in common
-LEVEL = 10.0  # variance of what all scores have in common
+LENGTH_SCALE = 0.2  # root mean square difference of two masks at which their scores have little in common
+MEAN_VARIANCE = 10.0  # variance of what all scores have in common
 NUGGET = 0.02  # variance of what a channel's mask on the layer's grid does not tell
-CAUTION = 3.0  # the error's variance is taken to be this much larger: the kernel is a guess, and so is its scale
+ERROR_INFLATION = (
+    3.0  # the error's variance is taken to be this much larger: the kernel is a guess, and so is its scale
+)
 MAX_VARIANCE = 4.0  # of a predicted logarithm, beyond which its expectation would be no more than a guess
-TELLING = 8  # runs, below which nothing is said of the fidelity: they do not tell how far scores spread
+MIN_RUNS_FOR_ESTIMATE = 8  # runs, below which nothing is said of the fidelity: they do not tell how far scores spread
 _ROUNDING = 1e-5  # of a variance, in float32
 
 _EXACT, _QUICK = 0, 1
 
 
-class Run(NamedTuple):
+class MaskedForward(NamedTuple):
     """A masked forward: of which channel, and whether exactly or quickly."""
 
     channel: int
     exact: bool
 
 
-class InOrder:
-    """Every channel, as they come, none predicted: the plain counterpart of `Surrogate`."""
+class ExhaustiveSampler:
+    """Every channel, as they come, none predicted: the plain counterpart of `GaussianProcessSampler`."""
 
     def __init__(self, channels: int):
         self._run = 0
         self.log_weights = np.full(channels, -np.inf)
 
-    def choose(self, count: int) -> list[Run]:
+    def choose(self, count: int) -> list[MaskedForward]:
         """The next `count` channels, exactly."""
-        return [Run(channel, True) for channel in range(self._run, self._run + count)]
+        return [MaskedForward(channel, True) for channel in range(self._run, self._run + count)]
 
     def observe(self, values: NDArray[np.float64]) -> None:
         """Take the logarithms of the weights that the runs chosen last gave."""
@@ -63,7 +65,7 @@ class InOrder:
         return 1.0 if self.exhausted else None
 
 
-class Surrogate:
+class GaussianProcessSampler:
     """Weights of n channels, some run and the rest predicted."""
 
     def __init__(
@@ -89,27 +91,27 @@ class Surrogate:
         self._noise, self._speed_up = noise or 0.0, speed_up
         # Of each pair, the first is about exact scores and the second about quick ones.
         self._variance = np.outer((1, 1 + self._noise), self._covariance.diagonal()).astype(np.float32)
-        self._settled = np.zeros((2, count), bool)
-        self._settled[_QUICK] = noise is None
+        self._is_run = np.zeros((2, count), bool)
+        self._is_run[_QUICK] = noise is None
         self._rows = np.empty((2, capacity, count), np.float32)  # a Cholesky factor: what each run tells of all scores
         self._pivots = np.empty(capacity)
-        self._solved = np.empty((2, capacity))  # by the factor: ones, and the values
-        self._runs: list[Run] = []
+        self._whitened = np.empty((2, capacity))  # by the factor: ones, and the values
+        self._runs: list[MaskedForward] = []
         self._values = np.empty(0)
         self.log_weights = np.zeros(count)
-        self._aim()
+        self._linearise_map()
 
-    def choose(self, count: int) -> list[Run]:
+    def choose(self, count: int) -> list[MaskedForward]:
         """At most `count` runs, each the one that most lowers the expected error of the map for the time it takes."""
-        pull, start = self._pull.copy(), len(self._runs)
+        pull, start = self._map_covariance.copy(), len(self._runs)
         while len(self._runs) < start + count and not self.exhausted:
             gain = np.einsum("kpn,kpn->kn", pull, pull) / np.maximum(self._variance, _ROUNDING)
             gain[_QUICK] *= self._speed_up
-            gain[self._settled] = -1
+            gain[self._is_run] = -1
             kind, channel = divmod(int(gain.argmax()), gain.shape[1])
             rows = self._condition(kind, channel)
-            pull -= (self._toward @ rows[_EXACT])[:, None] * rows[:, None]
-            self._settled[kind:, channel] = True
+            pull -= (self._map_jacobian @ rows[_EXACT])[:, None] * rows[:, None]
+            self._is_run[kind:, channel] = True
         return self._runs[start:]
 
     def observe(self, values: NDArray[np.float64]) -> None:
@@ -119,10 +121,10 @@ class Surrogate:
         for number in range(start, stop):
             channel, exact = self._runs[number]
             column = self._rows[_EXACT if exact else _QUICK, :number, channel]
-            self._solved[:, number] = (1, self._values[number]) - self._solved[:, :number] @ column
-            self._solved[:, number] /= self._pivots[number]
+            self._whitened[:, number] = (1, self._values[number]) - self._whitened[:, :number] @ column
+            self._whitened[:, number] /= self._pivots[number]
         level = self._values.mean()
-        ones, solved = self._solved[:, :stop]
+        ones, solved = self._whitened[:, :stop]
         residuals = solved - level * ones
         scale = float(residuals @ residuals) / stop
         variance = np.minimum(scale * self._variance[_EXACT], MAX_VARIANCE)
@@ -130,20 +132,22 @@ class Surrogate:
         for (channel, exact), value in zip(self._runs, self._values, strict=True):
             if exact:
                 self.log_weights[channel] = value
-        self._aim()
-        self._error = CAUTION * scale * max(float((self._pull[_EXACT] * self._toward).sum()), 0.0)
+        self._linearise_map()
+        self._error = (
+            ERROR_INFLATION * scale * max(float((self._map_covariance[_EXACT] * self._map_jacobian).sum()), 0.0)
+        )
 
     @property
     def exhausted(self) -> bool:
         """Whether every channel was run exactly."""
-        return bool(self._settled[_EXACT].all())
+        return bool(self._is_run[_EXACT].all())
 
     @property
     def fidelity(self) -> float | None:
         """Expected correlation of the heatmap with the exhaustive one, in [0, 1], cautiously; None if too few runs."""
         if self.exhausted:
             return 1.0
-        if len(self._values) < TELLING:
+        if len(self._values) < MIN_RUNS_FOR_ESTIMATE:
             return None
         return float(1 / np.sqrt(1 + self._error / self._signal))
 
@@ -157,10 +161,10 @@ class Surrogate:
         rows /= np.float32(pivot)
         self._rows[:, number], self._pivots[number] = rows, pivot
         self._variance = self._variance - rows * rows
-        self._runs.append(Run(channel, kind == _EXACT))
+        self._runs.append(MaskedForward(channel, kind == _EXACT))
         return rows
 
-    def _aim(self) -> None:
+    def _linearise_map(self) -> None:
         """How the map turns with each logarithm (p, n), and that direction's covariance with all scores (2, p, n).
 
         What only scales the map is left out: it changes no heatmap.
@@ -169,20 +173,20 @@ class Surrogate:
         cam = weights @ self._maps
         self._signal = max(float(cam @ cam), float(np.finfo(np.float32).tiny))
         toward = (self._maps * weights[:, None]).T
-        self._toward = toward - np.outer(cam, cam @ toward) / np.float32(self._signal)
+        self._map_jacobian = toward - np.outer(cam, cam @ toward) / np.float32(self._signal)
         known = self._rows[:, : len(self._runs)]
-        self._pull = self._toward @ self._covariance - (self._toward @ known[_EXACT].T) @ known
+        self._map_covariance = self._map_jacobian @ self._covariance - (self._map_jacobian @ known[_EXACT].T) @ known
 
 
 def _kernel(masks: Array) -> Array:
     """Prior covariance (n, n) of the logarithms of n channels, from their masks (n, h, w) on the layer's grid."""
-    flat = masks.reshape(len(masks), -1) / np.float32(LENGTH * np.sqrt(2 * masks[0].size))
+    flat = masks.reshape(len(masks), -1) / np.float32(LENGTH_SCALE * np.sqrt(2 * masks[0].size))
     squares = (flat * flat).sum(axis=1)
     covariance: Array = flat @ flat.T
     covariance *= 2
     covariance -= squares
     covariance -= squares[:, None]
     np.exp(np.minimum(covariance, 0, out=covariance), out=covariance)
-    covariance += np.float32(LEVEL)
-    covariance.flat[:: len(masks) + 1] = 1 + LEVEL + NUGGET
+    covariance += np.float32(MEAN_VARIANCE)
+    covariance.flat[:: len(masks) + 1] = 1 + MEAN_VARIANCE + NUGGET
     return covariance

@@ -17,16 +17,16 @@ ON, OFF = 1.2, 0.8  # lift from which the heat lies on the target, and up to whi
 FILLS = 0.7  # of the view: above it nearly every map lies on the target, so lift tells nothing
 CUT_OFF = 0.25  # of the target: more is worth a warning
 AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that are least alike
-GRAVE, SERIOUS, SLIGHT = 4, 2, 1  # reasons to look at a photo; several add up
+SEVERE, MODERATE, MINOR = 4, 2, 1  # reasons to look at a photo; several add up
 
 Reason = tuple[int, str]
 
-Name = Literal["right", "wrong", "no such class", "not told"]
-Place = Literal["on the target", "off the target", "in between", "unknown"]
+NameStatus = Literal["right", "wrong", "no such class", "not told"]
+HeatPlace = Literal["on the target", "off the target", "in between", "unknown"]
 
 
 @dataclass(frozen=True)
-class Truth:
+class TrueClass:
     """What the photo shows, where somebody told: its `title`, and the model's class for that, None if it has none."""
 
     title: str
@@ -34,7 +34,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Sight:
+class TargetEvidence:
     """The target in the view: what to call it, its `share` of the view, how much of it was `cut_off`, in [0, 1].
 
     `localisations` has None for a heatmap that is empty.
@@ -54,16 +54,16 @@ class Verdict:
     """
 
     sentence: str
-    name: Name
-    place: Place
-    concerns: tuple[str, ...]
-    gravity: int
+    name: NameStatus
+    place: HeatPlace
+    warnings: tuple[str, ...]
+    severity: int
 
 
-def judge(
-    called: Prediction,
-    truth: Truth | None,
-    sight: Sight | None,
+def write_verdict(
+    top_prediction: Prediction,
+    truth: TrueClass | None,
+    target_evidence: TargetEvidence | None,
     found: Mapping[MethodName, bool],
     agreement: Agreement,
     *,
@@ -79,86 +79,84 @@ def judge(
         agreement: of those heatmaps.
         asked: the class that they explain, if that is another.
     """
-    name, naming, worries = _name(called, truth)
-    if asked is not None and asked.class_idx != called.class_idx:
+    name, naming, worries = _name(top_prediction, truth)
+    if asked is not None and asked.class_idx != top_prediction.class_idx:
         naming += f" Asked here about {asked.name} ({percent(asked.probability)})."
-    place, placing, more = _place(sight, any(found.values()))
+    place, placing, more = _place(target_evidence, any(found.values()))
     agreeing, most = _agreement(found, agreement)
     parts = (naming, *placing, agreeing, _limit(name, place))
     reasons = sorted((*worries, *more, *most), key=lambda reason: -reason[0])
-    concerns = tuple(concern for _, concern in reasons)
+    warnings = tuple(concern for _, concern in reasons)
     return Verdict(
-        " ".join(part for part in parts if part), name, place, concerns, sum(weight for weight, _ in reasons)
+        " ".join(part for part in parts if part), name, place, warnings, sum(weight for weight, _ in reasons)
     )
 
 
-def _name(called: Prediction, truth: Truth | None) -> tuple[Name, str, list[Reason]]:
-    said = f"{called.name} ({percent(called.probability)})"
-    unsure = [(SLIGHT, "the name is unsure")] if called.probability < UNSURE else []
+def _name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, list[Reason]]:
+    said = f"{top_prediction.name} ({percent(top_prediction.probability)})"
+    unsure = [(MINOR, "the name is unsure")] if top_prediction.probability < UNSURE else []
     if truth is None:
         return "not told", f"Called {said}.", unsure
     if truth.prediction is None:
         return "no such class", f"Called {said}; the model has no class for {truth.title}.", unsure
-    if truth.prediction.class_idx == called.class_idx:
+    if truth.prediction.class_idx == top_prediction.class_idx:
         return "right", f"Rightly called {said}.", unsure
     other = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
-    return "wrong", f"Called {said}, not {other}.", [(GRAVE, "the name is wrong"), *unsure]
+    return "wrong", f"Called {said}, not {other}.", [(SEVERE, "the name is wrong"), *unsure]
 
 
-def _place(sight: Sight | None, any_found: bool) -> tuple[Place, list[str], list[Reason]]:
+def _place(target_evidence: TargetEvidence | None, any_found: bool) -> tuple[HeatPlace, list[str], list[Reason]]:
     """Where the heat lies, sentences that say so, and what is worrying about it."""
     if not any_found:
-        return "unknown", ["No map shows a place."], [(SERIOUS, "no map shows a place")]
-    if sight is None:
+        return "unknown", ["No map shows a place."], [(MODERATE, "no map shows a place")]
+    if target_evidence is None:
         return "unknown", [], []
-    if sight.share == 0:
-        outside = (SERIOUS, f"the marked {sight.word} lies outside the view")
-        return "unknown", [f"The marked {sight.word} lies outside what the model saw."], [outside]
+    if target_evidence.share == 0:
+        outside = (MODERATE, f"the marked {target_evidence.word} lies outside the view")
+        return "unknown", [f"The marked {target_evidence.word} lies outside what the model saw."], [outside]
     cut: list[str] = []
     worry: list[Reason] = []
-    if sight.cut_off > CUT_OFF:
-        lost = f"{percent(sight.cut_off)} of the marked {sight.word} lies outside the view"
-        cut, worry = [f"{lost}."], [(SLIGHT, f"the {sight.word} is cut off by the view")]
-    place, said, more = _heat(sight)
+    if target_evidence.cut_off > CUT_OFF:
+        lost = f"{percent(target_evidence.cut_off)} of the marked {target_evidence.word} lies outside the view"
+        cut, worry = [f"{lost}."], [(MINOR, f"the {target_evidence.word} is cut off by the view")]
+    place, said, more = _heat(target_evidence)
     return place, [said, *cut], [*more, *worry]
 
 
-def _heat(sight: Sight) -> tuple[Place, str, list[Reason]]:
-    shown = [each for each in sight.localisations.values() if each is not None]
+def _heat(target_evidence: TargetEvidence) -> tuple[HeatPlace, str, list[Reason]]:
+    shown = [each for each in target_evidence.localisations.values() if each is not None]
     energy, lift = (median(values) for values in zip(*((each.energy, each.lift) for each in shown), strict=True))
-    word = sight.word
-    if sight.share > FILLS:
+    word = target_evidence.word
+    if target_evidence.share > FILLS:
         return (
             "unknown",
-            f"The marked {word} fills {percent(sight.share)} of the view: where the heat lies tells little.",
+            f"The marked {word} fills {percent(target_evidence.share)} of the view: where the heat lies tells little.",
             [],
         )
-    measured = (
-        f"{percent(energy)} of the heat lies on the marked {word}, which fills {percent(sight.share)} of the view"
-    )
+    measured = f"{percent(energy)} of the heat lies on the marked {word}, which fills {percent(target_evidence.share)} of the view"
     said = f"{measured} (lift {lift:.1f})"
     places = {_of_lift(each.lift) for each in shown}
     if {"on the target", "off the target"} <= places:
         return (
             "in between",
             f"{said}: by some methods on the {word}, by others off it.",
-            [(SERIOUS, "the methods differ on where")],
+            [(MODERATE, "the methods differ on where")],
         )
     place = _of_lift(lift)
     if place == "off the target":
-        return place, f"{said}: the surroundings weigh more than the {word}.", [(GRAVE, f"the heat is off the {word}")]
+        return place, f"{said}: the surroundings weigh more than the {word}.", [(SEVERE, f"the heat is off the {word}")]
     if place == "in between":
         return (
             place,
             f"{said}: about what an even map would put there.",
-            [(SERIOUS, f"the heat is hardly on the {word}")],
+            [(MODERATE, f"the heat is hardly on the {word}")],
         )
     if energy < 0.5:
         return place, f"{said}: the {word} draws more than its share, yet most of the heat lies around it.", []
     return place, f"{said}: the {word} weighs more than its surroundings.", []
 
 
-def _of_lift(lift: float) -> Place:
+def _of_lift(lift: float) -> HeatPlace:
     if lift >= ON:
         return "on the target"
     return "off the target" if lift <= OFF else "in between"
@@ -173,7 +171,7 @@ def _agreement(found: Mapping[MethodName, bool], agreement: Agreement) -> tuple[
     for title, shows in zip(titles, found.values(), strict=True):
         if not shows:
             said.append(f"{title} shows no place.")
-            worries.append((SLIGHT, f"{title} shows no place"))
+            worries.append((MINOR, f"{title} shows no place"))
     overlaps = [
         (value, titles[i], titles[j])
         for i, j in combinations(range(len(titles)), 2)
@@ -182,7 +180,7 @@ def _agreement(found: Mapping[MethodName, bool], agreement: Agreement) -> tuple[
     if overlaps:
         least, first, second = min(overlaps)
         said.append(_alike(least, first, second, sum(found.values())))
-        worries += [(SERIOUS, "the methods disagree")] if least < DISAGREE else []
+        worries += [(MODERATE, "the methods disagree")] if least < DISAGREE else []
     return " ".join(said), worries
 
 
@@ -194,7 +192,7 @@ def _alike(overlap: float, first: str, second: str, count: int) -> str:
     return f"{methods}." if overlap >= AGREE else f"{methods} in part."
 
 
-def _limit(name: Name, place: Place) -> str:
+def _limit(name: NameStatus, place: HeatPlace) -> str:
     """What the heatmap cannot show, and what would."""
     if place == "off the target":
         return "Whether the name would hold without them a heatmap cannot show: crop them away and ask again."

@@ -17,11 +17,11 @@ from PIL import Image
 from camcore import formatting as text
 from camcore.drawing.output import save_text
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.verdict import GRAVE
+from camcore.metrics.verdict import SEVERE
 from camcore.report import notes as remarks
 from camcore.report import plots, summary
 from camcore.report.metrics_table import MISSING, SECTIONS, number
-from camcore.report.summary import Record, Species
+from camcore.report.summary import Record, SpeciesSummary
 
 SIDE = 224  # pixels of a picture, at most
 THUMBNAIL = 120
@@ -32,7 +32,7 @@ LEARNT_NOTHING = 0.7  # a correlation with maps of random models from which on t
 
 
 @dataclass(frozen=True)
-class Photo:
+class ReportPhoto:
     """A record and how the report names it, with what is worth saying about what it lacks."""
 
     anchor: str
@@ -59,7 +59,7 @@ def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]
     environment.filters |= {"capfirst": lambda said: said[:1].upper() + said[1:], "breakable": breakable}
     environment.globals |= {"METHODS": METHODS, "SECTIONS": SECTIONS, "MISSING": MISSING, "of_photo": summary.of_photo}
     environment.globals |= {"picture": partial(picture, path.parent), "agreement_of": remarks.agreement_of}
-    environment.globals |= {"GRAVE": GRAVE, "LEARNT_NOTHING": LEARNT_NOTHING}
+    environment.globals |= {"SEVERE": SEVERE, "LEARNT_NOTHING": LEARNT_NOTHING}
     environment.globals |= {"PLACES": summary.PLACES, "STATUSES": summary.STATUSES, "THUMBNAIL": THUMBNAIL}
     page = environment.get_template("report.html.jinja").render(**_context(study, records))
     save_text(path, page.lstrip())
@@ -97,27 +97,30 @@ def words(value: object) -> str:
 
 
 def _context(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
-    photos = [Photo(f"photo-{number}", record, remarks.missing(record)) for number, record in enumerate(records, 1)]
+    photos = [
+        ReportPhoto(f"photo-{number}", record, remarks.missing_metrics(record))
+        for number, record in enumerate(records, 1)
+    ]
     anchors = {id(photo.record): photo for photo in photos}
     species = summary.by_species(records, study["species"])
-    worried = [anchors[id(record)] for record in summary.worries(records)]
+    flagged = [anchors[id(record)] for record in summary.flagged_photos(records)]
     return {
         "study": study,
         "target": _target(records),
         "photo_of": lambda record: anchors[id(record)],
         "model": {key: value for key, value in study["model"].items() if key != "files"},
         "failed": [photo for photo in photos if photo.record["error"] is not None],
-        "worried": worried[:_FIRST],
-        "worried_too": worried[_FIRST:],
-        "concerns": summary.concerns(records),
+        "flagged": flagged[:_FIRST],
+        "flagged_rest": flagged[_FIRST:],
+        "warning_counts": summary.warning_counts(records),
         "counts": _counts(records),
         "outcomes": summary.outcomes(records),
         "species": species,
         "rows": summary.by_method(records),
         "pairs": summary.agreement(records),
-        "left_out": remarks.left_out(records),
-        "filled": remarks.filled(records),
-        "blind": remarks.blind(records),
+        "left_out": remarks.excluded_counts(records),
+        "filled": remarks.large_targets(records),
+        "blind": remarks.undetectable_problems(records),
         "marked": any(record["target"] for record in summary.explained(records)),
         "scale": plots.colour_scale(),
         "strips": [plot for index in range(len(METHODS)) if (plot := _strips(species, index))],
@@ -142,11 +145,11 @@ def _counts(records: Sequence[Record]) -> dict[str, int]:
         "nameable": named.get("right", 0) + named.get("wrong", 0),
         "on": places["on the target"],
         "placed": places.total() - places[summary.UNKNOWN],
-        "worrying": len(summary.worries(records)),
+        "flagged": len(summary.flagged_photos(records)),
     }
 
 
-def _strips(species: Sequence[Species], index: int) -> dict[str, str] | None:
+def _strips(species: Sequence[SpeciesSummary], index: int) -> dict[str, str] | None:
     """The plot of one method's lifts, under its title; None if there is no lift."""
     method = list(METHODS)[index]
     strips = []

@@ -15,7 +15,7 @@ def number(form: str, value: float | None) -> str:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """One figure of an explanation: where a record keeps it, how it is written, and which direction is better.
 
     `section` is the part of the explanation that holds `key`: "" for the explanation itself, "sanity" for the
@@ -55,47 +55,47 @@ SECTIONS = {
     "": "How it was made",
 }
 
-FIGURES = (
-    Figure(
+METRICS = (
+    Metric(
         "localisation", "energy", "Energy on the {target}", "{:.1%}".format, "higher",
         "How much of all the heat lies inside the box.",
     ),
-    Figure(
+    Metric(
         "localisation", "lift", "Lift", "{:.2f}".format, "higher",
         "Energy divided by the box’s share of the picture: 1 is what an even map would get, 2 twice that.",
     ),
-    Figure(
+    Metric(
         "localisation", "pointing_hit", "Pointing", "{:.0%}".format, "higher",
         "Whether the hottest point lies inside the box.",
     ),
-    Figure(
+    Metric(
         "faithfulness", "average_drop", "Average drop", "{:.1f}%".format, "lower",
         "How much of the probability is lost when the picture is dimmed wherever the map is cold.",
     ),
-    Figure(
+    Metric(
         "faithfulness", "increase", "Increase", "{:.0%}".format, "higher",
         "Whether the model is surer of the dimmed picture than of the whole one.",
     ),
-    Figure(
+    Metric(
         "faithfulness", "average_gain", "Average gain", "{:.1f}%".format, "higher",
         "How much of the missing certainty the dimmed picture makes up.",
     ),
-    Figure(
+    Metric(
         "faithfulness", "deletion_auc", "Deletion", "{:.3f}".format, "lower",
         "The hottest pixels are taken away first. The area under the falling probability: small if they counted.",
     ),
-    Figure(
+    Metric(
         "faithfulness", "insertion_auc", "Insertion", "{:.3f}".format, "higher",
         "The hottest pixels return first, over a blurred picture. The area under the rising probability.",
     ),
-    Figure(
+    Metric(
         "sanity", "sanity", "Random model", "{:z.2f}".format, "",
         "Rank correlation with the maps of the same model with a random last layer: near 0 is good, near 1 bad.",
     ),
-    Figure(
+    Metric(
         "", "fidelity_estimate", "Fidelity", fidelity, "",
         "Score-CAM’s own estimate of how alike its fast map is to the exhaustive one: 1 is the same.",
     ),
-    Figure("", "forwards", "Forwards", "{:.0f}".format, "", "How many times Score-CAM asked the model."),
-    Figure("", "seconds", "Seconds", "{:.2f}".format, "lower", "Time for the map, without the figures above."),
+    Metric("", "forwards", "Forwards", "{:.0f}".format, "", "How many times Score-CAM asked the model."),
+    Metric("", "seconds", "Seconds", "{:.2f}".format, "lower", "Time for the map, without the figures above."),
 )  # fmt: skip

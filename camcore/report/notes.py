@@ -9,7 +9,7 @@ from camcore.report.metrics_table import number
 from camcore.report.summary import Record
 
 
-def missing(record: Record) -> tuple[str, ...]:
+def missing_metrics(record: Record) -> tuple[str, ...]:
     """Why figures of a photo do not exist, in sentences."""
     if record["error"] is not None:
         return ()
@@ -26,7 +26,7 @@ def missing(record: Record) -> tuple[str, ...]:
     return tuple(said)
 
 
-def left_out(records: Sequence[Record]) -> list[str]:
+def excluded_counts(records: Sequence[Record]) -> list[str]:
     """What the means leave out, in words."""
     found = summary.explained(records)
     empty = sum(explanation["faithfulness"] is None for record in found for explanation in record["explanations"])
@@ -38,7 +38,7 @@ def left_out(records: Sequence[Record]) -> list[str]:
     return [f"{count} {one if count == 1 else many}" for (one, many), count in counts.items() if count]
 
 
-def blind(records: Sequence[Record]) -> str:
+def undetectable_problems(records: Sequence[Record]) -> str:
     """What cannot have stood out, for want of boxes or of true names; "" if nothing."""
     found = summary.explained(records)
     no_boxes = all(record["target"] is None for record in found)
@@ -47,7 +47,7 @@ def blind(records: Sequence[Record]) -> str:
     return f"There were no {' and no '.join(missing)}: what they would tell is not among these." if missing else ""
 
 
-def filled(records: Sequence[Record]) -> str:
+def large_targets(records: Sequence[Record]) -> str:
     """How many photos pull the mean lift towards 1, because the target fills them; "" if none does."""
     targets = (record["target"] for record in summary.explained(records))
     count = sum(target is not None and target["share"] > FILLS for target in targets)

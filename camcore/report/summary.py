@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.report.metrics_table import FIGURES, Figure
+from camcore.report.metrics_table import METRICS, Metric
 
 Record = Mapping[str, Any]
 UNKNOWN = "unknown"
@@ -31,16 +31,16 @@ class Mean:
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricRow:
     """One figure of each method, in the order of METHODS, and which of them are the best as they are shown."""
 
-    figure: Figure
+    figure: Metric
     means: tuple[Mean, ...]
     best: frozenset[int]
 
 
 @dataclass(frozen=True)
-class Pair:
+class MethodPair:
     """Two methods, and the means of how far their heatmaps agree."""
 
     first: MethodName
@@ -50,7 +50,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Species:
+class SpeciesSummary:
     """One species of a study. `why_not` says why none of its photos can be right, "" if some can."""
 
     code: str
@@ -77,19 +77,19 @@ def explained(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record["error"] is None]
 
 
-def by_method(records: Sequence[Record]) -> list[Row]:
+def by_method(records: Sequence[Record]) -> list[MetricRow]:
     """The mean of each figure over the photos explained, a mean a method."""
     found = explained(records)
-    return [_row(figure, [mean(_read(figure, found, method)) for method in METHODS]) for figure in FIGURES]
+    return [_row(figure, [mean(_read(figure, found, method)) for method in METHODS]) for figure in METRICS]
 
 
-def of_photo(record: Record) -> list[Row]:
+def of_photo(record: Record) -> list[MetricRow]:
     """Each figure of one photo that was explained, a value a method."""
-    values = {figure: [_read(figure, [record], method)[0] for method in METHODS] for figure in FIGURES}
+    values = {figure: [_read(figure, [record], method)[0] for method in METHODS] for figure in METRICS}
     return [_row(figure, [Mean(value, int(value is not None), 1) for value in row]) for figure, row in values.items()]
 
 
-def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) -> list[Species]:
+def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) -> list[SpeciesSummary]:
     """Each species that has photos: first those of the list, in its order, then others as they come."""
     listed = {entry["code"]: entry for entry in species}
     groups: dict[str, list[Record]] = {code: [] for code in listed}
@@ -98,11 +98,11 @@ def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) 
     return [_species(code, listed.get(code, {}), group) for code, group in groups.items() if group]
 
 
-def agreement(records: Sequence[Record]) -> list[Pair]:
+def agreement(records: Sequence[Record]) -> list[MethodPair]:
     """How far each two methods agree, over the photos explained."""
     found = [record["agreement"] for record in explained(records) if record["agreement"]]
     return [
-        Pair(
+        MethodPair(
             first,
             second,
             mean(_between(matrices, "spearman", first, second) for matrices in found),
@@ -112,15 +112,17 @@ def agreement(records: Sequence[Record]) -> list[Pair]:
     ]
 
 
-def worries(records: Sequence[Record]) -> list[Record]:
+def flagged_photos(records: Sequence[Record]) -> list[Record]:
     """The photos with something to worry about: the gravest first, else in their order."""
-    found = [record for record in explained(records) if record["verdict"]["concerns"]]
-    return sorted(found, key=lambda record: -record["verdict"]["gravity"])
+    found = [record for record in explained(records) if record["verdict"]["warnings"]]
+    return sorted(found, key=lambda record: -record["verdict"]["severity"])
 
 
-def concerns(records: Sequence[Record]) -> list[tuple[str, int]]:
+def warning_counts(records: Sequence[Record]) -> list[tuple[str, int]]:
     """Each concern and how many photos have it, the most frequent first."""
-    return Counter(concern for record in worries(records) for concern in record["verdict"]["concerns"]).most_common()
+    return Counter(
+        concern for record in flagged_photos(records) for concern in record["verdict"]["warnings"]
+    ).most_common()
 
 
 def outcomes(records: Sequence[Record]) -> dict[str, Counter[str]]:
@@ -144,29 +146,29 @@ def curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]
     return {method: list(map(fmean, zip(*same, strict=True))) for method, same in kept.items() if same}
 
 
-def _row(figure: Figure, means: Sequence[Mean]) -> Row:
+def _row(figure: Metric, means: Sequence[Mean]) -> MetricRow:
     known = [value.value for value in means if value.value is not None]
     shown = [figure.text(value.value) for value in means]
     alike = len({value.count for value in means}) == 1  # else a mean is of other photos
     if not figure.better or not alike or len(known) < len(means) or len(set(shown)) == 1:
-        return Row(figure, tuple(means), frozenset())
+        return MetricRow(figure, tuple(means), frozenset())
     best = figure.text(min(known) if figure.better == "lower" else max(known))
-    return Row(figure, tuple(means), frozenset(index for index, text in enumerate(shown) if text == best))
+    return MetricRow(figure, tuple(means), frozenset(index for index, text in enumerate(shown) if text == best))
 
 
-def _read(figure: Figure, records: Sequence[Record], method: MethodName) -> list[float | None]:
+def _read(figure: Metric, records: Sequence[Record], method: MethodName) -> list[float | None]:
     found = ((record, explanation) for record in records for explanation in record["explanations"])
     return [figure.read(record, explanation) for record, explanation in found if explanation["method"] == method]
 
 
-def _species(code: str, listed: Mapping[str, Any], records: Sequence[Record]) -> Species:
+def _species(code: str, listed: Mapping[str, Any], records: Sequence[Record]) -> SpeciesSummary:
     found = explained(records)
     statuses = Counter(record["truth"]["status"] for record in found)
     nameable = statuses["right"] + statuses["wrong"]
     why_not = (
         "" if nameable else next((status for status in ("no such class", "not told") if statuses[status]), UNKNOWN)
     )
-    return Species(
+    return SpeciesSummary(
         code,
         listed.get("title") or code or "All photos",
         listed.get("scientific_name") or "",

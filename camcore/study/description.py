@@ -11,13 +11,13 @@ from camcore.metrics.faithfulness import PROTOCOL
 from camcore.metrics.sanity import SEEDS
 from camcore.metrics.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
-from camcore.study.inputs.load import Known, Sources
-from camcore.study.record import Settings
+from camcore.study.inputs.load import InputPaths, StudyInputs
+from camcore.study.record import StudySettings
 
 _PACKAGES = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
 
 
-def conditions(manifest: Manifest, settings: Settings) -> dict[str, Any]:
+def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """What every record depends on: the model, the settings, and the rules of the verdict."""
     return {
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
@@ -28,7 +28,9 @@ def conditions(manifest: Manifest, settings: Settings) -> dict[str, Any]:
     }
 
 
-def describe(manifest: Manifest, sources: Sources, settings: Settings, known: Known, command: str) -> dict[str, Any]:
+def describe(
+    manifest: Manifest, sources: InputPaths, settings: StudySettings, known: StudyInputs, command: str
+) -> dict[str, Any]:
     """The whole study but its records, as JSON."""
     files = {name: getattr(sources, name) for name in ("boxes", "truth", "species")}
     given = {
@@ -43,7 +45,9 @@ def describe(manifest: Manifest, sources: Sources, settings: Settings, known: Kn
     return {**described, "notes": list(known.notes), "species": list(known.species)}
 
 
-def describe_photo(manifest: Manifest, settings: Settings, file: str, explained: str, command: str) -> dict[str, Any]:
+def describe_photo(
+    manifest: Manifest, settings: StudySettings, file: str, explained: str, command: str
+) -> dict[str, Any]:
     """The same of a single photo, called `file`, whose maps are for a class that somebody chose, called `explained`."""
     given = {"photo": file, "class": explained}
     described = _described(manifest, settings, {"title": file, "command": command}, given, explained)
@@ -51,7 +55,7 @@ def describe_photo(manifest: Manifest, settings: Settings, file: str, explained:
 
 
 def _described(
-    manifest: Manifest, settings: Settings, about: dict[str, str], given: dict[str, Any], explained: str
+    manifest: Manifest, settings: StudySettings, about: dict[str, str], given: dict[str, Any], explained: str
 ) -> dict[str, Any]:
     return {
         **about,
@@ -75,7 +79,7 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
-def _protocol(manifest: Manifest, settings: Settings, explained: str) -> dict[str, Any]:
+def _protocol(manifest: Manifest, settings: StudySettings, explained: str) -> dict[str, Any]:
     red, green, blue = manifest.preprocessing.zero_colour
     curves = "fp32" if settings.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
     said = {

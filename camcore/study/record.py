@@ -11,93 +11,93 @@ from camcore.drawing.output import save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
-from camcore.images.preprocess import Fit, View
+from camcore.images.preprocess import ResizeMode, View
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import METHODS
 from camcore.methods.score_cam import DefinitionName
 from camcore.metrics import verdict
-from camcore.metrics.assessment import see, weigh
+from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box, in_view
 from camcore.results import Explanation, ForwardPass, Prediction
-from camcore.study.inputs.photos import Photo
-from camcore.study.inputs.species import Truth
+from camcore.study.inputs.photos import StudyPhoto
+from camcore.study.inputs.species import GroundTruth
 
 PICTURES = "explanations"
 _NOT_JSON = ("heatmap", "complete", "rather_than")
 
 
 @dataclass(frozen=True)
-class Settings:
+class StudySettings:
     """How each photo of a study is explained; `word` is what to call what the boxes mark."""
 
     definition: DefinitionName
     effort: Effort
-    fit: Fit
+    fit: ResizeMode
     word: str
     sanity: bool
 
 
 @dataclass(frozen=True)
-class Subject:
+class StudyItem:
     """A photo, with what is known of it: its boxes, None if nobody marked any, and what it shows."""
 
-    photo: Photo
+    photo: StudyPhoto
     boxes: Sequence[Box] | None
-    truth: Truth
+    truth: GroundTruth
 
 
-def make_record(explainer: Explainer, subject: Subject, settings: Settings, out: Path) -> dict[str, Any]:
+def make_record(explainer: Explainer, subject: StudyItem, settings: StudySettings, out: Path) -> dict[str, Any]:
     """Explain the model's first choice for a photo, write its pictures into `out`, and return its record.
 
     Raises:
         CamError: if the photo cannot be read, or a picture not be written.
     """
     start = time.perf_counter()
-    passed = explainer.forward(open_photo(subject.photo.path), settings.fit)
-    explanations = explainer.explain(passed, definition=settings.definition, effort=settings.effort)
-    record = findings(explainer, subject, settings, passed, explanations)
+    forward_pass = explainer.forward(open_photo(subject.photo.path), settings.fit)
+    explanations = explainer.explain(forward_pass, definition=settings.definition, effort=settings.effort)
+    record = findings(explainer, subject, settings, forward_pass, explanations)
     record["seconds"] = time.perf_counter() - start
-    draw(explainer, subject.photo, passed.view, explanations, out)
+    draw(explainer, subject.photo, forward_pass.view, explanations, out)
     return record
 
 
 def findings(
     explainer: Explainer,
-    subject: Subject,
-    settings: Settings,
-    passed: ForwardPass,
+    subject: StudyItem,
+    settings: StudySettings,
+    forward_pass: ForwardPass,
     explanations: Sequence[Explanation],
 ) -> dict[str, Any]:
     """The record of a photo whose explanations, of one class, are there: all but the seconds."""
-    predictions = explainer.predict(passed)
-    sight = see(subject.boxes, passed.view, explanations, settings.word)
-    truth = _truth(subject.truth, explainer, passed)
-    judged, agreed = weigh(predictions[0], explanations, sight, truth)
+    predictions = explainer.predict(forward_pass)
+    target_evidence = locate_heat(subject.boxes, forward_pass.view, explanations, settings.word)
+    truth = _truth(subject.truth, explainer, forward_pass)
+    judged, agreed = assess(predictions[0], explanations, target_evidence, truth)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
-        "truth": _truth_record(subject.truth, truth, passed, judged.name),
-        "view": {"picture": _picture(subject.photo, "view"), "size": list(passed.view.image.size)},
-        "target": _target_record(subject.boxes or (), passed.view, sight),
+        "truth": _truth_record(subject.truth, truth, forward_pass, judged.name),
+        "view": {"picture": _picture(subject.photo, "view"), "size": list(forward_pass.view.image.size)},
+        "target": _target_record(subject.boxes or (), forward_pass.view, target_evidence),
         "unmarked": None if subject.boxes else "not marked" if subject.boxes is None else "none found",
-        "explanations": _explanation_records(explainer, subject.photo, passed, explanations, sight),
+        "explanations": _explanation_records(explainer, subject.photo, forward_pass, explanations, target_evidence),
         "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreed)},
-        "sanity": explainer.sanity(passed) if settings.sanity else None,
+        "sanity": explainer.sanity(forward_pass) if settings.sanity else None,
         "verdict": asdict(judged),
     }
 
 
 def _explanation_records(
     explainer: Explainer,
-    photo: Photo,
-    passed: ForwardPass,
+    photo: StudyPhoto,
+    forward_pass: ForwardPass,
     explanations: Sequence[Explanation],
-    sight: verdict.Sight | None,
+    target_evidence: verdict.TargetEvidence | None,
 ) -> list[dict[str, Any]]:
     exact = any(explanation.effort == "exact" for explanation in explanations)
-    faithful = explainer.faithfulness(passed, explanations, exact=exact)
+    faithful = explainer.faithfulness(forward_pass, explanations, exact=exact)
     records = []
     for explanation, figures in zip(explanations, faithful, strict=True):
-        found = sight.localisations[explanation.method] if sight else None
+        found = target_evidence.localisations[explanation.method] if target_evidence else None
         records.append(
             {
                 **{key: value for key, value in asdict(explanation).items() if key not in _NOT_JSON},
@@ -109,29 +109,36 @@ def _explanation_records(
     return records
 
 
-def _target_record(boxes: Sequence[Box], view: View, sight: verdict.Sight | None) -> dict[str, Any] | None:
+def _target_record(
+    boxes: Sequence[Box], view: View, target_evidence: verdict.TargetEvidence | None
+) -> dict[str, Any] | None:
     """The boxes as fractions of the view, those outside it left out."""
-    if sight is None:
+    if target_evidence is None:
         return None
     seen = [box for box in (in_view(box, view) for box in boxes) if box is not None]
-    return {"boxes": seen, "share": sight.share, "cut_off": sight.cut_off, "word": sight.word}
+    return {
+        "boxes": seen,
+        "share": target_evidence.share,
+        "cut_off": target_evidence.cut_off,
+        "word": target_evidence.word,
+    }
 
 
-def _truth(known: Truth, explainer: Explainer, passed: ForwardPass) -> verdict.Truth | None:
+def _truth(known: GroundTruth, explainer: Explainer, forward_pass: ForwardPass) -> verdict.TrueClass | None:
     if not known.told:
         return None
     if known.class_idx is None:
-        return verdict.Truth(known.title, None)
-    label, probability = explainer.manifest.labels[known.class_idx], float(passed.probabilities[known.class_idx])
-    return verdict.Truth(known.title, Prediction(known.class_idx, label, probability))
+        return verdict.TrueClass(known.title, None)
+    label, probability = explainer.manifest.labels[known.class_idx], float(forward_pass.probabilities[known.class_idx])
+    return verdict.TrueClass(known.title, Prediction(known.class_idx, label, probability))
 
 
 def _truth_record(
-    known: Truth, truth: verdict.Truth | None, passed: ForwardPass, status: verdict.Name
+    known: GroundTruth, truth: verdict.TrueClass | None, forward_pass: ForwardPass, status: verdict.NameStatus
 ) -> dict[str, Any]:
     """What the photo shows, and how high the model ranks that: 1 is its first choice."""
     right = truth.prediction if truth else None
-    rank = int((passed.logits > passed.logits[right.class_idx]).sum()) + 1 if right else None
+    rank = int((forward_pass.logits > forward_pass.logits[right.class_idx]).sum()) + 1 if right else None
     return {
         "title": known.title,
         "scientific_name": known.species.scientific_name if known.species else "",
@@ -142,7 +149,7 @@ def _truth_record(
     }
 
 
-def draw(explainer: Explainer, photo: Photo, view: View, explanations: Sequence[Explanation], out: Path) -> None:
+def draw(explainer: Explainer, photo: StudyPhoto, view: View, explanations: Sequence[Explanation], out: Path) -> None:
     """Write the pictures that a record names, and the comparison."""
     save_picture(out / _picture(photo, "view"), view.image)
     for explanation in explanations:
@@ -152,5 +159,5 @@ def draw(explainer: Explainer, photo: Photo, view: View, explanations: Sequence[
     save_picture(out / _picture(photo, "compare"), comparison)
 
 
-def _picture(photo: Photo, what: str) -> str:
+def _picture(photo: StudyPhoto, what: str) -> str:
     return f"{PICTURES}/{photo.stem}.{what}.png"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from camcore.errors import OutputError
-from camcore.study.record import Subject
+from camcore.study.record import StudyItem
 
 PROGRESS = "progress.jsonl"
 
 
-class Progress:
+class StudyLog:
     """The records of an output folder; those made under the same conditions are taken over.
 
     `conditions` are what all records depend on: model, settings, rules. What is known of one photo, its boxes and its
@@ -26,11 +26,11 @@ class Progress:
         self._records = {(each["file"], each["stem"]): each for each in _records(self._path)}
 
     @property
-    def begun_otherwise(self) -> bool:
+    def has_outdated_records(self) -> bool:
         """Whether photos were explained here with another model or other settings; they are explained again."""
         return any(record["conditions"] != self._conditions for record in self._records.values())
 
-    def find(self, subject: Subject, sha256: str) -> dict[str, Any] | None:
+    def find(self, subject: StudyItem, sha256: str) -> dict[str, Any] | None:
         """The record of a photo that has not changed since, as what is known of it; failures are tried again."""
         record = self._records.get((subject.photo.file, subject.photo.stem))
         wanted = {"sha256": sha256, "error": None, "conditions": self._conditions, "known": _known(subject)}
@@ -39,7 +39,7 @@ class Progress:
         pictures = (record["view"], *record["explanations"])
         return record if all((self._out / each["picture"]).is_file() for each in pictures) else None
 
-    def add(self, subject: Subject, record: Mapping[str, Any]) -> dict[str, Any]:
+    def add(self, subject: StudyItem, record: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a record, and return it with what it depends on. Raises OutputError if it cannot be written."""
         kept = {**record, "conditions": self._conditions, "known": _known(subject)}
         line = json.dumps(kept, ensure_ascii=False, allow_nan=False) + "\n"
@@ -53,7 +53,7 @@ class Progress:
         return kept
 
 
-def _known(subject: Subject) -> str:
+def _known(subject: StudyItem) -> str:
     return _digest([subject.boxes, repr(subject.truth)])
 
 

@@ -11,25 +11,25 @@ from camcore.errors import CamError, OutputError
 from camcore.explainer import Explainer
 from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
-from camcore.study.inputs.load import Known
-from camcore.study.record import Settings, Subject, make_record
-from camcore.study.resume import Progress
+from camcore.study.inputs.load import StudyInputs
+from camcore.study.record import StudyItem, StudySettings, make_record
+from camcore.study.resume import StudyLog
 
 CONFIDENCE = 0.2  # that a box needs, unless told otherwise
 FIGURES, REPORT = "figures.csv", "report.html"
 
 
 @dataclass(frozen=True)
-class Studied:
+class StudiedPhoto:
     """The record of a photo, and whether an earlier run had made it; its `error` is None, or says what went wrong."""
 
     record: dict[str, Any]
-    taken_over: bool
+    reused: bool
 
 
 def run_study(
-    explainer: Explainer, known: Known, settings: Settings, out: Path, progress: Progress
-) -> Iterator[Studied]:
+    explainer: Explainer, known: StudyInputs, settings: StudySettings, out: Path, progress: StudyLog
+) -> Iterator[StudiedPhoto]:
     """Study one photo after another, in order: whoever reads this shows how far it is, and stops it by reading no more.
 
     The folder for pictures in `out` must be there.
@@ -41,10 +41,10 @@ def run_study(
         digest = _sha256(subject.photo.path)
         record = progress.find(subject, digest)
         if record is not None:
-            yield Studied(record, taken_over=True)
+            yield StudiedPhoto(record, reused=True)
             continue
         record = progress.add(subject, _record(explainer, subject, digest, settings, out))
-        yield Studied(record, taken_over=False)
+        yield StudiedPhoto(record, reused=False)
 
 
 def write_results(out: Path, described: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
@@ -57,7 +57,9 @@ def write_results(out: Path, described: Mapping[str, Any], records: Sequence[Map
     write_report(out / REPORT, described, records)
 
 
-def _record(explainer: Explainer, subject: Subject, digest: str, settings: Settings, out: Path) -> dict[str, Any]:
+def _record(
+    explainer: Explainer, subject: StudyItem, digest: str, settings: StudySettings, out: Path
+) -> dict[str, Any]:
     photo = subject.photo
     about = {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
     try:

@@ -7,22 +7,22 @@ from typing import Any
 import gradio as gr
 
 from camcore.drawing.overlay import OPACITY, ColourMap
-from camcore.images.preprocess import Fit
+from camcore.images.preprocess import ResizeMode
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
 from camcore.methods.score_cam import DefinitionName
 from demo.api.arguments import Upload
 from demo.api.register import in_sentences, publish, streams, told
 from demo.api.requests import Reader
-from demo.api.responses import Answer, File, explained, predicted, to_file
+from demo.api.responses import ExplainResponse, File, explained, predicted, to_file
 from demo.service.event_settings import ON_MODEL
 from demo.service.files import new_folder, upload_folder
 from demo.service.models import Models
-from demo.service.queue import ASKED_AT, Deadline
+from demo.service.queue import RECEIVED_AT, Deadline
 from demo.service.study import Study
 
 _File = File | None
-_Explained = tuple[Answer, _File, _File, _File, _File, _File]
+_Explained = tuple[ExplainResponse, _File, _File, _File, _File, _File]
 _Studied = tuple[dict[str, Any], _File, _File]
 
 
@@ -45,10 +45,10 @@ class Endpoints:
         self,
         photo: Upload,
         model: str | None = None,
-        fit: Fit = "crop",
+        fit: ResizeMode = "crop",
         top: int = 5,
         request: gr.Request | None = None,
-    ) -> Answer:
+    ) -> ExplainResponse:
         """Say what an image classifier sees in a photo: its most probable classes.
 
         Args:
@@ -61,8 +61,8 @@ class Endpoints:
             record: model, weights, seconds, and predictions (class_idx, name, probability), the most probable first
         """
         wanted = self._reader.predict(photo, model, fit, top)
-        with in_sentences(), self._models.line.turn(self._deadline(request)):
-            record: Answer = told(request, predicted(self._models.explainer(wanted.model), wanted))
+        with in_sentences(), self._models.queue.acquire(self._deadline(request)):
+            record: ExplainResponse = told(request, predicted(self._models.explainer(wanted.model), wanted))
         return record
 
     @streams
@@ -75,7 +75,7 @@ class Endpoints:
         box: list[float] | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        fit: Fit = "crop",
+        fit: ResizeMode = "crop",
         model: str | None = None,
         sanity: bool = False,
         colour_map: ColourMap = "inferno",
@@ -115,7 +115,7 @@ class Endpoints:
             opacity, save_maps,
         )  # fmt: skip
         deadline = self._deadline(request)
-        with in_sentences(), self._models.line.turn(deadline):
+        with in_sentences(), self._models.queue.acquire(deadline):
             explainer = self._models.explainer(wanted.model)
             for record, pictures in explained(explainer, wanted, new_folder()):
                 yield told(request, record), *pictures.files()
@@ -154,4 +154,4 @@ class Endpoints:
     def _deadline(self, request: gr.Request | None) -> Deadline:
         """Of a request, from the moment at which it came in."""
         came = request.request if request else None
-        return self._models.line.deadline(came.scope.get(ASKED_AT) if came else None)
+        return self._models.queue.deadline(came.scope.get(RECEIVED_AT) if came else None)

@@ -7,7 +7,7 @@ from threading import Lock
 from camcore.drawing.overlay import COLOUR_MAPS, ColourMap
 from camcore.errors import ClassError, PhotoError
 from camcore.images.photo import open_photo
-from camcore.images.preprocess import FITS, Fit
+from camcore.images.preprocess import RESIZE_MODES, ResizeMode
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
 from camcore.methods.score_cam import DEFINITIONS, DefinitionName
@@ -25,7 +25,7 @@ from demo.api.arguments import (
 )
 from demo.service import messages as text
 from demo.service.models import Models
-from demo.service.study import Asked
+from demo.service.study import StudyRequest
 from demo.service.uploads import is_zip
 
 _MOST = 1000  # classes to be predicted at once
@@ -38,7 +38,7 @@ class Predict:
 
     photo: Path
     model: str
-    fit: Fit
+    fit: ResizeMode
     top: int
 
     @property
@@ -62,7 +62,7 @@ class Explain:
 
     photo: Path
     model: str
-    fit: Fit
+    fit: ResizeMode
     class_idx: int | None
     rather_than: int | None
     methods: tuple[MethodName, ...]
@@ -91,7 +91,9 @@ class Reader:
     def predict(self, photo: object, model: object, fit: object, top: object) -> Predict:
         """Of `/predict`."""
         path = read_upload("photo", photo, self._uploads)
-        return Predict(path, self._model(model), read_choice("fit", fit, FITS), int(read_number("top", top, 1, _MOST)))
+        return Predict(
+            path, self._model(model), read_choice("fit", fit, RESIZE_MODES), int(read_number("top", top, 1, _MOST))
+        )
 
     def explain(  # noqa: PLR0917
         self,
@@ -125,7 +127,7 @@ class Reader:
         return Explain(
             path,
             name,
-            read_choice("fit", fit, FITS),
+            read_choice("fit", fit, RESIZE_MODES),
             class_idx,
             against,
             read_methods(methods),
@@ -136,11 +138,11 @@ class Reader:
             drawing,
         )
 
-    def study(self, photos: object, boxes: object, model: object) -> Asked:
+    def study(self, photos: object, boxes: object, model: object) -> StudyRequest:
         """Of `/study`."""
         uploads = read_upload("photos", photos, self._uploads)
         marked = None if boxes is None else read_upload("boxes", boxes, self._uploads)
-        return Asked((uploads,), marked, self._model(model))
+        return StudyRequest((uploads,), marked, self._model(model))
 
     def _model(self, value: object) -> str:
         return self._models.first if value is None else read_choice("model", value, self._models.manifests)

@@ -14,7 +14,7 @@ from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.metrics.assessment import see, weigh
+from camcore.metrics.assessment import assess, locate_heat
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
 from demo.api.requests import Drawing, Explain, Predict
@@ -23,7 +23,7 @@ from demo.compare import text
 _REDRAW_EVERY = 0.35  # seconds: drawing costs about as much as a chunk of forwards
 
 
-class Answer(PhotoRecord):
+class ExplainResponse(PhotoRecord):
     """A photo's record; once all maps are there, the verdict too, and where the heat lies if a box was given."""
 
     verdict: NotRequired[dict[str, Any]]
@@ -49,7 +49,7 @@ class Pictures:
     maps: Path | None = None
     _drawn_at: float = 0.0
 
-    def draw(self, passed: ForwardPass, explanation: Explanation) -> None:
+    def draw(self, forward_pass: ForwardPass, explanation: Explanation) -> None:
         """The overlay of one explanation; of those that are followed by a better one, only now and then."""
         if not explanation.complete:
             if time.perf_counter() - self._drawn_at < _REDRAW_EVERY:
@@ -57,16 +57,22 @@ class Pictures:
             self._drawn_at = time.perf_counter()
         grown = "" if explanation.complete else f"-{explanation.forwards}"
         path = self.folder / f"{METHODS[explanation.method].file_name}{grown}.png"
-        pixels = draw_overlay(passed.view.image, explanation.heatmap, self.drawing.opacity, self.drawing.colour_map)
+        pixels = draw_overlay(
+            forward_pass.view.image, explanation.heatmap, self.drawing.opacity, self.drawing.colour_map
+        )
         save_picture(path, pixels)
         self.overlays[explanation.method] = path
 
-    def finish(self, explainer: Explainer, passed: ForwardPass, explanations: Sequence[Explanation]) -> None:
+    def finish(self, explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation]) -> None:
         """What needs all of them: the comparison, and the heatmaps if they are wanted."""
         source = source_line(text.PHOTO, explainer.manifest, explanations)
         self.comparison = self.folder / "compare.png"
         picture = draw_comparison(
-            passed.view.image, explanations, source, opacity=self.drawing.opacity, colour_map=self.drawing.colour_map
+            forward_pass.view.image,
+            explanations,
+            source,
+            opacity=self.drawing.opacity,
+            colour_map=self.drawing.colour_map,
         )
         save_picture(self.comparison, picture)
         if self.drawing.save_maps:
@@ -84,19 +90,19 @@ def to_file(path: Path) -> File:
     return {"path": str(path), "url": None, "meta": {"_type": "gradio.FileData"}}
 
 
-def predicted(explainer: Explainer, wanted: Predict) -> Answer:
+def predicted(explainer: Explainer, wanted: Predict) -> ExplainResponse:
     """What the model sees."""
-    passed = explainer.forward(open_photo(wanted.photo), wanted.fit)
-    return _record(explainer, passed, (), wanted.top)
+    forward_pass = explainer.forward(open_photo(wanted.photo), wanted.fit)
+    return _record(explainer, forward_pass, (), wanted.top)
 
 
-def explained(explainer: Explainer, wanted: Explain, folder: Path) -> Iterator[tuple[Answer, Pictures]]:
+def explained(explainer: Explainer, wanted: Explain, folder: Path) -> Iterator[tuple[ExplainResponse, Pictures]]:
     """The record and the pictures, which lie in `folder`, at every chunk of forwards; the last ones are complete."""
-    passed = explainer.forward(open_photo(wanted.photo), wanted.fit)
+    forward_pass = explainer.forward(open_photo(wanted.photo), wanted.fit)
     pictures = Pictures(folder, wanted.drawing)
     found: dict[MethodName, Explanation] = {}
     for explanation in explainer.stream(
-        passed,
+        forward_pass,
         wanted.class_idx,
         wanted.methods,
         rather_than=wanted.rather_than,
@@ -104,29 +110,34 @@ def explained(explainer: Explainer, wanted: Explain, folder: Path) -> Iterator[t
         effort=wanted.effort,
     ):
         found[explanation.method] = explanation
-        pictures.draw(passed, explanation)
-        yield _record(explainer, passed, tuple(found.values())), pictures
+        pictures.draw(forward_pass, explanation)
+        yield _record(explainer, forward_pass, tuple(found.values())), pictures
     explanations = [found[method] for method in wanted.methods]
-    pictures.finish(explainer, passed, explanations)
-    yield _concluded(explainer, wanted, passed, explanations), pictures
+    pictures.finish(explainer, forward_pass, explanations)
+    yield _concluded(explainer, wanted, forward_pass, explanations), pictures
 
 
-def _record(explainer: Explainer, passed: ForwardPass, explanations: Sequence[Explanation], top: int = 5) -> Answer:
+def _record(
+    explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation], top: int = 5
+) -> ExplainResponse:
     """The record so far. It names no file: what the photo is called is the asker's affair."""
-    spent = sum(explanation.seconds for explanation in explanations) or passed.seconds
-    return cast(Answer, photo_record(None, explainer.manifest, spent, explainer.predict(passed, top), explanations))
+    spent = sum(explanation.seconds for explanation in explanations) or forward_pass.seconds
+    return cast(
+        ExplainResponse,
+        photo_record(None, explainer.manifest, spent, explainer.predict(forward_pass, top), explanations),
+    )
 
 
 def _concluded(
-    explainer: Explainer, wanted: Explain, passed: ForwardPass, explanations: Sequence[Explanation]
-) -> Answer:
+    explainer: Explainer, wanted: Explain, forward_pass: ForwardPass, explanations: Sequence[Explanation]
+) -> ExplainResponse:
     """The record of what is complete, with what its figures say in words."""
-    record = _record(explainer, passed, explanations)
-    sight = see(wanted.boxes, passed.view, explanations, text.TARGET)
-    verdict, _ = weigh(explainer.predict(passed, 1)[0], explanations, sight)
+    record = _record(explainer, forward_pass, explanations)
+    target_evidence = locate_heat(wanted.boxes, forward_pass.view, explanations, text.TARGET)
+    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence)
     if wanted.sanity:
         asked, against = explanations[0].class_idx, wanted.rather_than
-        found = explainer.sanity(passed, asked, wanted.methods, rather_than=against)
+        found = explainer.sanity(forward_pass, asked, wanted.methods, rather_than=against)
         record["sanity"] = {str(method): correlation for method, correlation in found.items()}
-    record["verdict"], record["target"] = asdict(verdict), asdict(sight) if sight else None
+    record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
     return record

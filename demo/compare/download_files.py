@@ -19,11 +19,11 @@ from camcore.model.manifest import sha256
 from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
-from camcore.study.inputs.photos import Photo
-from camcore.study.inputs.species import Truth
-from camcore.study.record import PICTURES, Settings, Subject, draw, findings
+from camcore.study.inputs.photos import StudyPhoto
+from camcore.study.inputs.species import GroundTruth
+from camcore.study.record import PICTURES, StudyItem, StudySettings, draw, findings
 from demo.compare import text
-from demo.compare.session import Outcome
+from demo.compare.session import FinishedExplanation
 from demo.service.models import Models
 
 _LONGEST = 60  # characters of a stem: what is added to it still fits any file system
@@ -35,24 +35,32 @@ class _Work:
 
     explainer: Explainer
     model: str
-    outcome: Outcome
-    photo: Photo
+    finished: FinishedExplanation
+    photo: StudyPhoto
     colour_map: ColourMap
     opacity: float
 
 
-def comparison(models: Models, outcome: Outcome, folder: Path, *, colour_map: ColourMap, opacity: float) -> Path:
+def comparison(
+    models: Models, finished: FinishedExplanation, folder: Path, *, colour_map: ColourMap, opacity: float
+) -> Path:
     """Write `<stem>.compare.png` into a folder: the view and the overlays side by side. Returns its path.
 
     Raises:
         OutputError: if it cannot be written.
     """
-    work = _work(models, outcome, colour_map, opacity)
+    work = _work(models, finished, colour_map, opacity)
     return _draw_comparison(work, folder)
 
 
 def bundle(
-    models: Models, outcome: Outcome, boxes: Sequence[Box], folder: Path, *, colour_map: ColourMap, opacity: float
+    models: Models,
+    finished: FinishedExplanation,
+    boxes: Sequence[Box],
+    folder: Path,
+    *,
+    colour_map: ColourMap,
+    opacity: float,
 ) -> Path:
     """Write `<stem>.zip` into a folder: report, record, figures, pictures and heatmaps. Returns its path.
 
@@ -62,12 +70,12 @@ def bundle(
         BoxesError: if a box is none.
         OutputError: if it cannot be written.
     """
-    work = _work(models, outcome, colour_map, opacity)
+    work = _work(models, finished, colour_map, opacity)
     with TemporaryDirectory() as inside:
         out = Path(inside)
         make_folder(out / PICTURES)
         record, described = _record(work, boxes), _describe(work)
-        draw(work.explainer, work.photo, outcome.passed.view, outcome.explanations, out)
+        draw(work.explainer, work.photo, finished.forward_pass.view, finished.explanations, out)
         write_report(out / "report.html", described, [record])
         record["explanations"] = _save(work, record["explanations"], out)
         _draw_comparison(work, out / PICTURES)
@@ -88,24 +96,26 @@ def _plain(letter: str) -> str:
     return letter if letter.isalnum() or letter in " .-_()" else "_"
 
 
-def _work(models: Models, outcome: Outcome, colour_map: ColourMap, opacity: float) -> _Work:
-    path, model = Path(outcome.request.path or ""), outcome.request.model or models.first
+def _work(models: Models, finished: FinishedExplanation, colour_map: ColourMap, opacity: float) -> _Work:
+    path, model = Path(finished.request.path or ""), finished.request.model or models.first
     file = file_name(path.name)
-    return _Work(models.explainer(model), model, outcome, Photo(path, file, "", Path(file).stem), colour_map, opacity)
+    return _Work(
+        models.explainer(model), model, finished, StudyPhoto(path, file, "", Path(file).stem), colour_map, opacity
+    )
 
 
 def _record(work: _Work, boxes: Sequence[Box]) -> dict[str, Any]:
-    outcome, photo = work.outcome, work.photo
-    subject = Subject(photo, boxes or None, Truth())
-    found = findings(work.explainer, subject, _settings(outcome), outcome.passed, outcome.explanations)
-    spent = sum(explanation.seconds for explanation in outcome.explanations)
+    finished, photo = work.finished, work.photo
+    subject = StudyItem(photo, boxes or None, GroundTruth())
+    found = findings(work.explainer, subject, _settings(finished), finished.forward_pass, finished.explanations)
+    spent = sum(explanation.seconds for explanation in finished.explanations)
     about = {"file": photo.file, "species": "", "stem": photo.stem, "sha256": _digest(photo.path), "error": None}
     return {**about, **found, "seconds": spent}
 
 
-def _settings(outcome: Outcome) -> Settings:
-    request = outcome.request
-    return Settings(request.definition, request.effort, request.fit, text.TARGET, sanity=False)
+def _settings(finished: FinishedExplanation) -> StudySettings:
+    request = finished.request
+    return StudySettings(request.definition, request.effort, request.fit, text.TARGET, sanity=False)
 
 
 def _digest(path: Path) -> str:
@@ -117,7 +127,7 @@ def _digest(path: Path) -> str:
 
 
 def _describe(work: _Work) -> dict[str, Any]:
-    explained, settings = work.outcome.explanations[0], _settings(work.outcome)
+    explained, settings = work.finished.explanations[0], _settings(work.finished)
     command = ["python", "-m", "camcore", "explain", work.photo.file]
     command += ["--class", str(explained.class_idx), "--model", work.model, "--definition", settings.definition]
     command += ["--effort", str(settings.effort), "--fit", settings.fit]
@@ -125,9 +135,9 @@ def _describe(work: _Work) -> dict[str, Any]:
 
 
 def _draw_comparison(work: _Work, folder: Path) -> Path:
-    explanations = work.outcome.explanations
+    explanations = work.finished.explanations
     source = source_line(work.photo.file, work.explainer.manifest, explanations)
-    view, path = work.outcome.passed.view.image, folder / f"{work.photo.stem}.compare.png"
+    view, path = work.finished.forward_pass.view.image, folder / f"{work.photo.stem}.compare.png"
     picture = draw_comparison(view, explanations, source, opacity=work.opacity, colour_map=work.colour_map)
     save_picture(path, picture)
     return path
@@ -136,8 +146,8 @@ def _draw_comparison(work: _Work, folder: Path) -> Path:
 def _save(work: _Work, records: Sequence[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
     """Write each overlay and heatmap; returns the explanations' records, each with the name of its heatmap."""
     named = []
-    for explanation, found in zip(work.outcome.explanations, records, strict=True):
-        view = work.outcome.passed.view.image
+    for explanation, found in zip(work.finished.explanations, records, strict=True):
+        view = work.finished.forward_pass.view.image
         save_picture(out / found["picture"], draw_overlay(view, explanation.heatmap, work.opacity, work.colour_map))
         name = f"{PICTURES}/{work.photo.stem}.{METHODS[explanation.method].file_name}.npy"
         save_map(out / name, explanation.heatmap)

@@ -17,7 +17,7 @@ from demo.compare import html as figures
 from demo.compare import text
 from demo.compare.download_files import bundle, comparison
 from demo.compare.links import example_of, to_query
-from demo.compare.session import Outcome, Visit
+from demo.compare.session import FinishedExplanation, Session
 from demo.service.event_settings import AT_ONCE, ON_MODEL, PRIVATE
 from demo.service.models import Models
 
@@ -51,7 +51,7 @@ _COPY = f"""async () => {{
 
 
 @dataclass(frozen=True)
-class TakeAlong:
+class Downloads:
     """The components; `file` is never seen, and holds what is being handed over."""
 
     picture: gr.Button
@@ -62,7 +62,7 @@ class TakeAlong:
     file: gr.File
 
 
-def build() -> TakeAlong:
+def build() -> Downloads:
     """The components, which wait until there is something to take."""
     with gr.Row(elem_id="take"):
         picture = gr.Button(text.TAKE_PICTURE, interactive=False, size="sm", elem_id="take-picture")
@@ -70,14 +70,14 @@ def build() -> TakeAlong:
         copy = gr.Button(text.TAKE_COPY, interactive=False, size="sm", elem_id="take-copy")
     link = gr.HTML(elem_id="take-link")
     message = gr.HTML(elem_id="take-message")
-    return TakeAlong(picture, everything, copy, link, message, gr.File(visible=False))
+    return Downloads(picture, everything, copy, link, message, gr.File(visible=False))
 
 
 def wire(
-    take: TakeAlong,
+    take: Downloads,
     models: Models,
     examples: Sequence[str],
-    visit: gr.State,
+    session: gr.State,
     *,
     colours: gr.Radio,
     opacity: gr.Slider,
@@ -88,43 +88,43 @@ def wire(
     `examples` are the paths of the page's own photos, which alone a link can name.
     """
     shown = [take.picture, take.everything, take.copy, take.link, take.message]
-    verdict.change(lambda visit: _offer(models, examples, visit), visit, shown, **AT_ONCE)
+    verdict.change(lambda session: _offer(models, examples, session), session, shown, **AT_ONCE)
 
-    def picture(visit: Visit, outcome: Outcome, folder: Path, **drawn: Any) -> Path:
-        return comparison(models, outcome, folder, **drawn)
+    def picture(session: Session, finished: FinishedExplanation, folder: Path, **drawn: Any) -> Path:
+        return comparison(models, finished, folder, **drawn)
 
-    def everything(visit: Visit, outcome: Outcome, folder: Path, **drawn: Any) -> Path:
-        with models.line.turn(models.line.deadline()):
-            return bundle(models, outcome, visit.boxes, folder, **drawn)
+    def everything(session: Session, finished: FinishedExplanation, folder: Path, **drawn: Any) -> Path:
+        with models.queue.acquire(models.queue.deadline()):
+            return bundle(models, finished, session.boxes, folder, **drawn)
 
-    inputs = [visit, colours, opacity]
+    inputs = [session, colours, opacity]
     _wire_file(take, take.picture, _maker(take, picture), inputs, PRIVATE)
     _wire_file(take, take.everything, _maker(take, everything), inputs, ON_MODEL)
     take.copy.click(None, None, take.copy, js=_COPY, **PRIVATE)
 
 
 def _wire_file(
-    take: TakeAlong, button: gr.Button, make: Callable[..., Any], inputs: list[Any], queued: dict[str, Any]
+    take: Downloads, button: gr.Button, make: Callable[..., Any], inputs: list[Any], queued: dict[str, Any]
 ) -> None:
     """One click: the button says that it is busy, the file is made, the browser saves it, the button is free again."""
     label = button.value
     busy = button.click(_busy, None, button, trigger_mode="once", **AT_ONCE)
     made = busy.then(make, inputs, [take.file, take.message], **queued)
     handed = made.then(None, take.file, None, js=_HAND_OVER, **PRIVATE)
-    handed.then(lambda visit: _button(visit, label), inputs[0], button, **AT_ONCE)
+    handed.then(lambda session: _button(session, label), inputs[0], button, **AT_ONCE)
 
 
-def _maker(take: TakeAlong, make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:
+def _maker(take: Downloads, make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:
     """Makes the file of a visit: its path and a message, one of them empty."""
 
-    def made(visit: Visit, colour_map: ColourMap, opacity: float) -> tuple[str | None, str]:
-        if visit.outcome is None:
+    def made(session: Session, colour_map: ColourMap, opacity: float) -> tuple[str | None, str]:
+        if session.finished is None:
             return None, figures.message(text.TAKE_NOTHING)
         try:
             cache = Path(take.file.GRADIO_CACHE)  # which gradio serves from, and cleans
             make_folder(cache)
             folder = Path(mkdtemp(dir=cache))
-            return str(make(visit, visit.outcome, folder, colour_map=colour_map, opacity=opacity)), ""
+            return str(make(session, session.finished, folder, colour_map=colour_map, opacity=opacity)), ""
         except Exception:  # its words may name a path of this machine
             logger.exception("making a file to take along failed")
             return None, figures.message(text.TAKE_FAILED)
@@ -136,18 +136,18 @@ def _busy() -> Any:
     return gr.update(value=text.TAKING, interactive=False)
 
 
-def _button(visit: Visit, label: str) -> Any:
-    return gr.update(value=label, interactive=visit.outcome is not None)
+def _button(session: Session, label: str) -> Any:
+    return gr.update(value=label, interactive=session.finished is not None)
 
 
-def _offer(models: Models, examples: Sequence[str], visit: Visit) -> list[Any]:
+def _offer(models: Models, examples: Sequence[str], session: Session) -> list[Any]:
     labels = (text.TAKE_PICTURE, text.TAKE_ALL, text.TAKE_COPY)
-    link = _link(models, examples, visit.outcome) if visit.outcome else ""
-    return [*(_button(visit, label) for label in labels), link, ""]
+    link = _link(models, examples, session.finished) if session.finished else ""
+    return [*(_button(session, label) for label in labels), link, ""]
 
 
-def _link(models: Models, examples: Sequence[str], outcome: Outcome) -> str:
-    query = escape(to_query(models, outcome, examples))
-    if example_of(outcome.request.path, examples):
+def _link(models: Models, examples: Sequence[str], finished: FinishedExplanation) -> str:
+    query = escape(to_query(models, finished, examples))
+    if example_of(finished.request.path, examples):
         return f'<p><a href="{query}">{escape(text.TAKE_LINK)}</a></p>'
     return f'<p><a href="{query}">{escape(text.TAKE_LINK_OWN)}</a> {escape(text.TAKE_LINK_OWN_NOTE)}</p>'

@@ -8,19 +8,19 @@ from html import escape
 from PIL import Image
 
 from camcore.drawing.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
-from camcore.formatting import outcome, percent, seconds, subject
+from camcore.formatting import percent, run_summary, seconds, subject
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.results import Explanation
 from demo.compare import text
-from demo.compare.session import Plate
+from demo.compare.session import PageState
 
 
-def figure(method: MethodName, plate: Plate) -> str:
+def figure(method: MethodName, state: PageState) -> str:
     """One method's picture and caption; its frame alone while there is no map."""
-    explanation = plate.explanations.get(method)
+    explanation = state.explanations.get(method)
     title = escape(METHODS[method].title)
-    view = plate.view.image if plate.view else None
+    view = state.view.image if state.view else None
     layers, caption = _layers(view, ""), f'<p class="hint">{escape(text.METHOD_HINTS[method])}</p>'
     if explanation is not None:
         alt = f"Heat of {title} for {explanation.name}, over what the model saw"
@@ -34,7 +34,7 @@ def picture(explanation: Explanation, view: View) -> str:
     """A small picture of one map of a contrast, and what to say under it."""
     title = escape(METHODS[explanation.method].title)
     layers = _layers(view.image, f"Heat of {title} for {subject(explanation)}", explanation)
-    said = f"{seconds(explanation.seconds)}{outcome(explanation)}"
+    said = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
     caption = f'<figcaption><h4>{title}</h4><p class="figures">{escape(said)}</p></figcaption>'
     return f'<figure class="map"><div class="frame">{layers}</div>{caption}</figure>'
 
@@ -55,15 +55,15 @@ def verdict(sentence: str) -> str:
     return f'<p class="verdict">{escape(sentence)}</p>' if sentence else ""
 
 
-def status(plate: Plate) -> str:
+def status(state: PageState) -> str:
     """The line under the maps that says what is happening, with a bar while Score-CAM runs."""
-    refining = plate.explanations.get("score-cam")
+    refining = state.explanations.get("score-cam")
     bar = ""
-    if plate.running and refining is not None:
+    if state.running and refining is not None:
         exhaustive = refining.effort == "exact"  # else nobody knows how much is left
         share = f'value="{refining.forwards}" max="{refining.channels_alive}" ' if exhaustive else ""
         bar = f'<progress {share}aria-label="Score-CAM"></progress>'
-    return f'<p class="status" role="status">{escape(plate.status)}</p>{bar}'
+    return f'<p class="status" role="status">{escape(state.status)}</p>{bar}'
 
 
 def message(sentence: str) -> str:
@@ -83,7 +83,7 @@ def scale() -> str:
 
 
 def _caption(explanation: Explanation) -> str:
-    said = f"{seconds(explanation.seconds)}{outcome(explanation)}"
+    said = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
     return (
         f"<p><strong>{escape(explanation.name)}</strong> {percent(explanation.probability)}</p>"
         f'<p class="figures">{escape(said)}</p>'

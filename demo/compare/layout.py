@@ -14,9 +14,9 @@ from camcore.model.manifest import Manifest
 from demo.compare import downloads as take_along
 from demo.compare import html as figures
 from demo.compare import text
-from demo.compare.downloads import TakeAlong
+from demo.compare.downloads import Downloads
 from demo.compare.photo_input import PhotoInput
-from demo.compare.session import Plate
+from demo.compare.session import PageState
 from demo.service.models import Models
 
 _PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".mpo", ".gif"}
@@ -24,7 +24,7 @@ _OWN_PHOTOS = Path(__file__).parents[1] / "photos"
 
 
 @dataclass(frozen=True)
-class Subject:
+class PhotoPanel:
     """The components on the left: the photo and the class to explain."""
 
     photo: gr.Image
@@ -39,7 +39,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Maps:
+class MapPanel:
     """The components on the right: the maps and their verdict, and how they are drawn and computed."""
 
     outlines: gr.HTML
@@ -55,7 +55,7 @@ class Maps:
 
 
 @dataclass(frozen=True)
-class Folds:
+class QuestionPanel:
     """What can be asked of the maps, each folded away."""
 
     edges: tuple[gr.Number, ...]
@@ -70,16 +70,16 @@ class Folds:
 
 
 @dataclass(frozen=True)
-class Compare:
+class CompareTab:
     """The first tab."""
 
-    subject: Subject
-    maps: Maps
-    take: TakeAlong
-    folds: Folds
+    subject: PhotoPanel
+    maps: MapPanel
+    take: Downloads
+    folds: QuestionPanel
 
 
-def build(models: Models) -> Compare:
+def build(models: Models) -> CompareTab:
     """Lay the tab out for the first of the models."""
     manifest = models.explainer().manifest
     with gr.Row(elem_id="sheet", equal_height=False):
@@ -87,7 +87,7 @@ def build(models: Models) -> Compare:
             subject = _subject(manifest)
         with gr.Column(scale=10, min_width=320, elem_id="evidence"):
             maps, take, folds = _maps(models), take_along.build(), _folds(manifest)
-    return Compare(subject, maps, take, folds)
+    return CompareTab(subject, maps, take, folds)
 
 
 def example_photos() -> list[str]:
@@ -104,7 +104,7 @@ def class_choices(manifest: Manifest) -> list[tuple[str, int]]:
     return [(name, index) for index, name in enumerate(distinct_names(manifest.labels))]
 
 
-def _subject(manifest: Manifest) -> Subject:
+def _subject(manifest: Manifest) -> PhotoPanel:
     photo = PhotoInput(
         label=text.PHOTO, type="filepath", height=300, buttons=[], elem_id="photo", alt_text="The photo you chose"
     )
@@ -121,9 +121,9 @@ def _subject(manifest: Manifest) -> Subject:
     class_message = gr.HTML(elem_id="class-message")
     explain = gr.Button(text.EXPLAIN, variant="primary", interactive=False, elem_id="explain")
     stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
-    status = gr.HTML(figures.status(Plate()), elem_id="status")
+    status = gr.HTML(figures.status(PageState()), elem_id="status")
     examples = _examples()
-    return Subject(photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples)
+    return PhotoPanel(photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples)
 
 
 def _examples() -> tuple[tuple[str, gr.Button], ...]:
@@ -133,12 +133,12 @@ def _examples() -> tuple[tuple[str, gr.Button], ...]:
         return tuple((path, gr.Button(Path(path).stem, icon=path, size="sm")) for path in example_photos())
 
 
-def _maps(models: Models) -> Maps:
+def _maps(models: Models) -> MapPanel:
     manifest = models.explainer().manifest
     outlines = gr.HTML(elem_id="outlines")
     with gr.Row(elem_id="maps", elem_classes="maps"):
         maps = tuple(
-            gr.HTML(figures.figure(method, Plate()), elem_id=f"map-{index}", min_height=1)
+            gr.HTML(figures.figure(method, PageState()), elem_id=f"map-{index}", min_height=1)
             for index, method in enumerate(ALL_METHODS)
         )
     gr.HTML(figures.scale(), elem_id="scale")
@@ -162,10 +162,10 @@ def _maps(models: Models) -> Maps:
             list(models.manifests), value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model"
         )
         model_told = gr.HTML(figures.note(text.described(manifest)), elem_id="model-told")
-    return Maps(outlines, maps, verdict, opacity, colours, definition, fit, effort, model, model_told)
+    return MapPanel(outlines, maps, verdict, opacity, colours, definition, fit, effort, model, model_told)
 
 
-def _folds(manifest: Manifest) -> Folds:
+def _folds(manifest: Manifest) -> QuestionPanel:
     with gr.Accordion(text.ON_TARGET, open=False, elem_id="on-target"):
         gr.HTML(figures.note(text.ON_TARGET_HINT))
         with gr.Row(elem_id="edges"):
@@ -187,4 +187,4 @@ def _folds(manifest: Manifest) -> Folds:
         )
         set_against = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
         contrast = gr.HTML(elem_id="contrast")
-    return Folds(edges, clear, box_message, where, measure, faithful, other, set_against, contrast)
+    return QuestionPanel(edges, clear, box_message, where, measure, faithful, other, set_against, contrast)

@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from camcore.errors import ClassError
-from camcore.images.preprocess import FITS, Fit
+from camcore.images.preprocess import RESIZE_MODES, ResizeMode
 from camcore.methods.effort import NAMED_EFFORTS, Effort
 from camcore.methods.score_cam import DEFINITIONS, DefinitionName
 from camcore.model.classes import find_class
-from demo.compare.session import Outcome, sentence
+from demo.compare.session import FinishedExplanation, sentence
 from demo.service.models import Models
 
 _LONGEST = 80  # characters of a class: no name is longer, and a message may quote it
@@ -24,18 +24,18 @@ class Opening:
     path: str | None = None
     class_idx: int | None = None
     definition: DefinitionName | None = None
-    fit: Fit | None = None
+    fit: ResizeMode | None = None
     effort: Effort | None = None
     model: str | None = None
     message: str = ""
 
 
-def to_query(models: Models, outcome: Outcome, examples: Sequence[str]) -> str:
+def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[str]) -> str:
     """The query, "?" included, that asks for the same again; of a photo that is no example, for all but the photo."""
-    request = outcome.request
+    request = finished.request
     asked = {
         "example": example_of(request.path, examples),
-        "class": outcome.explanations[0].class_idx,
+        "class": finished.explanations[0].class_idx,
         "definition": request.definition,
         "effort": request.effort,
         "fit": request.fit,
@@ -64,7 +64,7 @@ def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str
         path=paths.get(params.get("example", "")),
         class_idx=class_idx,
         definition=next((name for name in DEFINITIONS if name == params.get("definition")), None),
-        fit=next((name for name in FITS if name == params.get("fit")), None),
+        fit=next((name for name in RESIZE_MODES if name == params.get("fit")), None),
         effort=next((name for name in NAMED_EFFORTS if name == params.get("effort")), None),
         model=model if "model" in params and model in manifests else None,
         message=message,

@@ -8,54 +8,54 @@ import gradio as gr
 from demo.compare import html as figures
 from demo.compare import question_html as folds
 from demo.compare import questions, text
-from demo.compare.layout import Compare
-from demo.compare.questions import Marked
-from demo.compare.session import Visit
+from demo.compare.layout import CompareTab
+from demo.compare.questions import MarkedBox
+from demo.compare.session import Session
 from demo.service.event_settings import LAST, ON_MODEL
 from demo.service.models import Models
 
 
-def wire_folds(models: Models, page: Compare, visit: gr.State) -> None:
+def wire_folds(models: Models, page: CompareTab, session: gr.State) -> None:
     """Connect the folds."""
-    _wire_box(page, visit)
+    _wire_box(page, session)
     fold = page.folds
 
-    def measure(visit: Visit) -> Iterator[Any]:
+    def measure(session: Session) -> Iterator[Any]:
         yield figures.note(text.MEASURING)
-        yield folds.faithful(questions.measure(models, visit))
+        yield folds.faithful(questions.measure(models, session))
 
-    def contrast(visit: Visit, wanted: Any) -> Iterator[str]:
+    def contrast(session: Session, wanted: Any) -> Iterator[str]:
         yield figures.note(text.MEASURING)
-        for found in questions.contrast(models, visit, wanted):
+        for found in questions.contrast(models, session, wanted):
             yield folds.contrast(found)
 
-    fold.measure.click(measure, visit, fold.faithful, trigger_mode="once", **ON_MODEL)
-    fold.set_against.click(contrast, [visit, fold.other], fold.contrast, trigger_mode="once", **ON_MODEL)
+    fold.measure.click(measure, session, fold.faithful, trigger_mode="once", **ON_MODEL)
+    fold.set_against.click(contrast, [session, fold.other], fold.contrast, trigger_mode="once", **ON_MODEL)
 
 
-def _wire_box(page: Compare, visit: gr.State) -> None:
+def _wire_box(page: CompareTab, session: gr.State) -> None:
     fold, maps = page.folds, page.maps
 
-    def shown(visit: Visit, marked: Marked) -> list[Any]:
+    def shown(session: Session, marked: MarkedBox) -> list[Any]:
         return [
             *marked.edges,
             figures.message(marked.message),
-            folds.outlines(visit.view, visit.boxes),
-            folds.where(marked.sight),
+            folds.outlines(session.view, session.boxes),
+            folds.where(marked.target_evidence),
             figures.verdict(marked.verdict) if marked.verdict else gr.skip(),
         ]
 
-    def click(visit: Visit, at: gr.SelectData) -> list[Any]:
-        return shown(visit, questions.click(visit, at.index[0], at.index[1]))
+    def click(session: Session, at: gr.SelectData) -> list[Any]:
+        return shown(session, questions.click(session, at.index[0], at.index[1]))
 
-    def type_edges(visit: Visit, *edges: Any) -> list[Any]:
-        return [gr.skip() for _ in edges] + shown(visit, questions.type_edges(visit, edges))[len(edges) :]
+    def type_edges(session: Session, *edges: Any) -> list[Any]:
+        return [gr.skip() for _ in edges] + shown(session, questions.type_edges(session, edges))[len(edges) :]
 
-    def clear(visit: Visit) -> list[Any]:
-        return shown(visit, questions.clear(visit))
+    def clear(session: Session) -> list[Any]:
+        return shown(session, questions.clear(session))
 
     told = [*fold.edges, fold.box_message, maps.outlines, fold.where, maps.verdict]
-    page.subject.photo.select(click, visit, told, **LAST)
+    page.subject.photo.select(click, session, told, **LAST)
     # One event for all four, so that what is typed last is also answered last.
-    gr.on([edge.input for edge in fold.edges], type_edges, [visit, *fold.edges], told, **LAST)
-    fold.clear.click(clear, visit, told, **LAST)
+    gr.on([edge.input for edge in fold.edges], type_edges, [session, *fold.edges], told, **LAST)
+    fold.clear.click(clear, session, told, **LAST)

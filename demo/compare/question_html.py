@@ -8,15 +8,15 @@ from camcore.formatting import percent
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import Box, in_view
-from camcore.metrics.verdict import Sight
-from camcore.report.metrics_table import FIGURES, MISSING, Figure
+from camcore.metrics.verdict import TargetEvidence
+from camcore.report.metrics_table import METRICS, MISSING, Metric
 from camcore.report.plots import mean_curves
 from camcore.results import Explanation
 from demo.compare import text
 from demo.compare.html import message, picture
-from demo.compare.questions import Contrast, Evidence
+from demo.compare.questions import ContrastAnswer, FaithfulnessAnswer
 
-_BY_KEY = {figure.key: figure for figure in FIGURES}
+_BY_KEY = {figure.key: figure for figure in METRICS}
 
 
 def outlines(view: View | None, boxes: Sequence[Box]) -> str:
@@ -36,17 +36,19 @@ def outlines(view: View | None, boxes: Sequence[Box]) -> str:
     return f'<style>:root {{ {"; ".join(rules)} }}</style><i class="drawn {classes.replace(".", " ")}"></i>'
 
 
-def where(sight: Sight | None) -> str:
+def where(target_evidence: TargetEvidence | None) -> str:
     """Energy, lift and pointing of each method; nothing without a box."""
-    if sight is None:
+    if target_evidence is None:
         return ""
-    rows = [_row(_BY_KEY[key], list(sight.localisations.values())) for key in ("energy", "lift", "pointing_hit")]
-    said = f"The marked {sight.word} fills {percent(sight.share)} of what the model saw; "
-    said += f"{percent(sight.cut_off)} of it was cut off."
+    rows = [
+        _row(_BY_KEY[key], list(target_evidence.localisations.values())) for key in ("energy", "lift", "pointing_hit")
+    ]
+    said = f"The marked {target_evidence.word} fills {percent(target_evidence.share)} of what the model saw; "
+    said += f"{percent(target_evidence.cut_off)} of it was cut off."
     return f'<p class="hint">{escape(said)}</p>{_table(rows)}'
 
 
-def faithful(evidence: Evidence) -> str:
+def faithful(evidence: FaithfulnessAnswer) -> str:
     """Curves, figures and agreement, each with how to read it."""
     if evidence.agreed is None:
         return message(evidence.message)
@@ -55,11 +57,11 @@ def faithful(evidence: Evidence) -> str:
     return f'<div class="curves">{_curves(evidence)}</div>{_table(rows)}{_agreement(evidence)}'
 
 
-def contrast(found: Contrast) -> str:
+def contrast(found: ContrastAnswer) -> str:
     """Both directions, a row each of the maps there are."""
-    if found.outcome is None:
+    if found.finished is None:
         return message(found.message)
-    return "".join(_side(list(side.values()), found.outcome.passed.view) for side in found.sides if side)
+    return "".join(_side(list(side.values()), found.finished.forward_pass.view) for side in found.sides if side)
 
 
 def _edges(name: str, box: Box) -> list[str]:
@@ -68,7 +70,7 @@ def _edges(name: str, box: Box) -> list[str]:
     return [f"--{name}-{edge}: {value:.4%}" for edge, value in values.items()]
 
 
-def _row(figure: Figure, found: Sequence[object]) -> tuple[str, ...]:
+def _row(figure: Metric, found: Sequence[object]) -> tuple[str, ...]:
     """A figure's name with the direction that is better, what it means, and its value for each method."""
     title = escape(figure.title.replace("{target}", text.TARGET))
     better = f' <span class="hint">{figure.better} is better</span>' if figure.better else ""
@@ -85,7 +87,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     return f'<table class="told"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _curves(evidence: Evidence) -> str:
+def _curves(evidence: FaithfulnessAnswer) -> str:
     parts = []
     for name, title, axis, hint in zip(
         ("deletion", "insertion"), text.CURVES, text.CURVE_AXES, text.CURVE_HINTS, strict=True
@@ -100,7 +102,7 @@ def _curves(evidence: Evidence) -> str:
     return "".join(parts)
 
 
-def _agreement(evidence: Evidence) -> str:
+def _agreement(evidence: FaithfulnessAnswer) -> str:
     agreed = evidence.agreed
     if agreed is None:
         return ""

@@ -10,18 +10,18 @@ from camcore.errors import CamError, ClassError
 from camcore.explainer import Explainer
 from camcore.formatting import extent, seconds
 from camcore.images.photo import open_photo
-from camcore.images.preprocess import Fit, View
+from camcore.images.preprocess import ResizeMode, View
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
 from camcore.methods.score_cam import DefinitionName
-from camcore.metrics.assessment import see, weigh
+from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box
-from camcore.metrics.verdict import Sight, Verdict
+from camcore.metrics.verdict import TargetEvidence, Verdict
 from camcore.model.classes import find_class
 from camcore.results import Explanation, ForwardPass, Prediction
 from demo.compare import text
 from demo.service.models import Models
-from demo.service.queue import LateError
+from demo.service.queue import RequestTimeoutError
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _REPAINT_EVERY = 0.35  # seconds: often enough to watch and to stop, seldom enou
 
 
 @dataclass(frozen=True)
-class Plate:
+class PageState:
     """All that the page shows of one photo and class; `class_idx` is None until it is known.
 
     A plate that is not `due` need not be shown: the next one follows within a chunk.
@@ -39,7 +39,7 @@ class Plate:
     class_idx: int | None = None
     view: View | None = None
     verdict: str = ""
-    sight: Sight | None = None
+    target_evidence: TargetEvidence | None = None
     explanations: Mapping[MethodName, Explanation] = field(default_factory=dict)
     status: str = text.BEGIN
     photo_message: str = ""
@@ -48,30 +48,30 @@ class Plate:
 
 
 @dataclass(frozen=True)
-class Request:
+class ExplainRequest:
     """What was asked for, and when, so that asking again is new; `class_idx` None means the most probable class."""
 
     path: str | None = None
     class_idx: int | None = None
     definition: DefinitionName = "paper"
-    fit: Fit = "crop"
+    fit: ResizeMode = "crop"
     effort: Effort = "fast"
     model: str | None = None
     made_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinishedExplanation:
     """What has been found of a request, once all of it is."""
 
-    request: Request
-    passed: ForwardPass
+    request: ExplainRequest
+    forward_pass: ForwardPass
     predictions: tuple[Prediction, ...]
     explanations: tuple[Explanation, ...]
 
 
 @dataclass
-class Visit:
+class Session:
     """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that.
 
     `outcome` is what was found last, None until then and while something else is being looked for; `view` is what the
@@ -80,25 +80,25 @@ class Visit:
     `photos` tells the upload that a picture on the page stands for, where browsers do not show the upload itself.
     """
 
-    wanted: Request | None = None
-    begun: Request | None = None
-    outcome: Outcome | None = None
+    wanted: ExplainRequest | None = None
+    started: ExplainRequest | None = None
+    finished: FinishedExplanation | None = None
     view: View | None = None
     boxes: tuple[Box, ...] = ()
     corner: tuple[float, float] | None = None
     linked: tuple[int | None, str] = (None, "")
     photos: dict[str, str] = field(default_factory=dict)
 
-    def wants(self, request: Request) -> bool:
+    def is_current(self, request: ExplainRequest) -> bool:
         """Whether that request is still the newest."""
         return self.wanted == request
 
-    def begin(self, request: Request) -> bool:
+    def begin(self, request: ExplainRequest) -> bool:
         """Whether to run that request: the newest, and only once, for gradio may fire one change twice."""
-        begins = self.wants(request) and self.begun != request
-        self.begun = request
+        begins = self.is_current(request) and self.started != request
+        self.started = request
         if begins:
-            self.outcome = None
+            self.finished = None
         return begins
 
 
@@ -110,74 +110,76 @@ def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, s
         return None, sentence(error)
 
 
-def explain(models: Models, visit: Visit, request: Request) -> Iterator[Plate]:
+def explain(models: Models, session: Session, request: ExplainRequest) -> Iterator[PageState]:
     """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
     What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
     for something else, or when the generator is closed. A run that begins after that, or a second time, shows nothing.
     """
-    if not visit.begin(request):
+    if not session.begin(request):
         return
     if request.path is None:
-        yield Plate()
+        yield PageState()
         return
-    plate = Plate(status=text.LOOKING, running=True)
-    yield plate
-    deadline = models.line.deadline(request.made_at)
+    state = PageState(status=text.LOOKING, running=True)
+    yield state
+    deadline = models.queue.deadline(request.made_at)
     try:
-        with models.line.turn(deadline):
-            for plate in _fill(models.explainer(request.model), visit, request):
-                if visit.wanted is None:
-                    yield replace(plate, status=text.STOPPED, running=False)
-                if not visit.wants(request):
+        with models.queue.acquire(deadline):
+            for state in _fill(models.explainer(request.model), session, request):
+                if session.wanted is None:
+                    yield replace(state, status=text.STOPPED, running=False)
+                if not session.is_current(request):
                     return
-                if plate.due:
-                    yield plate
+                if state.due:
+                    yield state
                 deadline.check()
-    except LateError as error:
-        yield replace(plate, status=sentence(error), running=False)
+    except RequestTimeoutError as error:
+        yield replace(state, status=sentence(error), running=False)
     except CamError as error:
-        yield Plate(photo_message=sentence(error), status="")
+        yield PageState(photo_message=sentence(error), status="")
     except Exception:
         logger.exception("explaining failed")
-        yield Plate(status=text.FAILED)
+        yield PageState(status=text.FAILED)
 
 
-def _fill(explainer: Explainer, visit: Visit, request: Request) -> Iterator[Plate]:
+def _fill(explainer: Explainer, session: Session, request: ExplainRequest) -> Iterator[PageState]:
     photo = open_photo(Path(request.path or ""))
     start = time.perf_counter()
-    passed = explainer.forward(photo, request.fit)
-    visit.view = passed.view
-    predictions = tuple(explainer.predict(passed))
+    forward_pass = explainer.forward(photo, request.fit)
+    session.view = forward_pass.view
+    predictions = tuple(explainer.predict(forward_pass))
     class_idx = predictions[0].class_idx if request.class_idx is None else request.class_idx
-    plate = Plate(predictions, class_idx, passed.view, status=text.LOOKING, running=True)
-    yield plate
+    state = PageState(predictions, class_idx, forward_pass.view, status=text.LOOKING, running=True)
+    yield state
     shown = time.perf_counter()
-    for explanation in explainer.stream(passed, class_idx, definition=request.definition, effort=request.effort):
+    for explanation in explainer.stream(forward_pass, class_idx, definition=request.definition, effort=request.effort):
         due = explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY
-        plate = replace(_with(plate, explanation), due=due)
-        yield plate
+        state = replace(_with(state, explanation), due=due)
+        yield state
         if due:
             shown = time.perf_counter()
     spent = time.perf_counter() - start
-    visit.outcome = Outcome(request, passed, predictions, tuple(plate.explanations.values()))
-    verdict, sight = judge(visit.outcome, visit.boxes)
+    session.finished = FinishedExplanation(request, forward_pass, predictions, tuple(state.explanations.values()))
+    verdict, target_evidence = judge(session.finished, session.boxes)
     said = text.done(explainer.manifest.labels[class_idx], seconds(spent))
-    yield replace(plate, status=said, running=False, due=True, verdict=verdict.sentence, sight=sight)
+    yield replace(
+        state, status=said, running=False, due=True, verdict=verdict.sentence, target_evidence=target_evidence
+    )
 
 
-def _with(plate: Plate, explanation: Explanation) -> Plate:
-    status = plate.status
+def _with(state: PageState, explanation: Explanation) -> PageState:
+    status = state.status
     if explanation.forwards is not None:
         status = text.running(extent(explanation))
-    return replace(plate, explanations={**plate.explanations, explanation.method: explanation}, status=status)
+    return replace(state, explanations={**state.explanations, explanation.method: explanation}, status=status)
 
 
-def judge(outcome: Outcome, boxes: Sequence[Box] = ()) -> tuple[Verdict, Sight | None]:
+def judge(finished: FinishedExplanation, boxes: Sequence[Box] = ()) -> tuple[Verdict, TargetEvidence | None]:
     """What the figures of a finished request say, with the boxes marked on the photo, if any."""
-    sight = see(boxes, outcome.passed.view, outcome.explanations, text.TARGET)
-    verdict, _ = weigh(outcome.predictions[0], outcome.explanations, sight)
-    return verdict, sight
+    target_evidence = locate_heat(boxes, finished.forward_pass.view, finished.explanations, text.TARGET)
+    verdict, _ = assess(finished.predictions[0], finished.explanations, target_evidence)
+    return verdict, target_evidence
 
 
 def sentence(error: Exception) -> str:

@@ -10,13 +10,13 @@ from gradio.block_function import BlockFunction
 from gradio.utils import is_in_or_equal
 from starlette.requests import HTTPConnection
 
-from demo.gateway.errors import Refused
-from demo.gateway.routes import Kind
+from demo.gateway.errors import RefusedRequest
+from demo.gateway.routes import RouteKind
 from demo.service import messages as text
 from demo.service.event_settings import ENDPOINTS
 from demo.service.files import upload_folder
 
-CALLS: frozenset[Kind] = frozenset({"join", "run", "call", "call by name"})
+CALLS: frozenset[RouteKind] = frozenset({"join", "run", "call", "call by name"})
 
 _BY_NUMBER = ("data", "fn_index", "session_hash", "trigger_id", "event_data")
 _ADDRESS = re.compile(r"\s*https?:", re.IGNORECASE)
@@ -25,11 +25,11 @@ _PART = re.compile(r"bytes=[0-9]*-[0-9]*")
 _DEEPEST = 40
 
 
-def checked(blocks: Blocks, kind: Kind, name: str | None, body: bytes) -> bytes:
+def checked(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -> bytes:
     """The JSON of a call as gradio may see it: what it needs and no more, and every file one that was uploaded.
 
     Raises:
-        Refused: if it is no JSON object, or names a function or values or a file that will not do.
+        RefusedRequest: if it is no JSON object, or names a function or values or a file that will not do.
     """
     call = _parsed(body)
     if kind == "call by name":
@@ -42,17 +42,17 @@ def checked(blocks: Blocks, kind: Kind, name: str | None, body: bytes) -> bytes:
     return json.dumps(with_files_of_ours(wanted)).encode()
 
 
-def check_asked(blocks: Blocks, kind: Kind, event: str | None, request: HTTPConnection) -> None:
+def check_asked(blocks: Blocks, kind: RouteKind, event: str | None, request: HTTPConnection) -> None:
     """Check what is asked for, where gradio would break off its answer and print a traceback.
 
     Raises:
-        Refused: if nothing was ever called by that session or event, or if the part of a file is none.
+        RefusedRequest: if nothing was ever called by that session or event, or if the part of a file is none.
     """
     wanted = {"answer": event, "listen": request.query_params.get("session_hash")}
     if kind in wanted and wanted[kind] not in blocks._queue.pending_messages_per_session:
-        raise Refused(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, text.NOTHING_HERE)
     if kind == "file" and not _PART.fullmatch(request.headers.get("range", "bytes=0-")):
-        raise Refused(416, text.BAD_REQUEST)
+        raise RefusedRequest(416, text.BAD_REQUEST)
 
 
 def forget(blocks: Blocks, event: str | None) -> None:
@@ -69,10 +69,10 @@ def with_files_of_ours(value: Any, depth: int = 0) -> Any:
     is marked as one.
 
     Raises:
-        Refused: if a file was not uploaded here, or the JSON is too deep for gradio to walk.
+        RefusedRequest: if a file was not uploaded here, or the JSON is too deep for gradio to walk.
     """
     if depth > _DEEPEST:
-        raise Refused(422, text.BAD_CALL)
+        raise RefusedRequest(422, text.BAD_CALL)
     if isinstance(value, list):
         return [with_files_of_ours(each, depth + 1) for each in value]
     if not isinstance(value, dict):
@@ -101,22 +101,22 @@ def _path_here(name: str) -> str:
     if _ADDRESS.match(name):
         ours = _OUR_FILE.match(name)
         if ours is None or _ADDRESS.match(name := unquote(ours[1])):
-            raise Refused(422, text.NOT_FETCHED)
+            raise RefusedRequest(422, text.NOT_FETCHED)
     try:
         if is_in_or_equal(name, upload_folder()):
             return name
     except (OSError, ValueError):  # no file can have such a name
         pass
-    raise Refused(422, text.NOT_UPLOADED)
+    raise RefusedRequest(422, text.NOT_UPLOADED)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         call = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(400, text.NOT_JSON) from error
+        raise RefusedRequest(400, text.NOT_JSON) from error
     if not isinstance(call, dict):
-        raise Refused(422, text.BAD_CALL)
+        raise RefusedRequest(422, text.BAD_CALL)
     return call
 
 
@@ -124,14 +124,14 @@ def _called(blocks: Blocks, name: str | None) -> BlockFunction:
     for function in blocks.fns.values():
         if function.api_name == name:
             return function
-    raise Refused(404, text.NOTHING_HERE)
+    raise RefusedRequest(404, text.NOTHING_HERE)
 
 
 def _numbered(blocks: Blocks, number: Any, queued: bool) -> BlockFunction:
     """A function that the page calls, by the number that the page knows it by."""
     function = blocks.fns.get(number) if type(number) is int else None
     if function is None or function.fn is None or function.queue is not queued:
-        raise Refused(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, text.NOTHING_HERE)
     return function
 
 
@@ -140,15 +140,15 @@ def _check_count(function: BlockFunction, values: Any) -> None:
         return
     name, parameters = function.api_name, function.input_parameter_names or []
     if name in ENDPOINTS:
-        raise Refused(422, text.wrong_values(name, filter(None, parameters)))
-    raise Refused(422, text.BAD_CALL)
+        raise RefusedRequest(422, text.wrong_values(name, filter(None, parameters)))
+    raise RefusedRequest(422, text.BAD_CALL)
 
 
 def _check_names(blocks: Blocks, name: str, values: dict[str, Any]) -> None:
     endpoint = blocks.get_api_info()["named_endpoints"].get(f"/{name}")
     if endpoint is None:
-        raise Refused(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, text.NOTHING_HERE)
     has_default = {each["parameter_name"]: each["parameter_has_default"] for each in endpoint["parameters"]}
     missing = any(not default and name not in values for name, default in has_default.items())
     if missing or not values.keys() <= has_default.keys():
-        raise Refused(422, text.wrong_values(name, has_default))
+        raise RefusedRequest(422, text.wrong_values(name, has_default))

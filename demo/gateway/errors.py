@@ -20,7 +20,7 @@ _SENTENCES = {
 }
 
 
-class Refused(MultiPartException):
+class RefusedRequest(MultiPartException):
     """A request that is not let in: the status and the sentence to answer.
 
     It is of the one kind after which gradio deletes the files of an upload that it has read in part.
@@ -33,7 +33,7 @@ class Refused(MultiPartException):
         self.headers = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
 
 
-class Answer:
+class ResponseFilter:
     """Sends what the app answers as it is, but of an error only its status: what it says may name paths and files."""
 
     def __init__(self, send: Send):
@@ -42,7 +42,7 @@ class Answer:
         self._error: Message | None = None
         self._said = b""
         self.as_text = False
-        self.refused: Refused | None = None  # what to answer whatever the app says
+        self.refused: RefusedRequest | None = None  # what to answer whatever the app says
 
     async def __call__(self, message: Message) -> None:
         """Send one message of the app's answer."""
@@ -57,7 +57,7 @@ class Answer:
             if not message.get("more_body", False):
                 await self._finish(self._error)
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: RefusedRequest) -> None:
         """Answer with a sentence, unless an answer has begun."""
         if not self._started:
             self._error = None
@@ -74,7 +74,7 @@ class Answer:
         else:
             await self._say(_refusal(error["status"]), headers)
 
-    async def _say(self, refused: Refused, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _say(self, refused: RefusedRequest, headers: list[tuple[bytes, bytes]]) -> None:
         self._started = True
         # The page shows the body of a failed upload as it comes.
         body = refused.sentence if self.as_text else json.dumps({"detail": _detail(refused)}, ensure_ascii=False)
@@ -98,15 +98,15 @@ def is_meant_for_people(status: int, said: bytes) -> bool:
     return isinstance(detail, list) and any(isinstance(each, dict) and "__type__" in each for each in detail)
 
 
-def _detail(refused: Refused) -> str | list[dict[str, object]]:
+def _detail(refused: RefusedRequest) -> str | list[dict[str, object]]:
     """The sentence; at 422 as a validator says it, for gradio_client fails to read a plain one."""
     if refused.status != 422:
         return refused.sentence
     return [{"__type__": "validate", "is_valid": False, "message": refused.sentence, "parameter_name": "body"}]
 
 
-def _refusal(status: int) -> Refused:
+def _refusal(status: int) -> RefusedRequest:
     """What to say of an error of gradio's."""
     if status == 503:
-        return Refused(503, text.busy(_RETRY_AFTER), {"retry-after": str(_RETRY_AFTER)})
-    return Refused(status, _SENTENCES.get(status, page.FAILED if status >= 500 else text.BAD_REQUEST))
+        return RefusedRequest(503, text.busy(_RETRY_AFTER), {"retry-after": str(_RETRY_AFTER)})
+    return RefusedRequest(status, _SENTENCES.get(status, page.FAILED if status >= 500 else text.BAD_REQUEST))

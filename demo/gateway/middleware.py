@@ -9,22 +9,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.compare import text as page
 from demo.gateway.calls import CALLS, check_asked, checked, forget
-from demo.gateway.errors import Answer, Refused
-from demo.gateway.multipart import Parts
-from demo.gateway.routes import Place, find_place
+from demo.gateway.errors import RefusedRequest, ResponseFilter
+from demo.gateway.multipart import MultipartChecker
+from demo.gateway.routes import Route, find_route
 from demo.service import messages as text
 from demo.service.files import upload_folder
-from demo.service.queue import ASKED_AT
+from demo.service.queue import RECEIVED_AT
 
 _ENVELOPE = 1_000_000  # bytes that come with what is sent: boundaries, names, what else a call says
 
 
 def middleware() -> list[Middleware]:
     """What gradio is to put before all that it serves."""
-    return [Middleware(Door)]
+    return [Middleware(Gateway)]
 
 
-class Door:
+class Gateway:
     """Pure ASGI: it holds back nothing but the JSON of a call, so streams flow, and a client that leaves is noticed."""
 
     def __init__(self, app: ASGIApp):
@@ -35,22 +35,22 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[ASKED_AT] = time.monotonic()
-        answer = Answer(send)
+        scope[RECEIVED_AT] = time.monotonic()
+        answer = ResponseFilter(send)
         try:
             await self._let_in(scope, receive, answer)
-        except Refused as refused:
+        except RefusedRequest as refused:
             await answer.refuse(refused)
         except Exception:
-            await answer.refuse(Refused(500, page.FAILED))
+            await answer.refuse(RefusedRequest(500, page.FAILED))
             raise
 
-    async def _let_in(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+    async def _let_in(self, scope: Scope, receive: Receive, answer: ResponseFilter) -> None:
         request = HTTPConnection(scope)
         blocks, path = request.app.get_blocks(), scope["path"].removeprefix(scope.get("root_path", ""))
-        place, found = find_place(path or "/", scope["method"], request.query_params)
+        place, found = find_route(path or "/", scope["method"], request.query_params)
         answer.as_text = place.kind == "upload"
-        body = Body(receive, place, request.headers, answer)
+        body = RequestBody(receive, place, request.headers, answer)
         if place.kind in CALLS:
             call = checked(blocks, place.kind, found.groupdict().get("name"), await body.read_json())
             _set_length(scope, len(call))
@@ -64,13 +64,13 @@ class Door:
                 forget(blocks, event)
 
 
-class Body:
+class RequestBody:
     """What a client sends, counted as it comes in, and of an upload looked at.
 
     Its refusal is told to `answer` as well, for the app may make an error of its own of it.
     """
 
-    def __init__(self, receive: Receive, place: Place, headers: Headers, answer: Answer):
+    def __init__(self, receive: Receive, place: Route, headers: Headers, answer: ResponseFilter):
         self._receive = receive
         self._most = place.most
         self._answer = answer
@@ -78,14 +78,14 @@ class Body:
         self._more = True
         self._kind = headers.get("content-type", "")
         self._check_size(int(headers.get("content-length", 0)))
-        self._parts = Parts(self._kind, upload_folder()) if place.kind == "upload" else None
+        self._parts = MultipartChecker(self._kind, upload_folder()) if place.kind == "upload" else None
 
     async def __call__(self) -> Message:
         """The next message from the client."""
         message = await self._receive()
         try:
             self._look_at(message)
-        except Refused as refused:
+        except RefusedRequest as refused:
             self._answer.refused = refused
             raise
         return message
@@ -93,12 +93,12 @@ class Body:
     async def read_json(self) -> bytes:
         """All of it, which its sender says is JSON."""
         if self._kind.partition(";")[0].strip().lower() != "application/json":
-            raise Refused(415, text.NOT_JSON)
+            raise RefusedRequest(415, text.NOT_JSON)
         chunks = []
         while self._more:
             message = await self()
             if message["type"] == "http.disconnect":
-                raise Refused(400, text.BAD_REQUEST)
+                raise RefusedRequest(400, text.BAD_REQUEST)
             chunks.append(message.get("body", b""))
         return b"".join(chunks)
 
@@ -111,11 +111,11 @@ class Body:
             if self._parts:
                 self._parts.look_at(chunk, last=not self._more)
         elif self._parts and self._more:  # the client has left
-            raise Refused(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, text.BAD_UPLOAD)
 
     def _check_size(self, size: int) -> None:
         if size > self._most + _ENVELOPE:
-            raise Refused(413, text.body_too_large(self._most // 1_000_000))
+            raise RefusedRequest(413, text.body_too_large(self._most // 1_000_000))
 
 
 def _set_length(scope: Scope, length: int) -> None:

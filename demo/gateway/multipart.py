@@ -6,13 +6,13 @@ from pathlib import Path
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from demo.gateway.errors import Refused
+from demo.gateway.errors import RefusedRequest
 from demo.service import messages as text
 
 MIN_FREE = 1_000_000_000  # bytes of the disk
 
 
-class Parts:
+class MultipartChecker:
     """The parts of an upload: nothing but files, each in a field named `files`.
 
     gradio keeps a field that is no file in memory, stumbles over it, and forgets on the disk what it was given under
@@ -22,7 +22,7 @@ class Parts:
     def __init__(self, content_type: str, folder: Path):
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise Refused(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, text.BAD_UPLOAD)
         self._folder = folder
         self._whole = False
         self._name = self._value = self._disposition = b""
@@ -41,16 +41,16 @@ class Parts:
         """Look at the next bytes of an upload.
 
         Raises:
-            Refused: if they are not what an upload may hold, or the disk is nearly full.
+            RefusedRequest: if they are not what an upload may hold, or the disk is nearly full.
         """
         if shutil.disk_usage(self._folder).free < MIN_FREE:
-            raise Refused(507, text.NO_ROOM)
+            raise RefusedRequest(507, text.NO_ROOM)
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise Refused(400, text.BAD_UPLOAD) from error
+            raise RefusedRequest(400, text.BAD_UPLOAD) from error
         if last and not self._whole:
-            raise Refused(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, text.BAD_UPLOAD)
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -67,7 +67,7 @@ class Parts:
         _, options = parse_options_header(self._disposition)
         self._disposition = b""
         if options.get(b"name") != b"files" or b"filename" not in options:
-            raise Refused(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, text.BAD_UPLOAD)
 
     def _end(self) -> None:
         self._whole = True

@@ -6,12 +6,12 @@ from typing import Literal
 
 from starlette.datastructures import QueryParams
 
-from demo.gateway.errors import Refused
+from demo.gateway.errors import RefusedRequest
 from demo.service import messages as text
 from demo.service.event_settings import ENDPOINTS
 from demo.service.uploads import MAX_TOTAL
 
-Kind = Literal["page", "file", "upload", "join", "listen", "run", "call", "call by name", "answer", "mcp"]
+RouteKind = Literal["page", "file", "upload", "join", "listen", "run", "call", "call by name", "answer", "mcp"]
 
 _LITTLE = 1_000_000  # bytes
 _IN_A_MESSAGE = 3_000_000  # bytes: the package mcp refuses a message above 4 MiB in words of its own
@@ -22,10 +22,10 @@ _NAME = f"(?P<name>{'|'.join(ENDPOINTS)})"
 
 
 @dataclass(frozen=True)
-class Place:
+class Route:
     """Addresses of one kind, what they are asked with, and how many bytes a request may send there."""
 
-    kind: Kind
+    kind: RouteKind
     address: str
     methods: frozenset[str] = _ASKED
     most: int = _LITTLE
@@ -33,31 +33,31 @@ class Place:
 
 _PLACES = (
     # The page itself, and what gradio_client asks when it connects; a Space is asked for / to see if it is well.
-    Place("page", r"/|/config/?|/theme\.css|/manifest\.json|/robots\.txt|/favicon\.ico|/(assets|static)/.+"),
-    Place("page", r"/gradio_api/(info/?|openapi\.json|app_id|startup-events|heartbeat/[^/]+|upload_progress)"),
-    Place("page", r"/gradio_api/(cancel|reset)", _SENT),
+    Route("page", r"/|/config/?|/theme\.css|/manifest\.json|/robots\.txt|/favicon\.ico|/(assets|static)/.+"),
+    Route("page", r"/gradio_api/(info/?|openapi\.json|app_id|startup-events|heartbeat/[^/]+|upload_progress)"),
+    Route("page", r"/gradio_api/(cancel|reset)", _SENT),
     # A file that was uploaded or made here. gradio would fetch an address and hand it on, whoever asks.
-    Place("file", r"/gradio_api/file=(?!\s*[A-Za-z][A-Za-z0-9+.-]+:).+"),
+    Route("file", r"/gradio_api/file=(?!\s*[A-Za-z][A-Za-z0-9+.-]+:).+"),
     # What the page and gradio_client ask for, by number, and what curl does, by name.
-    Place("upload", r"/gradio_api/upload", _SENT, MAX_TOTAL),
-    Place("join", r"/gradio_api/queue/join", _SENT),
-    Place("listen", r"/gradio_api/queue/data"),
-    Place("run", r"/gradio_api/run/predict", _SENT),
-    Place("call", rf"/gradio_api/call/{_NAME}/?", _SENT),
-    Place("call by name", rf"/gradio_api/call/v2/{_NAME}/?", _SENT),
-    Place("answer", rf"/gradio_api/call/(v2/)?{_NAME}/(?P<event>[^/]+)"),
-    Place("mcp", r"/gradio_api/mcp(/.*)?", _ASKED | _SENT | {"DELETE"}, _IN_A_MESSAGE),
+    Route("upload", r"/gradio_api/upload", _SENT, MAX_TOTAL),
+    Route("join", r"/gradio_api/queue/join", _SENT),
+    Route("listen", r"/gradio_api/queue/data"),
+    Route("run", r"/gradio_api/run/predict", _SENT),
+    Route("call", rf"/gradio_api/call/{_NAME}/?", _SENT),
+    Route("call by name", rf"/gradio_api/call/v2/{_NAME}/?", _SENT),
+    Route("answer", rf"/gradio_api/call/(v2/)?{_NAME}/(?P<event>[^/]+)"),
+    Route("mcp", r"/gradio_api/mcp(/.*)?", _ASKED | _SENT | {"DELETE"}, _IN_A_MESSAGE),
 )
 
 
-def find_place(path: str, method: str, query: QueryParams) -> tuple[Place, re.Match[str]]:
+def find_route(path: str, method: str, query: QueryParams) -> tuple[Route, re.Match[str]]:
     """Where a request goes, and what its address names.
 
     Raises:
-        Refused: if that is not meant to be public, or not to be asked so.
+        RefusedRequest: if that is not meant to be public, or not to be asked so.
     """
     if _breaks_gradio(path, query):
-        raise Refused(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, text.NOTHING_HERE)
     otherwise: set[str] = set()
     for place in _PLACES:
         if found := re.fullmatch(place.address, path):
@@ -65,8 +65,8 @@ def find_place(path: str, method: str, query: QueryParams) -> tuple[Place, re.Ma
                 return place, found
             otherwise |= place.methods
     if otherwise:
-        raise Refused(405, text.WRONG_METHOD, {"allow": ", ".join(sorted(otherwise))})
-    raise Refused(404, text.NOTHING_HERE)
+        raise RefusedRequest(405, text.WRONG_METHOD, {"allow": ", ".join(sorted(otherwise))})
+    raise RefusedRequest(404, text.NOTHING_HERE)
 
 
 def _breaks_gradio(path: str, query: QueryParams) -> bool:

@@ -6,15 +6,15 @@ from html import escape
 from typing import Any
 
 from camcore.formatting import percent
-from camcore.report.metrics_table import FIGURES, MISSING, Figure, number
+from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import mean
 from demo.compare import text
-from demo.many.session import Order, Sheet
-from demo.service.study import Row
+from demo.many.session import SortOrder, TableState
+from demo.service.study import TableRow
 
 Record = Mapping[str, Any]
 _ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
-_SHOWN = {figure.key: figure for figure in FIGURES if figure.key in ("lift", "deletion_auc", "insertion_auc")}
+_SHOWN = {figure.key: figure for figure in METRICS if figure.key in ("lift", "deletion_auc", "insertion_auc")}
 _NO_OPTION_HERE = ": add it with --species"
 ON_LOAD = """
 element.addEventListener('click', (event) => {
@@ -43,16 +43,16 @@ class Column:
         return text.MANY_COLUMNS[self.key] + _ARROWS[self.better]
 
 
-def table(sheet: Sheet) -> str:
+def table(state: TableState) -> str:
     """The rows there are, sorted; nothing while there is none."""
-    if not sheet.rows:
+    if not state.rows:
         return ""
-    left_out = {key for key, known in (("species", sheet.species), ("lift", sheet.boxes)) if not known}
+    left_out = {key for key, known in (("species", state.species), ("lift", state.boxes)) if not known}
     columns = [column for column in COLUMNS if column.key not in left_out]
-    rows = "".join(_row(index, row, columns) for index, row in _sorted(sheet.rows, sheet.order))
-    header = "".join(_header(column, sheet.order) for column in columns)
+    rows = "".join(_row(index, row, columns) for index, row in _sorted(state.rows, state.order))
+    header = "".join(_header(column, state.order) for column in columns)
     return (
-        f'<p class="note">{escape(text.many_means(sheet.boxes))}</p>'
+        f'<p class="note">{escape(text.many_means(state.boxes))}</p>'
         f'<table role="table" aria-label="{escape(text.MANY_TABLE)}"><thead role="rowgroup">'
         f'<tr role="row" data-label="{escape(text.MANY_SORT)}">'
         f'<th role="columnheader" scope="col" class="picture">{_quiet(text.MANY_COLUMNS["picture"])}</th>{header}'
@@ -60,16 +60,16 @@ def table(sheet: Sheet) -> str:
     )
 
 
-def status(sheet: Sheet) -> str:
+def status(state: TableState) -> str:
     """The line that says what is happening, with a bar while it is."""
-    bar = f'<progress value="{len(sheet.rows)}" max="{sheet.total}" aria-hidden="true"></progress>'
-    return f'<p class="status" role="status">{escape(sheet.status)}</p>{bar if sheet.running and sheet.total else ""}'
+    bar = f'<progress value="{len(state.rows)}" max="{state.total}" aria-hidden="true"></progress>'
+    return f'<p class="status" role="status">{escape(state.status)}</p>{bar if state.running and state.total else ""}'
 
 
-def message(sheet: Sheet) -> str:
+def message(state: TableState) -> str:
     """What is wrong with what was chosen, and what does not fit together in it."""
-    said = f'<p class="message" role="alert">{escape(sheet.message)}</p>' if sheet.message else ""
-    notes = "".join(f"<li>{escape(note.removesuffix(_NO_OPTION_HERE))}</li>" for note in sheet.notes)
+    said = f'<p class="message" role="alert">{escape(state.message)}</p>' if state.message else ""
+    notes = "".join(f"<li>{escape(note.removesuffix(_NO_OPTION_HERE))}</li>" for note in state.notes)
     return said + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
@@ -86,7 +86,7 @@ def column(key: str) -> Column | None:
     return next((column for column in COLUMNS if column.key == key), None)
 
 
-def _sorted(rows: Sequence[Row], order: Order) -> list[tuple[int, Row]]:
+def _sorted(rows: Sequence[TableRow], order: SortOrder) -> list[tuple[int, TableRow]]:
     numbered = list(enumerate(rows))
     by = column(order.column)
     if by is None:
@@ -100,7 +100,7 @@ def _sorted(rows: Sequence[Row], order: Order) -> list[tuple[int, Row]]:
     return known + unknown
 
 
-def _header(column: Column, order: Order) -> str:
+def _header(column: Column, order: SortOrder) -> str:
     direction = ("descending" if order.descending else "ascending") if order.column == column.key else "none"
     return (
         f'<th role="columnheader" scope="col" aria-sort="{direction}"{_class(column)}>'
@@ -109,7 +109,7 @@ def _header(column: Column, order: Order) -> str:
     )
 
 
-def _row(index: int, row: Row, columns: Sequence[Column]) -> str:
+def _row(index: int, row: TableRow, columns: Sequence[Column]) -> str:
     record = row.record
     if _failed(row):
         before = [column for column in columns if column.key in ("file", "species")]
@@ -133,7 +133,7 @@ def _class(column: Column) -> str:
     return f' class="{column.key}{" figure" if column.figure else ""}"'
 
 
-def _failed(row: Row) -> bool:
+def _failed(row: TableRow) -> bool:
     return row.record["error"] is not None
 
 
@@ -159,12 +159,12 @@ def _called(record: Record) -> str:
 
 
 def _worries(record: Record) -> str:
-    concerns = record["verdict"]["concerns"]
-    said = "; ".join(concerns) or text.MANY_CALM
-    return f'<span class="{"worry" if concerns else "calm"}">{escape(said)}</span>'
+    warnings = record["verdict"]["warnings"]
+    said = "; ".join(warnings) or text.MANY_CALM
+    return f'<span class="{"worry" if warnings else "calm"}">{escape(said)}</span>'
 
 
-def _figure(figure: Figure) -> Column:
+def _figure(figure: Metric) -> Column:
     def value(record: Record) -> float | None:
         return mean(figure.read(record, explanation) for explanation in record["explanations"]).value
 
@@ -175,7 +175,7 @@ COLUMNS = (
     Column("file", lambda record: record["file"].casefold(), _file),
     Column("species", lambda record: _species(record).casefold(), lambda record: escape(_species(record)) or MISSING),
     Column("called", lambda record: record["predictions"][0]["name"].casefold(), _called),
-    Column("worries", lambda record: record["verdict"]["gravity"], _worries, worst_first=True),
+    Column("worries", lambda record: record["verdict"]["severity"], _worries, worst_first=True),
     *(_figure(figure) for figure in _SHOWN.values()),
     Column("seconds", lambda record: record["seconds"], lambda record: number("{:.1f}", record["seconds"]), True),
 )

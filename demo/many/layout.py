@@ -7,11 +7,11 @@ import gradio as gr
 
 from demo.compare import text
 from demo.many import html as many_table
-from demo.many.session import Sheet
+from demo.many.session import TableState
 
 
 @dataclass(frozen=True)
-class Many:
+class ManyTab:
     """The components of the tab."""
 
     upload: gr.File
@@ -25,7 +25,7 @@ class Many:
     csv: gr.DownloadButton
 
 
-def build() -> Many:
+def build() -> ManyTab:
     """Lay the tab out, inside the `gr.Tab` that is open."""
     gr.HTML(f'<p class="lead">{escape(text.MANY_LEAD)}</p>', elem_id="many-lead")
     with gr.Row(elem_id="many-given", equal_height=False):
@@ -40,10 +40,10 @@ def build() -> Many:
     with gr.Row(elem_id="many-actions"):
         start = gr.Button(text.MANY_START, variant="primary", elem_id="many-start", scale=0)
         stop = gr.Button(text.MANY_STOP, variant="stop", visible=False, elem_id="many-stop", scale=0)
-        status = gr.HTML(many_table.status(Sheet()), elem_id="many-status")
+        status = gr.HTML(many_table.status(TableState()), elem_id="many-status")
     table = gr.HTML(elem_id="many-table", js_on_load=many_table.ON_LOAD)
     gr.HTML(many_table.meanings(), elem_id="many-figures")
     with gr.Row(elem_id="many-downloads"):
         report = gr.DownloadButton(text.MANY_REPORT, interactive=False, elem_id="many-report", scale=0)
         csv = gr.DownloadButton(text.MANY_CSV, interactive=False, elem_id="many-csv", scale=0)
-    return Many(upload, boxes, message, start, stop, status, table, report, csv)
+    return ManyTab(upload, boxes, message, start, stop, status, table, report, csv)

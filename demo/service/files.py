@@ -24,7 +24,7 @@ def new_folder() -> Path:
     return Path(mkdtemp(dir=upload_folder()))
 
 
-def visible(path: str) -> str | None:
+def displayable_copy(path: str) -> str | None:
     """Path of a picture to show in place of a TIFF, which few browsers show, of the same size; None for all else."""
     try:
         with Path(path).open("rb") as file:

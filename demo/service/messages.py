@@ -34,14 +34,14 @@ def against_itself(name: str) -> str:
     return f"{name} cannot be set against itself: choose two classes"
 
 
-def line_too_long(patience: float) -> str:
+def line_too_long(timeout: float) -> str:
     """A request whose turn did not come."""
-    return f"too many others were asking, and the turn did not come within {patience:g} seconds: try again later"
+    return f"too many others were asking, and the turn did not come within {timeout:g} seconds: try again later"
 
 
-def took_too_long(patience: float) -> str:
+def took_too_long(timeout: float) -> str:
     """A request that was stopped."""
-    return f"this took longer than {patience:g} seconds and was stopped: ask for less effort, or try again later"
+    return f"this took longer than {timeout:g} seconds and was stopped: ask for less effort, or try again later"
 
 
 # The door: what is answered to a request that is not let in, or that gradio answers with an error

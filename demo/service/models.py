@@ -13,7 +13,7 @@ from camcore.errors import ArtifactError
 from camcore.explainer import Explainer
 from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
 from demo.compare import text
-from demo.service.queue import PATIENCE, Line
+from demo.service.queue import DEFAULT_TIMEOUT, ModelQueue
 
 DEFAULT, EMBEDDED = PREFERRED
 
@@ -31,10 +31,10 @@ class Models:
         directory: Path,
         notice: str | None = None,
         alone: bool = False,
-        patience: float = PATIENCE,
+        timeout: float = DEFAULT_TIMEOUT,
     ):
         directory = directory.resolve()
-        self.line = Line(patience)
+        self.queue = ModelQueue(timeout)
         self.first = directory.name
         self.notice = notice
         self._loaded = {directory.name: explainer}
@@ -68,7 +68,9 @@ class Models:
             return self._loaded[name]
 
 
-def load_models(root: Path | None, model: str | None, say: Callable[[str], None], patience: float = PATIENCE) -> Models:
+def load_models(
+    root: Path | None, model: str | None, say: Callable[[str], None], timeout: float = DEFAULT_TIMEOUT
+) -> Models:
     """Open the model that is there; export it if there is none; use the embedded one if its weights cannot be had.
 
     `say` is told, while it is happening, what takes long. `patience` is how many seconds a request may take.
@@ -80,16 +82,16 @@ def load_models(root: Path | None, model: str | None, say: Callable[[str], None]
     folder = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
     names = list_artifacts(folder)
     if _is_empty(folder) or (names and model not in (None, *names)):
-        models = _export(folder, model or DEFAULT, say, patience)
+        models = _export(folder, model or DEFAULT, say, timeout)
         _give_back_memory()
         return models
     directory = find_artifact(folder, model)
     explainer = Explainer.load(directory)
     alone = (folder / MANIFEST).is_file()
-    return Models(explainer, directory, _notice(explainer, asked=bool(root or model)), alone, patience)
+    return Models(explainer, directory, _notice(explainer, asked=bool(root or model)), alone, timeout)
 
 
-def _export(folder: Path, model: str, say: Callable[[str], None], patience: float) -> Models:
+def _export(folder: Path, model: str, say: Callable[[str], None], timeout: float) -> Models:
     from export.errors import WeightsError
     from export.models import ARCHITECTURES
     from export.pipeline import ExportOptions, export_model
@@ -106,8 +108,8 @@ def _export(folder: Path, model: str, say: Callable[[str], None], patience: floa
         directory = folder / EMBEDDED
         if EMBEDDED not in list_artifacts(folder):
             export_model(ExportOptions(model=EMBEDDED, out=directory), progress=say)
-        return Models(Explainer.load(directory), directory, notice, patience=patience)
-    return Models(Explainer.load(directory), directory, patience=patience)
+        return Models(Explainer.load(directory), directory, notice, timeout=timeout)
+    return Models(Explainer.load(directory), directory, timeout=timeout)
 
 
 def _give_back_memory() -> None:

@@ -9,20 +9,20 @@ from threading import Condition
 from camcore.errors import CamError
 from demo.service import messages as text
 
-PATIENCE = 600  # seconds
-ASKED_AT = "camcore.asked_at"  # of an ASGI scope: the `time.monotonic()` at which its request came
+DEFAULT_TIMEOUT = 600  # seconds
+RECEIVED_AT = "camcore.received_at"  # of an ASGI scope: the `time.monotonic()` at which its request came
 
 
-class LateError(CamError, TimeoutError):
+class RequestTimeoutError(CamError, TimeoutError):
     """A request was not answered in time."""
 
 
 class Deadline:
     """When a request must have been answered."""
 
-    def __init__(self, asked_at: float, patience: float):
-        self._patience = patience
-        self._at = asked_at + patience
+    def __init__(self, received_at: float, timeout: float):
+        self._timeout = timeout
+        self._at = received_at + timeout
 
     @property
     def left(self) -> float:
@@ -30,23 +30,23 @@ class Deadline:
         return max(self._at - time.monotonic(), 0.0)
 
     def check(self) -> None:
-        """Raise LateError if it is over."""
+        """Raise RequestTimeoutError if it is over."""
         if self.left == 0:
-            raise LateError(text.took_too_long(self._patience))
+            raise RequestTimeoutError(text.took_too_long(self._timeout))
 
     def give_up(self) -> None:
-        """Raise LateError, for the turn did not come."""
-        raise LateError(text.line_too_long(self._patience))
+        """Raise RequestTimeoutError, for the turn did not come."""
+        raise RequestTimeoutError(text.line_too_long(self._timeout))
 
 
-class Line:
+class ModelQueue:
     """Whoever runs the model waits here for a turn; `patience` is how long a request may take, in seconds.
 
     gradio's queue lets one page event at a time come here. A study by program comes between: one turn a photo.
     """
 
-    def __init__(self, patience: float = PATIENCE):
-        self._patience = patience
+    def __init__(self, timeout: float = DEFAULT_TIMEOUT):
+        self._timeout = timeout
         self._waiting: deque[object] = deque()  # its first has the model
         self._moved = Condition()
 
@@ -54,16 +54,16 @@ class Line:
         """How many wait or are being served."""
         return len(self._waiting)
 
-    def deadline(self, asked_at: float | None = None) -> Deadline:
+    def deadline(self, received_at: float | None = None) -> Deadline:
         """Of a request that came at that `time.monotonic()`, or now."""
-        return Deadline(time.monotonic() if asked_at is None else asked_at, self._patience)
+        return Deadline(time.monotonic() if received_at is None else received_at, self._timeout)
 
     @contextmanager
-    def turn(self, deadline: Deadline) -> Iterator[None]:
+    def acquire(self, deadline: Deadline) -> Iterator[None]:
         """Wait for the model, and keep it to oneself until the block is left, on whichever thread that is.
 
         Raises:
-            LateError: if the turn has not come by the deadline.
+            RequestTimeoutError: if the turn has not come by the deadline.
         """
         ticket = object()
         try:

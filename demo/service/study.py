@@ -12,21 +12,21 @@ from camcore.drawing.output import make_folder
 from camcore.errors import CamError
 from camcore.report.html import picture
 from camcore.study.description import conditions, describe
-from camcore.study.inputs.load import Known, Sources, gather
-from camcore.study.record import PICTURES, Settings
-from camcore.study.resume import Progress
-from camcore.study.run import CONFIDENCE, FIGURES, REPORT, Studied, run_study, write_results
+from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
+from camcore.study.record import PICTURES, StudySettings
+from camcore.study.resume import StudyLog
+from camcore.study.run import CONFIDENCE, FIGURES, REPORT, StudiedPhoto, run_study, write_results
 from demo.compare import text
 from demo.service.models import Models
 from demo.service.uploads import UploadError, collect, is_zip, read_upload
 
 THUMBNAIL = 80  # pixels
 _PHOTOS = "photos"
-_SETTINGS = Settings(definition="paper", effort="fast", fit="crop", word=text.TARGET, sanity=False)
+_SETTINGS = StudySettings(definition="paper", effort="fast", fit="crop", word=text.TARGET, sanity=False)
 
 
 @dataclass(frozen=True)
-class Asked:
+class StudyRequest:
     """What is to be studied, and with which model; None means the first."""
 
     uploads: tuple[Path, ...]
@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A photo's record, a small picture of what the model saw as a data URI ("" if none), and where the photo lies."""
 
     record: Mapping[str, Any]
@@ -50,10 +50,10 @@ class Study:
         CamError: if what was asked for cannot be studied.
     """
 
-    def __init__(self, models: Models, asked: Asked):
+    def __init__(self, models: Models, asked: StudyRequest):
         self.asked = asked
-        self.rows: list[Row] = []
-        self._line = models.line
+        self.rows: list[TableRow] = []
+        self._queue = models.queue
         self._place = TemporaryDirectory(prefix="many-photos-")
         self._desk = Path(self._place.name)
         try:
@@ -69,16 +69,16 @@ class Study:
         make_folder(self._out / PICTURES)
         folder = self._desk / "given" / _folder_name(self.asked.uploads)
         notes = collect(self.asked.uploads, folder)
-        self._sources = Sources(folder, self._boxes(), None, None, text.TARGET, CONFIDENCE)
-        self.known: Known = gather(self._sources, self._explainer.manifest.labels, self._out)
+        self._sources = InputPaths(folder, self._boxes(), None, None, text.TARGET, CONFIDENCE)
+        self.known: StudyInputs = load_inputs(self._sources, self._explainer.manifest.labels, self._out)
         self.notes = (*notes, *(self._said(note) for note in self.known.notes))
         self.go_on()
 
     def go_on(self) -> None:
         """Begin again; photos that were explained before are taken over in a moment."""
         self.rows = []
-        kept = Progress(self._out, conditions(self._explainer.manifest, _SETTINGS))
-        self._photos: Iterator[Studied] = run_study(self._explainer, self.known, _SETTINGS, self._out, kept)
+        kept = StudyLog(self._out, conditions(self._explainer.manifest, _SETTINGS))
+        self._photos: Iterator[StudiedPhoto] = run_study(self._explainer, self.known, _SETTINGS, self._out, kept)
 
     @property
     def total(self) -> int:
@@ -97,11 +97,11 @@ class Study:
             OutputError: if a result cannot be written.
             LateError: if others keep the model too long.
         """
-        with self._line.turn(self._line.deadline()):
+        with self._queue.acquire(self._queue.deadline()):
             record = next(self._photos).record
         photo = self.known.subjects[len(self.rows)].photo.path
         seen = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], THUMBNAIL)
-        self.rows.append(Row(record, seen, photo))
+        self.rows.append(TableRow(record, seen, photo))
 
     def latest(self) -> dict[str, Any]:
         """How far it is, and the last photo's record."""

@@ -1,6 +1,6 @@
 """Ways to guess the exhaustive Score-CAM from some of its channels: camcore's, and those that lost to it.
 
-Each has the methods of `camcore.methods.surrogate.Surrogate`: choose, observe, log_weights.
+Each has the methods of `camcore.methods.surrogate.GaussianProcessSampler`: choose, observe, log_weights.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camcore.methods.heatmap import min_max
-from camcore.methods.surrogate import Run, Surrogate
+from camcore.methods.surrogate import GaussianProcessSampler, MaskedForward
 
 Array = NDArray[np.float32]
 Order = Callable[[Array], NDArray[np.floating]]
@@ -23,7 +23,7 @@ class Estimator(Protocol):
 
     log_weights: NDArray[np.float64]
 
-    def choose(self, count: int) -> list[Run]:
+    def choose(self, count: int) -> list[MaskedForward]:
         """The next channels to run."""
 
     def observe(self, values: NDArray[np.float64]) -> None:
@@ -53,8 +53,8 @@ class Unpredicted:
         self._values = np.empty(0)
         self.log_weights = np.full(len(activations), -np.inf)
 
-    def choose(self, count: int) -> list[Run]:
-        return [Run(int(channel), True) for channel in self._order[len(self._values) :][:count]]
+    def choose(self, count: int) -> list[MaskedForward]:
+        return [MaskedForward(int(channel), True) for channel in self._order[len(self._values) :][:count]]
 
     def observe(self, values: NDArray[np.float64]) -> None:
         self._values = np.concatenate([self._values, values])
@@ -81,18 +81,18 @@ class KernelRidge(Unpredicted):
         self.log_weights[run] = self._values
 
 
-class OrderedProcess(Surrogate):
+class OrderedProcess(GaussianProcessSampler):
     """camcore's process, told what to run by an order instead of choosing."""
 
     def __init__(self, activations: Array, order: Order):
         super().__init__(activations, (224, 224), len(activations))
         self._order = np.argsort(order(activations), kind="stable")
 
-    def choose(self, count: int) -> list[Run]:
+    def choose(self, count: int) -> list[MaskedForward]:
         start = len(self._runs)
         for channel in self._order[start : start + count]:
             self._condition(0, int(channel))
-            self._settled[:, channel] = True
+            self._is_run[:, channel] = True
         return self._runs[start:]
 
 
@@ -104,5 +104,5 @@ ESTIMATORS: dict[str, Callable[[Array], Estimator]] = {
     "by spread, kernel ridge": lambda activations: KernelRidge(activations, by_spread),
     "by energy, kernel ridge": lambda activations: KernelRidge(activations, by_energy),
     "by energy, Gaussian process": lambda activations: OrderedProcess(activations, by_energy),
-    OURS: lambda activations: Surrogate(activations, (224, 224), len(activations)),
+    OURS: lambda activations: GaussianProcessSampler(activations, (224, 224), len(activations)),
 }

@@ -47,27 +47,27 @@ def main(arguments: list[str]) -> int:
         print(f"exporting a {options.model} of seeded weights", file=sys.stderr, flush=True)
         scene = prepare_scene(Path(folder), options.model, bundled_photo())
         explainer = Explainer.load(scene.artifact)
-        passed = explainer.forward(open_photo(scene.photo))
-        explanations = explainer.explain(passed, effort=options.forwards)
+        forward_pass = explainer.forward(open_photo(scene.photo))
+        explanations = explainer.explain(forward_pass, effort=options.forwards)
         print(f"{describe_machine()}; {describe_versions()}.")
         print(
             f"{options.model} of seeded weights, three methods together; medians of {options.rounds} rounds in turns."
         )
-        _print_times(in_turns(_works(scene, explainer, passed, explanations), options.rounds))
+        _print_times(in_turns(_works(scene, explainer, forward_pass, explanations), options.rounds))
         print("exporting EfficientNet-Lite0 in int8", file=sys.stderr, flush=True)
         _print_shift(_shift(*_lite0(Path(folder)), photos[_CALIBRATION:]))
     return 0
 
 
 def _works(
-    scene: Scene, explainer: Explainer, passed: ForwardPass, explanations: Sequence[Explanation]
+    scene: Scene, explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation]
 ) -> dict[str, Callable[[], object]]:
     heatmaps = [explanation.heatmap for explanation in explanations]
     class_idx, eager = explanations[0].class_idx, _eager(scene)
     works: dict[str, Callable[[], object]] = {
-        "int8": lambda: explainer.faithfulness(passed, explanations),
-        "fp32": lambda: explainer.faithfulness(passed, explanations, exact=True),
-        "torch": lambda: [faithfulness(passed.x, [each], class_idx, eager, chunk=_BATCH) for each in heatmaps],
+        "int8": lambda: explainer.faithfulness(forward_pass, explanations),
+        "fp32": lambda: explainer.faithfulness(forward_pass, explanations, exact=True),
+        "torch": lambda: [faithfulness(forward_pass.x, [each], class_idx, eager, chunk=_BATCH) for each in heatmaps],
     }
     if explainer.manifest.int8 is None or not explainer.manifest.int8.used:
         del works["int8"]
@@ -119,10 +119,13 @@ def _shift(explainer: Explainer, exact: Scorer, int8: Scorer, photos: Sequence[P
     """Of photos on which every method shows a place."""
     curves: list[NDArray[np.float64]] = []
     for photo in photos:
-        passed = explainer.forward(open_photo(photo))
-        explanations = explainer.explain(passed)
+        forward_pass = explainer.forward(open_photo(photo))
+        explanations = explainer.explain(forward_pass)
         heatmaps, class_idx = [each.heatmap for each in explanations], explanations[0].class_idx
-        both = [faithfulness(passed.x, heatmaps, class_idx, exact.logits, quick=quick) for quick in (None, int8.logits)]
+        both = [
+            faithfulness(forward_pass.x, heatmaps, class_idx, exact.logits, quick=quick)
+            for quick in (None, int8.logits)
+        ]
         if None not in both[0]:
             curves.append(np.array([[(each.deletion, each.insertion) for each in one if each] for one in both]))
     found = np.array(curves)  # photo, precision, method, curve, step

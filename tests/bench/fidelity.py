@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, PhotoError, open_photo
-from camcore.images.preprocess import FITS
+from camcore.images.preprocess import RESIZE_MODES
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
@@ -57,7 +57,7 @@ class Subject:
     """A photo, the class explained, its live channels (n, h, w), and the logits (n, K) of each, by a plain loop."""
 
     photo: str
-    passed: ForwardPass
+    forward_pass: ForwardPass
     class_idx: int
     activations: Array
     logits: Array
@@ -69,7 +69,7 @@ class Subject:
     def heatmap(self, logarithms: NDArray[np.float64], definition: DefinitionName) -> Array:
         """The heatmap that such weights give."""
         weights = channel_weights(logarithms, DEFINITIONS[definition])
-        return to_heatmap(weighted_map(weights, self.activations), self.passed.view.image.size[::-1])[0]
+        return to_heatmap(weighted_map(weights, self.activations), self.forward_pass.view.image.size[::-1])[0]
 
 
 def main(arguments: list[str]) -> int:
@@ -99,14 +99,14 @@ def _subjects(explainer: Explainer, exact: Scorer, options: argparse.Namespace) 
     photos = [path for path in sorted(options.photos.iterdir()) if path.is_file()]
     for number, path in enumerate(photos, start=1):
         try:
-            passed = explainer.forward(open_photo(path), options.fit)
+            forward_pass = explainer.forward(open_photo(path), options.fit)
         except PhotoError as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             continue
         print(f"photo {number} of {len(photos)}: {path.name}", file=sys.stderr, flush=True)
-        class_idx = int(np.argsort(-passed.logits, kind="stable")[options.rank])
-        activations = passed.activations[alive_channels(passed.activations)]
-        yield Subject(path.name, passed, class_idx, activations, _all_logits(passed.x, activations, exact))
+        class_idx = int(np.argsort(-forward_pass.logits, kind="stable")[options.rank])
+        activations = forward_pass.activations[alive_channels(forward_pass.activations)]
+        yield Subject(path.name, forward_pass, class_idx, activations, _all_logits(forward_pass.x, activations, exact))
 
 
 def _all_logits(x: Array, activations: Array, exact: Scorer) -> Array:
@@ -119,7 +119,9 @@ def _all_logits(x: Array, activations: Array, exact: Scorer) -> Array:
 
 def _row(explainer: Explainer, subject: Subject, definition: DefinitionName, effort: Effort) -> Row:
     start = time.perf_counter()
-    (fast,) = explainer.explain(subject.passed, subject.class_idx, ["score-cam"], definition=definition, effort=effort)
+    (fast,) = explainer.explain(
+        subject.forward_pass, subject.class_idx, ["score-cam"], definition=definition, effort=effort
+    )
     return Row(
         subject.photo,
         definition,
@@ -194,10 +196,10 @@ def _overclaimed(rows: list[Row]) -> float:
 
 def median_forwards(explainer: Explainer, photos: list[Path]) -> int:
     """Forwards that the fast rule takes on these photos, the most probable class, under both definitions."""
-    passed = [explainer.forward(open_photo(path)) for path in photos]
+    forward_pass = [explainer.forward(open_photo(path)) for path in photos]
     found = [
         explainer.explain(each, None, ["score-cam"], definition=definition)[0].forwards or 0
-        for each in passed
+        for each in forward_pass
         for definition in COMPARED
     ]
     return round(float(np.median(found)))
@@ -213,6 +215,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--effort", default="fast", type=read_effort, help="fast or a number of forwards (default: fast)"
     )
     parser.add_argument("--rank", type=int, default=0, help="class to explain: 0 for the most probable, 1 for the next")
-    parser.add_argument("--fit", choices=FITS, default="crop", help="default: crop")
+    parser.add_argument("--fit", choices=RESIZE_MODES, default="crop", help="default: crop")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw fidelity against forwards, for every estimator")
     return parser.parse_args(arguments)

@@ -49,7 +49,7 @@ class Camcore:
         self._scorers = {"fp32": Scorer(scene.artifact / ONNX), "int8": Scorer(scene.artifact / ONNX_INT8)}
         self._explainer = Explainer.load(scene.artifact)
         self._photo = open_photo(scene.photo)
-        self._passed: ForwardPass | None = None
+        self._forward_pass: ForwardPass | None = None
 
     def forwards(self, channels: int) -> int:
         from camcore.methods.score_cam import alive_channels
@@ -57,9 +57,9 @@ class Camcore:
         return len(alive_channels(self._explainer.forward(self._photo).activations[:channels]))
 
     def score_cam(self, channels: int) -> None:
-        passed = self._explainer.forward(self._photo)
-        passed = replace(passed, activations=passed.activations[:channels])
-        self._explainer.explain(passed, self._class_idx, ("score-cam",), effort="exact")
+        forward_pass = self._explainer.forward(self._photo)
+        forward_pass = replace(forward_pass, activations=forward_pass.activations[:channels])
+        self._explainer.explain(forward_pass, self._class_idx, ("score-cam",), effort="exact")
 
     def begin_score_cam(self, forwards: int | None) -> None:
         # all three methods
@@ -75,10 +75,10 @@ class Camcore:
         """Score-CAM on every one of the first `channels` channels, in that precision."""
         from camcore.methods.score_cam import score_cam
 
-        if self._passed is None:
-            self._passed = self._explainer.forward(self._photo)  # of all channels' time, not of these few
+        if self._forward_pass is None:
+            self._forward_pass = self._explainer.forward(self._photo)  # of all channels' time, not of these few
         forward = self._scorers[precision].logits
-        for _ in score_cam(self._passed.x, self._passed.activations[:channels], self._class_idx, forward):
+        for _ in score_cam(self._forward_pass.x, self._forward_pass.activations[:channels], self._class_idx, forward):
             pass
 
     def until_first_score_cam(self) -> None:

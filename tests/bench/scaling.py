@@ -47,11 +47,11 @@ def _by_channels(scene: Scene, forwards: int) -> None:
     from camcore import Explainer, open_photo
 
     explainer = Explainer.load(scene.artifact)
-    passed = explainer.forward(open_photo(scene.photo))
+    forward_pass = explainer.forward(open_photo(scene.photo))
     counts = [scene.channels // share for share in (8, 4, 2, 1)]
     works: dict[tuple[str, int], Callable[[], object]] = {}
     for count in counts:
-        some = replace(passed, activations=passed.activations[:count])
+        some = replace(forward_pass, activations=forward_pass.activations[:count])
         works["fast", count] = partial(explainer.explain, some, None, ["score-cam"], effort=min(forwards, count // 2))
         works["exact", count] = partial(_exact, explainer, some)
     samples = in_turns(works, _ROUNDS)
@@ -61,9 +61,9 @@ def _by_channels(scene: Scene, forwards: int) -> None:
         print(f"| {count:,} | {fast:.2f} s | {1000 * exact / _EXHAUSTIVE:.1f} ms |")
 
 
-def _exact(explainer: object, passed: object) -> None:
+def _exact(explainer: object, forward_pass: object) -> None:
     """The first of the exhaustive map's forwards."""
-    for step in explainer.refine(passed, effort="exact"):  # type: ignore[attr-defined]
+    for step in explainer.refine(forward_pass, effort="exact"):  # type: ignore[attr-defined]
         if step.forwards >= _EXHAUSTIVE:
             break
 
@@ -102,11 +102,11 @@ def _alone(arguments: list[str]) -> int:
     if kind == "photos":
         _many(explainer, number, forwards)
         return 0
-    passed = explainer.forward(open_photo(scene.photo))
+    forward_pass = explainer.forward(open_photo(scene.photo))
     times = []
     for _ in range(_ROUNDS + 1):
         start = time.perf_counter()
-        for step in explainer.refine(passed, effort=forwards if kind == "fast" else "exact", chunk=number):
+        for step in explainer.refine(forward_pass, effort=forwards if kind == "fast" else "exact", chunk=number):
             if kind == "exact" and (step.forwards or 0) >= _EXHAUSTIVE:
                 break
         times.append(time.perf_counter() - start)

@@ -54,9 +54,9 @@ def prepare_scene(root: Path, model: str, photo: Path) -> Scene:
     torch.save(get_model(model, weights=None).state_dict(), weights)
     artifact = export_model(ExportOptions(model=model, weights=str(weights), out=root / "artifact"))
     explainer = Explainer.load(artifact)
-    passed = explainer.forward(open_photo(photo))
-    scene = Scene(root, model, photo.resolve(), int(passed.logits.argmax()), explainer.manifest.channels)
-    np.save(scene.x, passed.x)
+    forward_pass = explainer.forward(open_photo(photo))
+    scene = Scene(root, model, photo.resolve(), int(forward_pass.logits.argmax()), explainer.manifest.channels)
+    np.save(scene.x, forward_pass.x)
     (root / "scene.json").write_text(json.dumps(asdict(scene), default=str), encoding="utf-8")
     return scene
 

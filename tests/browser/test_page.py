@@ -160,9 +160,9 @@ def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_wa
     screenshot("tiff")
     page.get_by_role("radio", name=re.compile("^kite")).check()
     wait_until_done(page, "kite")
-    with page.expect_download(timeout=60_000) as begun:
+    with page.expect_download(timeout=60_000) as started:
         page.locator("#take-all").click()
-    with ZipFile(begun.value.path()) as taken:
+    with ZipFile(started.value.path()) as taken:
         explained = taken.read("explanation.json").decode()
     assert hashlib.sha256(photo.read_bytes()).hexdigest() in explained
 

@@ -192,12 +192,12 @@ def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: s
 
 
 def test_the_picture_and_everything_are_taken_along_with_one_click_each(explained: Page, eagle: Path) -> None:
-    with explained.expect_download(timeout=60_000) as begun:
+    with explained.expect_download(timeout=60_000) as started:
         explained.locator("#take-picture").click()
-    assert begun.value.suggested_filename == f"{eagle.stem}.compare.png"
-    with explained.expect_download(timeout=60_000) as begun:
+    assert started.value.suggested_filename == f"{eagle.stem}.compare.png"
+    with explained.expect_download(timeout=60_000) as started:
         explained.locator("#take-all").click()
-    with zipfile.ZipFile(begun.value.path()) as taken:
+    with zipfile.ZipFile(started.value.path()) as taken:
         names = set(taken.namelist())
         page = taken.read("report.html").decode()
     assert {"report.html", "explanation.json", "figures.csv"} <= names

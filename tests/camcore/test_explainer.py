@@ -27,14 +27,14 @@ def photo(imagenet_photos: list[Path]) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def passed(lite0: Explainer, photo: Image.Image) -> ForwardPass:
+def forward_pass(lite0: Explainer, photo: Image.Image) -> ForwardPass:
     return lite0.forward(photo)
 
 
 @pytest.fixture(scope="module")
-def streamed(lite0: Explainer, passed: ForwardPass) -> list[Explanation]:
+def streamed(lite0: Explainer, forward_pass: ForwardPass) -> list[Explanation]:
     """Everything that one run of all methods yields."""
-    return list(lite0.stream(passed, effort="exact", chunk=200))
+    return list(lite0.stream(forward_pass, effort="exact", chunk=200))
 
 
 def same(first: Explanation, second: Explanation) -> bool:
@@ -59,26 +59,26 @@ def test_lite0_names_foolboxs_imagenet_photos(lite0: Explainer, imagenet_photos:
     assert len(right) >= 17
 
 
-def test_predictions_are_the_softmax_of_the_logits_in_order(lite0: Explainer, passed: ForwardPass) -> None:
-    probabilities = torch.from_numpy(passed.logits).double().softmax(dim=0).numpy()
-    predictions = lite0.predict(passed, top=1000)
+def test_predictions_are_the_softmax_of_the_logits_in_order(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    probabilities = torch.from_numpy(forward_pass.logits).double().softmax(dim=0).numpy()
+    predictions = lite0.predict(forward_pass, top=1000)
     assert [p.class_idx for p in predictions] == np.argsort(-probabilities, kind="stable").tolist()
     assert [p.probability for p in predictions] == pytest.approx(sorted(probabilities, reverse=True), rel=1e-9)
-    assert lite0.predict(passed) == predictions[:5]
+    assert lite0.predict(forward_pass) == predictions[:5]
     assert predictions[0] == Prediction(EAGLE, "bald eagle", pytest.approx(probabilities[EAGLE]))
 
 
-def test_a_forward_pass_holds_one_photo(lite0: Explainer, passed: ForwardPass, photo: Image.Image) -> None:
-    assert [a.shape for a in (passed.x, passed.logits, passed.activations)] == [
+def test_a_forward_pass_holds_one_photo(lite0: Explainer, forward_pass: ForwardPass, photo: Image.Image) -> None:
+    assert [a.shape for a in (forward_pass.x, forward_pass.logits, forward_pass.activations)] == [
         (1, 3, 224, 224),
         (1000,),
         (1280, 7, 7),
     ]
-    assert all(a.dtype == np.float32 for a in (passed.x, passed.logits, passed.activations))
-    assert passed.probabilities.sum() == pytest.approx(1)
-    assert passed.view.image.size == (224, 224)
-    assert passed.seconds > 0
-    assert not np.array_equal(lite0.forward(photo, "squash").x, passed.x)
+    assert all(a.dtype == np.float32 for a in (forward_pass.x, forward_pass.logits, forward_pass.activations))
+    assert forward_pass.probabilities.sum() == pytest.approx(1)
+    assert forward_pass.view.image.size == (224, 224)
+    assert forward_pass.seconds > 0
+    assert not np.array_equal(lite0.forward(photo, "squash").x, forward_pass.x)
 
 
 def test_the_stream_gives_the_gradient_methods_first_and_then_a_growing_score_cam(
@@ -94,10 +94,10 @@ def test_the_stream_gives_the_gradient_methods_first_and_then_a_growing_score_ca
     assert 0 < alive < lite0.manifest.channels
 
 
-def test_each_explanation_says_what_it_explains(passed: ForwardPass, streamed: list[Explanation]) -> None:
+def test_each_explanation_says_what_it_explains(forward_pass: ForwardPass, streamed: list[Explanation]) -> None:
     for e in streamed:
         assert (e.class_idx, e.name) == (EAGLE, "bald eagle")
-        assert e.probability == passed.probabilities[EAGLE]
+        assert e.probability == forward_pass.probabilities[EAGLE]
         assert e.heatmap.shape == (224, 224)
         assert e.heatmap.dtype == np.float32
         assert (e.heatmap.min(), e.heatmap.max()) == (0, 1)
@@ -114,10 +114,10 @@ def test_the_three_methods_give_three_maps(streamed: list[Explanation]) -> None:
 
 
 def test_explain_answers_in_the_order_asked_with_what_the_stream_ends_in(
-    lite0: Explainer, passed: ForwardPass, streamed: list[Explanation]
+    lite0: Explainer, forward_pass: ForwardPass, streamed: list[Explanation]
 ) -> None:
     asked: tuple[MethodName, ...] = ("score-cam", "grad-cam++", "grad-cam")
-    explanations = lite0.explain(passed, methods=asked, effort="exact")
+    explanations = lite0.explain(forward_pass, methods=asked, effort="exact")
     assert tuple(e.method for e in explanations) == asked
     assert same(explanations[1], streamed[1])
     assert same(explanations[2], streamed[0])
@@ -126,19 +126,19 @@ def test_explain_answers_in_the_order_asked_with_what_the_stream_ends_in(
     assert explanations[0].forwards == streamed[-1].forwards
 
 
-def test_only_what_is_asked_for_is_run(lite0: Explainer, passed: ForwardPass) -> None:
-    assert [e.method for e in lite0.stream(passed, methods=["grad-cam++"])] == ["grad-cam++"]
-    assert lite0.explain(passed, methods=[]) == []
-    assert [e.method for e in taken(lite0.stream(passed, methods=["score-cam"]), 1)] == ["score-cam"]
+def test_only_what_is_asked_for_is_run(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    assert [e.method for e in lite0.stream(forward_pass, methods=["grad-cam++"])] == ["grad-cam++"]
+    assert lite0.explain(forward_pass, methods=[]) == []
+    assert [e.method for e in taken(lite0.stream(forward_pass, methods=["score-cam"]), 1)] == ["score-cam"]
 
 
 def test_a_photo_and_its_forward_pass_are_explained_alike(
-    lite0: Explainer, photo: Image.Image, passed: ForwardPass
+    lite0: Explainer, photo: Image.Image, forward_pass: ForwardPass
 ) -> None:
     for method in ("grad-cam", "grad-cam++"):
-        assert same(lite0.explain(photo, methods=[method])[0], lite0.explain(passed, methods=[method])[0])
-    assert same(*(taken(lite0.refine(each), 1)[0] for each in (photo, passed)))
-    assert lite0.predict(photo) == lite0.predict(passed)
+        assert same(lite0.explain(photo, methods=[method])[0], lite0.explain(forward_pass, methods=[method])[0])
+    assert same(*(taken(lite0.refine(each), 1)[0] for each in (photo, forward_pass)))
+    assert lite0.predict(photo) == lite0.predict(forward_pass)
 
 
 def test_the_same_photo_gives_the_same_maps(lite0: Explainer, photo: Image.Image) -> None:
@@ -146,9 +146,9 @@ def test_the_same_photo_gives_the_same_maps(lite0: Explainer, photo: Image.Image
     assert all(same(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_another_class_gives_another_map(lite0: Explainer, passed: ForwardPass) -> None:
-    (eagle,), (kite,) = (lite0.explain(passed, class_idx, ["grad-cam"]) for class_idx in (EAGLE, 21))
-    assert (kite.class_idx, kite.name, kite.probability) == (21, "kite", passed.probabilities[21])
+def test_another_class_gives_another_map(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    (eagle,), (kite,) = (lite0.explain(forward_pass, class_idx, ["grad-cam"]) for class_idx in (EAGLE, 21))
+    assert (kite.class_idx, kite.name, kite.probability) == (21, "kite", forward_pass.probabilities[21])
     assert np.abs(eagle.heatmap - kite.heatmap).max() > 1e-2
 
 
@@ -160,31 +160,31 @@ def test_another_fit_is_explained_as_its_own_forward_pass(lite0: Explainer, phot
 
 
 @pytest.mark.parametrize("class_idx", [-1, 1000])
-def test_a_class_out_of_range_is_refused(lite0: Explainer, passed: ForwardPass, class_idx: int) -> None:
+def test_a_class_out_of_range_is_refused(lite0: Explainer, forward_pass: ForwardPass, class_idx: int) -> None:
     with pytest.raises(ClassError, match=rf"class {class_idx} is out of range: this model has classes 0 to 999"):
-        lite0.explain(passed, class_idx)
+        lite0.explain(forward_pass, class_idx)
     with pytest.raises(ClassError):
-        next(lite0.refine(passed, class_idx))
+        next(lite0.refine(forward_pass, class_idx))
 
 
-def test_refine_can_be_closed_and_the_explainer_used_again(lite0: Explainer, passed: ForwardPass) -> None:
-    before = taken(lite0.refine(passed, chunk=3), 2)
+def test_refine_can_be_closed_and_the_explainer_used_again(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    before = taken(lite0.refine(forward_pass, chunk=3), 2)
     assert [e.forwards for e in before] == [3, 6]
     assert not before[1].complete
-    again = taken(lite0.refine(passed, chunk=3), 2)
+    again = taken(lite0.refine(forward_pass, chunk=3), 2)
     assert all(same(a, b) for a, b in zip(before, again, strict=True))
 
 
-def test_two_maps_can_grow_in_turns(lite0: Explainer, passed: ForwardPass) -> None:
-    alone = {class_idx: taken(lite0.refine(passed, class_idx), 3)[-1] for class_idx in (EAGLE, 21)}
-    growing = {class_idx: lite0.refine(passed, class_idx) for class_idx in alone}
+def test_two_maps_can_grow_in_turns(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    alone = {class_idx: taken(lite0.refine(forward_pass, class_idx), 3)[-1] for class_idx in (EAGLE, 21)}
+    growing = {class_idx: lite0.refine(forward_pass, class_idx) for class_idx in alone}
     for _ in range(3):
         together = {class_idx: next(steps) for class_idx, steps in growing.items()}
     assert all(same(together[class_idx], alone[class_idx]) for class_idx in alone)
 
 
-def test_the_definition_is_obeyed_and_named(lite0: Explainer, passed: ForwardPass) -> None:
-    paper, other = (taken(lite0.refine(passed, definition=d), 1)[0] for d in ("paper", "torchcam"))
+def test_the_definition_is_obeyed_and_named(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    paper, other = (taken(lite0.refine(forward_pass, definition=d), 1)[0] for d in ("paper", "torchcam"))
     assert (paper.definition, other.definition) == ("paper", "torchcam")
     assert not np.array_equal(paper.heatmap, other.heatmap)
 
@@ -201,8 +201,8 @@ def test_shares_of_time_are_positive_and_no_more_than_the_time_spent(lite0: Expl
     assert sum(latest.values()) <= spent - 0.8
 
 
-def test_the_shares_hold_the_forward_pass_once(lite0: Explainer, passed: ForwardPass) -> None:
-    slow = ForwardPass(passed.x, passed.view, passed.logits, passed.activations, seconds=300)
+def test_the_shares_hold_the_forward_pass_once(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    slow = ForwardPass(forward_pass.x, forward_pass.view, forward_pass.logits, forward_pass.activations, seconds=300)
     shares = [e.seconds for e in lite0.explain(slow, methods=["grad-cam", "grad-cam++"])]
     assert shares == pytest.approx([150, 150], abs=5)
     assert [e.seconds for e in lite0.explain(slow, methods=["grad-cam"])] == pytest.approx([300], abs=5)
@@ -214,13 +214,13 @@ def test_score_cams_time_grows(streamed: list[Explanation]) -> None:
 
 
 def test_no_positive_evidence_is_zeros_and_said(
-    lite0: Explainer, passed: ForwardPass, lite0_weights: dict[str, torch.Tensor]
+    lite0: Explainer, forward_pass: ForwardPass, lite0_weights: dict[str, torch.Tensor]
 ) -> None:
     weight = lite0_weights["_fc.weight"].double().numpy()
-    evidence = np.einsum("ck,kij->cij", weight, passed.activations.astype(np.float64))
+    evidence = np.einsum("ck,kij->cij", weight, forward_pass.activations.astype(np.float64))
     without = np.flatnonzero(evidence.max(axis=(1, 2)) < -1e-3)
     assert without.size, "some class must have none for this to show anything"
-    (explanation,) = lite0.explain(passed, int(without[0]), ["grad-cam"])
+    (explanation,) = lite0.explain(forward_pass, int(without[0]), ["grad-cam"])
     assert_array_equal(explanation.heatmap, np.zeros((224, 224), np.float32))
     assert explanation.peak == 0
     assert not explanation.shows_a_place
@@ -237,8 +237,14 @@ def test_a_photo_of_one_colour_is_explained_without_nan(lite0: Explainer, colour
         assert e.peak >= 0
 
 
-def test_channels_that_are_all_dead_are_one_finished_empty_map(lite0: Explainer, passed: ForwardPass) -> None:
-    dead = ForwardPass(passed.x, passed.view, passed.logits, np.zeros_like(passed.activations), passed.seconds)
+def test_channels_that_are_all_dead_are_one_finished_empty_map(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    dead = ForwardPass(
+        forward_pass.x,
+        forward_pass.view,
+        forward_pass.logits,
+        np.zeros_like(forward_pass.activations),
+        forward_pass.seconds,
+    )
     (only,) = lite0.refine(dead)
     assert (only.forwards, only.channels_alive, only.channels, only.peak) == (0, 0, 1280, 0)
     assert only.complete

@@ -10,7 +10,7 @@ from typing import Any
 
 from camcore.errors import BoxesError
 from camcore.metrics.localisation import LEAST_AREA, Box
-from camcore.study.inputs.path_matching import Paths, fold
+from camcore.study.inputs.path_matching import PathMatcher, fold
 
 INSTEAD = (
     "give JSON of MegaDetector's format 1.x (run_detector_batch or save_detection_timelapse_json write it) "
@@ -55,8 +55,8 @@ class Detections:
         return self._paths.unmatched(files)
 
     @cached_property
-    def _paths(self) -> Paths:
-        return Paths((*self.boxes, *self.failures))
+    def _paths(self) -> PathMatcher:
+        return PathMatcher((*self.boxes, *self.failures))
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,21 @@ from typing import Any
 
 from camcore.metrics.localisation import Box
 from camcore.study.inputs.detections import Detections, read_detections
-from camcore.study.inputs.path_matching import Paths
-from camcore.study.inputs.photos import Photo, find_photos
-from camcore.study.inputs.species import Truth, read_species, read_truth, truth_of_subfolder, unjudged, unknown_species
-from camcore.study.record import Subject
+from camcore.study.inputs.path_matching import PathMatcher
+from camcore.study.inputs.photos import StudyPhoto, find_photos
+from camcore.study.inputs.species import (
+    GroundTruth,
+    read_species,
+    read_truth,
+    truth_of_subfolder,
+    unjudged,
+    unknown_species,
+)
+from camcore.study.record import StudyItem
 
 
 @dataclass(frozen=True)
-class Sources:
+class InputPaths:
     """Where a study takes its photos from, and what is known of them."""
 
     folder: Path
@@ -26,15 +33,15 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Known:
+class StudyInputs:
     """Every photo with its boxes and what it shows; `notes` are one line on each thing that does not fit together."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[StudyItem, ...]
     notes: tuple[str, ...]
     species: tuple[Mapping[str, Any], ...]
 
 
-def gather(sources: Sources, labels: Sequence[str], out: Path) -> Known:
+def load_inputs(sources: InputPaths, labels: Sequence[str], out: Path) -> StudyInputs:
     """Find the photos of a folder and what is known of each.
 
     Raises:
@@ -45,11 +52,11 @@ def gather(sources: Sources, labels: Sequence[str], out: Path) -> Known:
     files = [photo.file for photo in photos]
     boxes, about_boxes = _boxes(sources, files)
     truths, codes, about_truths = _truths(sources, photos, labels)
-    subjects = tuple(Subject(photo, boxes.get(photo.file), truths[photo.file]) for photo in photos)
-    return Known(subjects, (*notes, *about_boxes, *about_truths), tuple(_species(codes, labels)))
+    subjects = tuple(StudyItem(photo, boxes.get(photo.file), truths[photo.file]) for photo in photos)
+    return StudyInputs(subjects, (*notes, *about_boxes, *about_truths), tuple(_species(codes, labels)))
 
 
-def _boxes(sources: Sources, files: Sequence[str]) -> tuple[dict[str, tuple[Box, ...]], list[str]]:
+def _boxes(sources: InputPaths, files: Sequence[str]) -> tuple[dict[str, tuple[Box, ...]], list[str]]:
     if sources.boxes is None:
         return {}, []
     detections = read_detections(sources.boxes, sources.category, sources.confidence)
@@ -58,7 +65,7 @@ def _boxes(sources: Sources, files: Sequence[str]) -> tuple[dict[str, tuple[Box,
 
 
 def _about_boxes(
-    detections: Detections, name: str, sources: Sources, files: Sequence[str], boxes: Mapping[str, Sequence[Box]]
+    detections: Detections, name: str, sources: InputPaths, files: Sequence[str], boxes: Mapping[str, Sequence[Box]]
 ) -> Iterator[str]:
     unclear = set(detections.ambiguous(files))
     failures = {file: why for file in files if file not in boxes and (why := detections.failure_of(file))}
@@ -79,12 +86,12 @@ def _about_boxes(
 
 
 def _truths(
-    sources: Sources, photos: Sequence[Photo], labels: Sequence[str]
-) -> tuple[dict[str, Truth], dict[str, Truth], list[str]]:
+    sources: InputPaths, photos: Sequence[StudyPhoto], labels: Sequence[str]
+) -> tuple[dict[str, GroundTruth], dict[str, GroundTruth], list[str]]:
     """What each photo shows, what each subfolder shows, and what there is to say."""
     table = read_species(sources.species)
     codes = {code: truth_of_subfolder(code, table, labels) for code in dict.fromkeys(each.species for each in photos)}
-    told: dict[str, Truth] = {}
+    told: dict[str, GroundTruth] = {}
     notes: list[str] = []
     if sources.truth is not None:
         truths_of = read_truth(sources.truth, table, labels)
@@ -97,10 +104,10 @@ def _truths(
 
 
 def _told(
-    name: str, folder: Path, files: Sequence[str], truths: Mapping[str, Truth]
-) -> tuple[dict[str, Truth], list[str]]:
+    name: str, folder: Path, files: Sequence[str], truths: Mapping[str, GroundTruth]
+) -> tuple[dict[str, GroundTruth], list[str]]:
     """What a table tells of photos, by their path, and what there is to say about it."""
-    paths = Paths(tuple(truths))
+    paths = PathMatcher(tuple(truths))
     told = {file: truths[entry] for file, entry in paths.pair(files).items() if truths[entry].told}
     notes = []
     if others := paths.unmatched(files):
@@ -110,7 +117,7 @@ def _told(
     return told, notes
 
 
-def _species(codes: Mapping[str, Truth], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _species(codes: Mapping[str, GroundTruth], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
     for code, truth in codes.items():
         yield {
             "code": code,

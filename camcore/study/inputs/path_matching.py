@@ -14,7 +14,7 @@ def fold(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Paths:
+class PathMatcher:
     """Paths as a file writes them (absolute, relative to any folder, with backslashes), found for photos of a folder.
 
     An entry fits a photo if one path ends with the whole components of the other, without regard to case. Of several

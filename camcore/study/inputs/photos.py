@@ -16,7 +16,7 @@ _LONGEST = 120  # bytes of a stem: a file system allows 255 for a name, and the 
 
 
 @dataclass(frozen=True)
-class Photo:
+class StudyPhoto:
     """A photo of a study: its path, that path in the folder with forward slashes, its subfolder ("" if in none)."""
 
     path: Path
@@ -35,7 +35,7 @@ class _Found:
     folders: list[str] = field(default_factory=list)
 
 
-def find_photos(folder: Path, leave_out: Path) -> tuple[list[Photo], list[str]]:
+def find_photos(folder: Path, leave_out: Path) -> tuple[list[StudyPhoto], list[str]]:
     """The photos of a folder in alphabetical order, whatever their depth, and what there is to say about the folder.
 
     Hidden files, what lies in `leave_out`, and what earlier studies wrote are passed over. A link to a folder is
@@ -59,7 +59,7 @@ def find_photos(folder: Path, leave_out: Path) -> tuple[list[Photo], list[str]]:
     files = sorted((path.relative_to(folder) for path in found.photos), key=lambda file: file.as_posix().casefold())
     stems = output_stems([_stem(file) for file in files])
     photos = [
-        Photo(folder / file, file.as_posix(), file.parts[0] if len(file.parts) > 1 else "", stem)
+        StudyPhoto(folder / file, file.as_posix(), file.parts[0] if len(file.parts) > 1 else "", stem)
         for file, stem in zip(files, stems, strict=True)
     ]
     return photos, list(_notes(found, photos))
@@ -97,7 +97,7 @@ def _stem(file: Path) -> str:
     return name[-_LONGEST:].decode(errors="ignore") + file.suffix
 
 
-def _notes(found: _Found, photos: Sequence[Photo]) -> Iterator[str]:
+def _notes(found: _Found, photos: Sequence[StudyPhoto]) -> Iterator[str]:
     with_photos = {photo.species for photo in photos}
     for name in sorted(set(found.folders) - with_photos):
         yield f"the subfolder {name} holds no photo"

@@ -35,7 +35,7 @@ BUILT_IN = {
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """What a photo shows. `told` without a `class_idx`: somebody said what it is, and the model has no such class."""
 
     species: Species | None = None
@@ -99,7 +99,7 @@ def class_of(species: Species, labels: Sequence[str]) -> int | None:
     return None
 
 
-def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence[str]) -> Truth:
+def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:
     """What the photos of a subfolder show: its species in the table, else the one class of its name ("bald_eagle").
 
     Raises:
@@ -109,7 +109,7 @@ def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence
     if species is not None:
         return _told(species, class_of(species, labels), labels)
     matches = _classes_called(code, labels)
-    return _told(None, matches[0], labels) if len(matches) == 1 else Truth()
+    return _told(None, matches[0], labels) if len(matches) == 1 else GroundTruth()
 
 
 def unknown_species(codes: Sequence[str], table: Mapping[str, Species], labels: Sequence[str]) -> list[str]:
@@ -127,7 +127,7 @@ def unjudged(code: str, labels: Sequence[str]) -> str:
     return f"no table knows the species {code}, so its names are not judged: add it with --species"
 
 
-def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, Truth]:
+def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, GroundTruth]:
     """What each photo of a CSV shows, by its path there with forward slashes: `Paths` finds a photo's.
 
     The CSV has a column `file` and one of `class`, `class_idx`, `imagenet_index` (indices or names) and `species` (a
@@ -137,7 +137,7 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
     Raises:
         StudyError: if the CSV cannot be read, or a row names an unknown class or species, or contradicts another.
     """
-    truths: dict[str, Truth] = {}
+    truths: dict[str, GroundTruth] = {}
     lines: dict[str, int] = {}
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):
         file = row["file"].replace("\\", "/")
@@ -151,7 +151,7 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
     return truths
 
 
-def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: Sequence[str]) -> Truth:
+def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:
     code = row.get("species", "")
     column = next((column for column in CLASS_COLUMNS if row.get(column)), None)
     if column == "imagenet_index" and len(labels) != IMAGENET_CLASSES:
@@ -165,8 +165,8 @@ def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: 
     return truth
 
 
-def _told(species: Species | None, class_idx: int | None, labels: Sequence[str]) -> Truth:
-    return Truth(species, class_idx, True, "" if class_idx is None else labels[class_idx])
+def _told(species: Species | None, class_idx: int | None, labels: Sequence[str]) -> GroundTruth:
+    return GroundTruth(species, class_idx, True, "" if class_idx is None else labels[class_idx])
 
 
 def _whole(number: str) -> str:

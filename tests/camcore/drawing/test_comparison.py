@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from camcore import Explanation, draw_comparison
-from camcore.formatting import outcome, percent, seconds
+from camcore.formatting import percent, run_summary, seconds
 
 
 def explanation(**changes: object) -> Explanation:
@@ -54,9 +54,9 @@ def test_seconds(duration: float, said: str) -> None:
 
 def test_outcome_says_what_a_picture_cannot() -> None:
     nothing = np.zeros((224, 224), np.float32)
-    assert outcome(explanation(fidelity_estimate=1.0)) == ", all 640 channels"
-    assert outcome(explanation(forwards=72, fidelity_estimate=0.9989)) == ", 72 forwards, fidelity 0.998"
-    assert outcome(explanation(forwards=8)) == ", 8 of 640 channels"
-    assert outcome(explanation(forwards=None)) == ""
-    assert outcome(explanation(forwards=None, heatmap=nothing, peak=0)) == ", no positive evidence"
-    assert outcome(explanation(forwards=None, heatmap=nothing, peak=0.5)) == ", the same everywhere"
+    assert run_summary(explanation(fidelity_estimate=1.0)) == ", all 640 channels"
+    assert run_summary(explanation(forwards=72, fidelity_estimate=0.9989)) == ", 72 forwards, fidelity 0.998"
+    assert run_summary(explanation(forwards=8)) == ", 8 of 640 channels"
+    assert run_summary(explanation(forwards=None)) == ""
+    assert run_summary(explanation(forwards=None, heatmap=nothing, peak=0)) == ", no positive evidence"
+    assert run_summary(explanation(forwards=None, heatmap=nothing, peak=0.5)) == ", the same everywhere"

@@ -3,15 +3,15 @@
 import pytest
 
 from camcore.errors import EffortError
-from camcore.methods.effort import BELIEVED, Rule, read_effort, to_rule
+from camcore.methods.effort import MIN_FORWARDS, StoppingRule, read_effort, to_rule
 
 
 def test_efforts() -> None:
     fast = to_rule("fast")
     assert fast is not None
-    assert fast.enough == 0.998
+    assert fast.target_fidelity == 0.998
     assert to_rule("exact") is None
-    assert to_rule(50) == Rule(limit=50)
+    assert to_rule(50) == StoppingRule(limit=50)
 
 
 @pytest.mark.parametrize("effort", [0, -1, True, 1.5, "slow", "", None, "7"])
@@ -28,16 +28,16 @@ def test_efforts_are_read_from_words() -> None:
 
 
 def test_a_rule_ends_at_its_limit_or_at_an_estimate_that_is_believed() -> None:
-    rule = Rule(limit=100, enough=0.99)
-    assert not rule.ends(BELIEVED - 1, 0.999)
-    assert rule.ends(BELIEVED, 0.99)
+    rule = StoppingRule(limit=100, target_fidelity=0.99)
+    assert not rule.ends(MIN_FORWARDS - 1, 0.999)
+    assert rule.ends(MIN_FORWARDS, 0.99)
     assert not rule.ends(99, 0.98)
     assert not rule.ends(99, None)
     assert rule.ends(100, None)
-    assert not Rule(limit=100).ends(99, 1.0)
+    assert not StoppingRule(limit=100).ends(99, 1.0)
 
 
 def test_a_rule_leaves_none_out_if_nothing_ends_it_before() -> None:
-    assert Rule(limit=10).leaves_none_out(10)
-    assert not Rule(limit=9).leaves_none_out(10)
-    assert not Rule(limit=10, enough=0.99).leaves_none_out(10)
+    assert StoppingRule(limit=10).runs_every_channel(10)
+    assert not StoppingRule(limit=9).runs_every_channel(10)
+    assert not StoppingRule(limit=10, target_fidelity=0.99).runs_every_channel(10)

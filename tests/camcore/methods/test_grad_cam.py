@@ -35,7 +35,7 @@ class LinearHead:
 
     explainer: Explainer
     model: TracedModel
-    passed: ForwardPass
+    forward_pass: ForwardPass
     activations: NDArray[np.float64]
     row: NDArray[np.float64]
     class_idx: int
@@ -51,13 +51,13 @@ def linear(request: pytest.FixtureRequest, imagenet_photos: list[Path]) -> Linea
     else:
         weight = request.getfixturevalue("lite0_weights")["_fc.weight"]
     explainer = Explainer.load(directory)
-    passed = explainer.forward(open_photo(imagenet_photos[EAGLE]))
-    class_idx = 129 if which == "another class" else int(passed.logits.argmax())
+    forward_pass = explainer.forward(open_photo(imagenet_photos[EAGLE]))
+    class_idx = 129 if which == "another class" else int(forward_pass.logits.argmax())
     with torch.no_grad():
-        activations = request.getfixturevalue(f"eager_{name}").features(torch.from_numpy(passed.x))[0]
+        activations = request.getfixturevalue(f"eager_{name}").features(torch.from_numpy(forward_pass.x))[0]
     row = weight[class_idx].double().numpy()
     model = TracedModel(directory / TORCHSCRIPT)
-    return LinearHead(explainer, model, passed, activations.double().numpy(), row, class_idx)
+    return LinearHead(explainer, model, forward_pass, activations.double().numpy(), row, class_idx)
 
 
 @pytest.fixture(scope="module", params=["resnet18 layer3", "resnet18 layer2"])
@@ -150,7 +150,7 @@ def test_grad_cam_pp_keeps_gradients_whose_cube_underflows() -> None:
 
 
 def test_the_gradients_of_a_linear_head_are_its_weights_over_the_area(linear: LinearHead) -> None:
-    gradients = linear.model.gradients(linear.passed.activations, linear.class_idx)
+    gradients = linear.model.gradients(linear.forward_pass.activations, linear.class_idx)
     _, height, width = gradients.shape
     expected = np.broadcast_to(linear.row[:, None, None] / (height * width), gradients.shape)
     assert_allclose(gradients, expected, rtol=1e-5, atol=0)
@@ -159,7 +159,7 @@ def test_the_gradients_of_a_linear_head_are_its_weights_over_the_area(linear: Li
 def test_grad_cam_of_a_linear_head_is_classic_cam(linear: LinearHead) -> None:
     _, height, width = linear.activations.shape
     classic = np.maximum(np.einsum("k,kij->ij", linear.row, linear.activations), 0) / (height * width)
-    (explanation,) = linear.explainer.explain(linear.passed, linear.class_idx, ["grad-cam"])
+    (explanation,) = linear.explainer.explain(linear.forward_pass, linear.class_idx, ["grad-cam"])
     assert explanation.peak == pytest.approx(classic.max(), rel=1e-5)
     assert_allclose(explanation.heatmap, heatmap_by_torch(classic), atol=1e-5)
 
@@ -168,16 +168,16 @@ def test_grad_cam_pp_of_a_linear_head_is_its_closed_form(linear: LinearHead) -> 
     weights = np.maximum(linear.row, 0) / (2 + linear.row * linear.activations.mean(axis=(1, 2)))
     positive = np.where(linear.row > 0, weights, 0)
     expected = np.einsum("k,kij->ij", positive, linear.activations)
-    (explanation,) = linear.explainer.explain(linear.passed, linear.class_idx, ["grad-cam++"])
+    (explanation,) = linear.explainer.explain(linear.forward_pass, linear.class_idx, ["grad-cam++"])
     assert explanation.peak == pytest.approx(expected.max(), rel=1e-5)
     assert_allclose(explanation.heatmap, heatmap_by_torch(expected), atol=1e-5)
 
 
 def test_grad_cam_pp_of_a_linear_head_is_the_papers_fraction(linear: LinearHead) -> None:
-    gradients = linear.model.gradients(linear.passed.activations, linear.class_idx)
-    logit = float(linear.passed.logits[linear.class_idx])
-    expected = paper_grad_cam_pp(linear.passed.activations, gradients, logit)
-    (explanation,) = linear.explainer.explain(linear.passed, linear.class_idx, ["grad-cam++"])
+    gradients = linear.model.gradients(linear.forward_pass.activations, linear.class_idx)
+    logit = float(linear.forward_pass.logits[linear.class_idx])
+    expected = paper_grad_cam_pp(linear.forward_pass.activations, gradients, logit)
+    (explanation,) = linear.explainer.explain(linear.forward_pass, linear.class_idx, ["grad-cam++"])
     assert explanation.peak == pytest.approx(expected.max() / np.exp(logit), rel=1e-5)
     assert_allclose(explanation.heatmap, heatmap_by_torch(expected), atol=1e-5)
 
@@ -205,10 +205,10 @@ def test_grad_cam_pp_before_the_last_layer_is_the_papers_fraction(
 
 
 def test_gradients_leave_no_state_behind(linear: LinearHead) -> None:
-    before = linear.model.gradients(linear.passed.activations, linear.class_idx)
-    linear.model.gradients(linear.passed.activations, 3)
-    linear.model.forward(linear.passed.x)
-    assert_array_equal(linear.model.gradients(linear.passed.activations, linear.class_idx), before)
+    before = linear.model.gradients(linear.forward_pass.activations, linear.class_idx)
+    linear.model.gradients(linear.forward_pass.activations, 3)
+    linear.model.forward(linear.forward_pass.x)
+    assert_array_equal(linear.model.gradients(linear.forward_pass.activations, linear.class_idx), before)
 
 
 def test_the_table_names_the_functions_and_the_files() -> None:

@@ -54,7 +54,7 @@ class Eager(nn.Module):
 class Case:
     """A photo, its class, and camcore's Score-CAM of it under each definition that a test compares."""
 
-    passed: ForwardPass
+    forward_pass: ForwardPass
     class_idx: int
     network: Eager
     gradient_maps: Mapping[MethodName, Heatmap]
@@ -66,26 +66,28 @@ def case(
     request: pytest.FixtureRequest, lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
 ) -> Case:
     path, network = imagenet_photos[17 if request.param == "eagle" else 14], Eager(eager_lite0)
-    passed, class_idx = lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
-    gradient_maps = {e.method: e.heatmap for e in lite0.explain(passed, class_idx, ["grad-cam", "grad-cam++"])}
+    forward_pass, class_idx = lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
+    gradient_maps = {e.method: e.heatmap for e in lite0.explain(forward_pass, class_idx, ["grad-cam", "grad-cam++"])}
     score_cams = {
-        definition: lite0.explain(passed, class_idx, ["score-cam"], definition=definition, effort="exact")[0].heatmap
+        definition: lite0.explain(forward_pass, class_idx, ["score-cam"], definition=definition, effort="exact")[
+            0
+        ].heatmap
         for definition in COMPARED
     }
-    return Case(passed, class_idx, network.eval(), gradient_maps, score_cams)
+    return Case(forward_pass, class_idx, network.eval(), gradient_maps, score_cams)
 
 
 def by_grad_cam(method: str, case: Case) -> Heatmap:
     with getattr(pytorch_grad_cam, method)(case.network, [case.network.features]) as cam:
         cam.batch_size = CHUNK
-        (heatmap,) = cam(torch.from_numpy(case.passed.x), [ClassifierOutputTarget(case.class_idx)])
+        (heatmap,) = cam(torch.from_numpy(case.forward_pass.x), [ClassifierOutputTarget(case.class_idx)])
     return heatmap
 
 
 def by_torchcam(method: str, case: Case) -> Heatmap:
     options = {"batch_size": CHUNK} if method == "ScoreCAM" else {}
     with getattr(torchcam.methods, method)(case.network, "features", **options) as cam:
-        logits = case.network(torch.from_numpy(case.passed.x).requires_grad_())
+        logits = case.network(torch.from_numpy(case.forward_pass.x).requires_grad_())
         ((small,),) = cam(case.class_idx, logits)
     return heatmap_by_torch(small.detach().numpy())
 

@@ -18,11 +18,11 @@ from torch import nn
 from torch.nn import functional
 
 from camcore import DEFINITIONS, Explainer, ForwardPass, open_photo
-from camcore.methods.effort import Rule
+from camcore.methods.effort import StoppingRule
 from camcore.methods.heatmap import to_heatmap
 from camcore.methods.score_cam import (
     DefinitionName,
-    QuickForward,
+    Int8Forward,
     alive_channels,
     channel_weights,
     log_weights,
@@ -149,15 +149,15 @@ def resnet50(seeded_resnet50: Path, imagenet_photos: list[Path]) -> tuple[Forwar
 def test_chosen_channels_of_resnet50_score_as_in_the_loop(
     preset: str, resnet50: tuple[ForwardPass, Scorer], eager_resnet50: SplitClassifier
 ) -> None:
-    passed, scorer = resnet50
-    alive = np.random.default_rng(0).permutation(alive_channels(passed.activations))[:12]
-    class_idx = int(passed.logits.argmax())
+    forward_pass, scorer = resnet50
+    alive = np.random.default_rng(0).permutation(alive_channels(forward_pass.activations))[:12]
+    class_idx = int(forward_pass.logits.argmax())
     expected, expected_cam = loop(
-        passed.x, passed.activations[alive], class_idx, lambda x: eager_resnet50(x)[0], preset
+        forward_pass.x, forward_pass.activations[alive], class_idx, lambda x: eager_resnet50(x)[0], preset
     )
     forward = Counting(scorer.logits)
-    chosen, definition = passed.activations[alive], DEFINITIONS[preset]
-    *_, last = score_cam(passed.x, chosen, class_idx, forward, definition=definition)
+    chosen, definition = forward_pass.activations[alive], DEFINITIONS[preset]
+    *_, last = score_cam(forward_pass.x, chosen, class_idx, forward, definition=definition)
     found = np.empty(12)
     logarithms = log_weights(np.concatenate(forward.logits), class_idx, definition)
     found[alive_channels(chosen)] = logarithms if BY_HAND[preset][0] == "logit" else np.exp(logarithms)
@@ -170,10 +170,10 @@ def test_chosen_channels_of_resnet50_score_as_in_the_loop(
 def test_all_channels_of_lite0_equal_the_loop(
     lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
 ) -> None:
-    passed = lite0.forward(open_photo(imagenet_photos[17]))
-    alive = [channel for channel in passed.activations if np.unique(channel).size > 1]
-    _, expected = loop(passed.x, np.stack(alive), EAGLE, partial(in_halves, lambda x: eager_lite0(x)[0]), "paper")
-    (explanation,) = lite0.explain(passed, EAGLE, ["score-cam"], effort="exact")
+    forward_pass = lite0.forward(open_photo(imagenet_photos[17]))
+    alive = [channel for channel in forward_pass.activations if np.unique(channel).size > 1]
+    _, expected = loop(forward_pass.x, np.stack(alive), EAGLE, partial(in_halves, lambda x: eager_lite0(x)[0]), "paper")
+    (explanation,) = lite0.explain(forward_pass, EAGLE, ["score-cam"], effort="exact")
     assert explanation.forwards == explanation.channels_alive == len(alive)
     assert explanation.peak == pytest.approx(expected.max(), rel=1e-4)
     assert_allclose(explanation.heatmap, heatmap_by_torch(expected), atol=1e-4)
@@ -231,12 +231,12 @@ def test_nothing_runs_before_the_first_map_is_asked_for_and_closing_stops_the_wo
     assert list(steps) == []
 
 
-UNTIL_ALL_RUN = Rule(limit=1000, enough=2.0)  # a fidelity that is never reached
+UNTIL_ALL_RUN = StoppingRule(limit=1000, target_fidelity=2.0)  # a fidelity that is never reached
 
 
-def quick(small: Small, forward: Forward | None = None) -> QuickForward:
+def quick(small: Small, forward: Forward | None = None) -> Int8Forward:
     """A forward whose logits are a tenth too large."""
-    return QuickForward(forward or (lambda x: np.float32(1.1) * small.forward(x)), noise=0.01, speed_up=2.0)
+    return Int8Forward(forward or (lambda x: np.float32(1.1) * small.forward(x)), noise=0.01, speed_up=2.0)
 
 
 @pytest.mark.parametrize("preset", BY_HAND)
@@ -262,7 +262,7 @@ def test_a_limit_is_kept_and_one_that_leaves_none_out_is_exhaustive() -> None:
     small = Small()
     for limit, expected in ((1, [1]), (4, [2, 2]), (5, [2, 2, 1]), (6, [2, 2, 2]), (99, [2, 2, 2])):
         forward = Counting(small.forward)
-        steps = list(score_cam(small.x, small.activations, 3, forward, rule=Rule(limit), chunk=2))
+        steps = list(score_cam(small.x, small.activations, 3, forward, rule=StoppingRule(limit), chunk=2))
         assert forward.batches == expected
         assert [step.done for step in steps] == [False] * (len(steps) - 1) + [True]
         assert steps[-1].fidelity == (1 if limit >= 6 else None)
@@ -285,7 +285,7 @@ def test_quick_forwards_are_run_where_they_tell_more_and_dead_channels_never() -
 def test_the_same_is_the_same_again() -> None:
     def maps() -> list[Array]:
         small = Small()
-        return [s.cam for s in score_cam(small.x, small.activations, 3, small.forward, rule=Rule(5), chunk=2)]
+        return [s.cam for s in score_cam(small.x, small.activations, 3, small.forward, rule=StoppingRule(5), chunk=2)]
 
     for first, second in zip(maps(), maps(), strict=True):
         assert_array_equal(first, second)
@@ -299,7 +299,7 @@ def test_a_class_whose_score_never_moves(preset: str) -> None:
         return np.full((len(x), 5), 2.5, np.float32)
 
     definition = DEFINITIONS[preset]
-    *_, last = score_cam(small.x, small.activations, 3, forward, definition=definition, rule=Rule(3), chunk=2)
+    *_, last = score_cam(small.x, small.activations, 3, forward, definition=definition, rule=StoppingRule(3), chunk=2)
     *_, exhaustive = score_cam(small.x, small.activations, 3, forward, definition=definition)
     assert_allclose(last.cam, exhaustive.cam, rtol=1e-4)
 
@@ -307,7 +307,7 @@ def test_a_class_whose_score_never_moves(preset: str) -> None:
 def test_a_photo_with_one_live_channel() -> None:
     small = Small()
     small.activations[:-1] = 0
-    for rule in (None, UNTIL_ALL_RUN, Rule(1)):
+    for rule in (None, UNTIL_ALL_RUN, StoppingRule(1)):
         (only,) = score_cam(small.x, small.activations, 3, small.forward, rule=rule, chunk=8)
         assert (only.forwards, only.channels_alive, only.fidelity, only.done) == (1, 1, 1, True)
         assert_allclose(only.cam, small.activations[-1], rtol=1e-5)
@@ -331,9 +331,9 @@ def test_closing_stops_within_a_chunk_and_frees_the_memory() -> None:
 def test_the_fast_map_of_lite0_is_like_the_exhaustive_one_and_says_so(
     definition: DefinitionName, photo: int, lite0: Explainer, imagenet_photos: list[Path]
 ) -> None:
-    passed = lite0.forward(open_photo(imagenet_photos[photo]))
+    forward_pass = lite0.forward(open_photo(imagenet_photos[photo]))
     fast, exact = (
-        lite0.explain(passed, None, ["score-cam"], definition=definition, effort=effort)[0]
+        lite0.explain(forward_pass, None, ["score-cam"], definition=definition, effort=effort)[0]
         for effort in ("fast", "exact")
     )
     assert fast.forwards is not None

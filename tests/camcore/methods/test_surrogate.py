@@ -9,7 +9,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from camcore.methods.heatmap import min_max, upsample
-from camcore.methods.surrogate import CAUTION, LENGTH, LEVEL, NUGGET, TELLING, InOrder, Run, Surrogate
+from camcore.methods.surrogate import (
+    ERROR_INFLATION,
+    LENGTH_SCALE,
+    MEAN_VARIANCE,
+    MIN_RUNS_FOR_ESTIMATE,
+    NUGGET,
+    ExhaustiveSampler,
+    GaussianProcessSampler,
+    MaskedForward,
+)
 
 Matrix = NDArray[np.float64]
 SIZE = (28, 35)
@@ -29,13 +38,13 @@ def scores(activations: NDArray[np.float32]) -> Matrix:
 def prior(activations: NDArray[np.float32]) -> Matrix:
     masks = min_max(activations).reshape(len(activations), -1).astype(np.float64)
     distance = np.sqrt(((masks[:, None] - masks[None]) ** 2).mean(axis=-1))
-    return np.exp(-((distance / LENGTH) ** 2) / 2) + LEVEL + NUGGET * np.eye(len(activations))
+    return np.exp(-((distance / LENGTH_SCALE) ** 2) / 2) + MEAN_VARIANCE + NUGGET * np.eye(len(activations))
 
 
 class Textbook:
     """Mean and covariance of the exact scores after `runs`, by one big matrix."""
 
-    def __init__(self, activations: NDArray[np.float32], runs: list[Run], values: Matrix):
+    def __init__(self, activations: NDArray[np.float32], runs: list[MaskedForward], values: Matrix):
         kernel = prior(activations)
         at = [run.channel for run in runs]
         quick = np.array([not run.exact for run in runs], float)
@@ -60,9 +69,9 @@ class Textbook:
         return self.scale * float(np.einsum("ip,ij,jp->", toward, self.covariance, toward)) / float(cam @ cam)
 
 
-def observed(surrogate: Surrogate, true: Matrix, steps: int, chunk: int = 2) -> list[Run]:
+def observed(surrogate: GaussianProcessSampler, true: Matrix, steps: int, chunk: int = 2) -> list[MaskedForward]:
     """Run so many steps; a quick run errs by a smooth tenth."""
-    runs: list[Run] = []
+    runs: list[MaskedForward] = []
     for _ in range(steps):
         chosen = surrogate.choose(chunk)
         surrogate.observe(values(chosen, true))
@@ -70,7 +79,7 @@ def observed(surrogate: Surrogate, true: Matrix, steps: int, chunk: int = 2) -> 
     return runs
 
 
-def values(runs: list[Run], true: Matrix) -> Matrix:
+def values(runs: list[MaskedForward], true: Matrix) -> Matrix:
     return np.array([true[run.channel] * (1 if run.exact else 1.1) for run in runs])
 
 
@@ -78,7 +87,7 @@ def values(runs: list[Run], true: Matrix) -> Matrix:
 def test_predictions_and_fidelity_are_the_textbooks(noise: float | None) -> None:
     activations = channels()
     true = scores(activations)
-    surrogate = Surrogate(activations, SIZE, 20, noise, SPEED_UP)
+    surrogate = GaussianProcessSampler(activations, SIZE, 20, noise, SPEED_UP)
     runs = observed(surrogate, true, steps=4)
     assert len({run.exact for run in runs}) == 1
     textbook = Textbook(activations, runs, values(runs, true))
@@ -88,7 +97,7 @@ def test_predictions_and_fidelity_are_the_textbooks(noise: float | None) -> None
             expected[run.channel] = true[run.channel]
     assert_allclose(surrogate.log_weights, expected, atol=2e-3)
     weights = np.exp(expected - expected.max())
-    error = CAUTION * textbook.error(activations, weights)
+    error = ERROR_INFLATION * textbook.error(activations, weights)
     expected_fidelity = 1 / np.sqrt(1 + error)
     assert surrogate.fidelity == pytest.approx(expected_fidelity, abs=2e-3)
     assert 0 < expected_fidelity < 1
@@ -97,7 +106,7 @@ def test_predictions_and_fidelity_are_the_textbooks(noise: float | None) -> None
 def test_quick_and_exact_runs_of_one_channel_are_told_together() -> None:
     activations = channels(6)
     true = scores(activations)
-    surrogate = Surrogate(activations, SIZE, 20, NOISE, SPEED_UP)
+    surrogate = GaussianProcessSampler(activations, SIZE, 20, NOISE, SPEED_UP)
     runs = observed(surrogate, true, steps=4)
     assert {run.exact for run in runs} == {True, False}
     textbook = Textbook(activations, runs, values(runs, true))
@@ -110,24 +119,24 @@ def test_quick_and_exact_runs_of_one_channel_are_told_together() -> None:
 def test_the_next_run_is_the_one_that_most_lowers_the_expected_error() -> None:
     activations = channels()
     true = scores(activations)
-    surrogate = Surrogate(activations, SIZE, 20)
+    surrogate = GaussianProcessSampler(activations, SIZE, 20)
     runs = observed(surrogate, true, steps=2)
     weights = np.exp(surrogate.log_weights - surrogate.log_weights.max())
     (chosen,) = surrogate.choose(1)
     known = values(runs, true)
     left = {}
     for channel in sorted(set(range(12)) - {run.channel for run in runs}):
-        after = Textbook(activations, [*runs, Run(channel, True)], np.append(known, known.mean()))
+        after = Textbook(activations, [*runs, MaskedForward(channel, True)], np.append(known, known.mean()))
         after.scale = 1.0
         left[channel] = after.error(activations, weights)
-    assert chosen == Run(min(left, key=left.__getitem__), True)
+    assert chosen == MaskedForward(min(left, key=left.__getitem__), True)
 
 
 def test_a_run_counts_for_the_time_it_takes() -> None:
     activations = channels()
     kinds = {}
     for speed_up in (0.5, 1e9):
-        surrogate = Surrogate(activations, SIZE, 20, NOISE, speed_up)
+        surrogate = GaussianProcessSampler(activations, SIZE, 20, NOISE, speed_up)
         kinds[speed_up] = {run.exact for run in surrogate.choose(5)}
     assert kinds == {0.5: {True}, 1e9: {False}}
 
@@ -135,11 +144,11 @@ def test_a_run_counts_for_the_time_it_takes() -> None:
 @pytest.mark.parametrize("noise", [None, NOISE, 1e-6])
 def test_no_channel_is_run_twice_the_same_way_nor_quickly_after_exactly(noise: float | None) -> None:
     activations = channels(9)
-    surrogate = Surrogate(activations, SIZE, 30, noise, SPEED_UP)
+    surrogate = GaussianProcessSampler(activations, SIZE, 30, noise, SPEED_UP)
     runs = observed(surrogate, scores(activations), steps=12, chunk=4)
     assert len(set(runs)) == len(runs)
     for number, run in enumerate(runs):
-        assert run.exact or Run(run.channel, True) not in runs[:number]
+        assert run.exact or MaskedForward(run.channel, True) not in runs[:number]
     assert surrogate.exhausted
     assert {run.channel for run in runs if run.exact} == set(range(9))
     assert surrogate.choose(4) == []
@@ -149,7 +158,7 @@ def test_no_channel_is_run_twice_the_same_way_nor_quickly_after_exactly(noise: f
 def test_once_every_channel_was_run_exactly_nothing_is_predicted(noise: float | None) -> None:
     activations = channels(9)
     true = scores(activations)
-    surrogate = Surrogate(activations, SIZE, 30, noise, SPEED_UP)
+    surrogate = GaussianProcessSampler(activations, SIZE, 30, noise, SPEED_UP)
     observed(surrogate, true, steps=12, chunk=4)
     assert_array_equal(surrogate.log_weights, true)
     assert surrogate.fidelity == 1
@@ -158,8 +167,8 @@ def test_once_every_channel_was_run_exactly_nothing_is_predicted(noise: float | 
 def test_more_runs_never_ignore_what_fewer_knew() -> None:
     activations = channels(20)
     true = scores(activations)
-    surrogate = Surrogate(activations, SIZE, 20)
-    runs: list[Run] = []
+    surrogate = GaussianProcessSampler(activations, SIZE, 20)
+    runs: list[MaskedForward] = []
     for _ in range(4):
         runs += observed(surrogate, true, steps=1, chunk=5)
         measured = [run.channel for run in runs]
@@ -173,7 +182,7 @@ def test_more_runs_never_ignore_what_fewer_knew() -> None:
 def test_any_scores_give_finite_weights_and_a_fidelity(true: Matrix, noise: float | None) -> None:
     activations = channels(10)
     activations[3] = activations[7]  # two channels with one mask
-    surrogate = Surrogate(activations, SIZE, 20, noise, SPEED_UP)
+    surrogate = GaussianProcessSampler(activations, SIZE, 20, noise, SPEED_UP)
     for _ in range(5):
         surrogate.observe(values(surrogate.choose(3), true))
         assert np.isfinite(surrogate.log_weights).all()
@@ -181,8 +190,8 @@ def test_any_scores_give_finite_weights_and_a_fidelity(true: Matrix, noise: floa
 
 
 def test_scores_that_never_move_are_known_once_enough_were_seen() -> None:
-    surrogate = Surrogate(channels(), SIZE, 20)
-    observed(surrogate, np.full(12, 4.5), steps=1, chunk=TELLING - 1)
+    surrogate = GaussianProcessSampler(channels(), SIZE, 20)
+    observed(surrogate, np.full(12, 4.5), steps=1, chunk=MIN_RUNS_FOR_ESTIMATE - 1)
     assert surrogate.fidelity is None
     observed(surrogate, np.full(12, 4.5), steps=1, chunk=1)
     assert_array_equal(surrogate.log_weights, np.full(12, 4.5))
@@ -190,12 +199,12 @@ def test_scores_that_never_move_are_known_once_enough_were_seen() -> None:
 
 
 def test_in_order_takes_all_and_predicts_none() -> None:
-    plain = InOrder(5)
-    assert plain.choose(3) == [Run(0, True), Run(1, True), Run(2, True)]
+    plain = ExhaustiveSampler(5)
+    assert plain.choose(3) == [MaskedForward(0, True), MaskedForward(1, True), MaskedForward(2, True)]
     plain.observe(np.array([1.0, 2.0, 3.0]))
     assert_array_equal(plain.log_weights, [1, 2, 3, -np.inf, -np.inf])
     assert plain.fidelity is None
-    assert plain.choose(2) == [Run(3, True), Run(4, True)]
+    assert plain.choose(2) == [MaskedForward(3, True), MaskedForward(4, True)]
     plain.observe(np.array([4.0, 5.0]))
     assert plain.exhausted
     assert plain.fidelity == 1

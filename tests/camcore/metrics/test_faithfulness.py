@@ -119,18 +119,18 @@ def plainly(x: Array, heatmap: Array, class_idx: int, explainer: Explainer) -> t
 def test_the_curves_are_those_of_a_plain_loop_and_all_methods_are_as_if_alone(
     lite0: Explainer, animal_photos: list
 ) -> None:
-    passed = lite0.forward(open_photo(animal_photos[0]))
-    explanations = lite0.explain(passed)
-    together = lite0.faithfulness(passed, explanations, exact=True)
+    forward_pass = lite0.forward(open_photo(animal_photos[0]))
+    explanations = lite0.explain(forward_pass)
+    together = lite0.faithfulness(forward_pass, explanations, exact=True)
     for explanation, found in zip(explanations, together, strict=True):
         assert found is not None
-        deletion, insertion = plainly(passed.x, explanation.heatmap, explanation.class_idx, lite0)
+        deletion, insertion = plainly(forward_pass.x, explanation.heatmap, explanation.class_idx, lite0)
         np.testing.assert_allclose(found.deletion, deletion, atol=1e-4)
         np.testing.assert_allclose(found.insertion, insertion, atol=1e-4)
         assert found.deletion_auc == pytest.approx(sum(_trapezoids(deletion)), abs=1e-4)
         assert found.insertion_auc == pytest.approx(sum(_trapezoids(insertion)), abs=1e-4)
         assert found.precision == "fp32"
-        (alone,) = lite0.faithfulness(passed, [explanation], exact=True)
+        (alone,) = lite0.faithfulness(forward_pass, [explanation], exact=True)
         assert alone is not None
         np.testing.assert_allclose(alone.deletion, found.deletion, atol=1e-5)
 
@@ -160,18 +160,18 @@ class _Given:
 def test_drop_and_increase_are_torchcams(
     lite0: Explainer, eager_lite0: nn.Module, animal_photos: list, rank: int
 ) -> None:
-    passed = lite0.forward(open_photo(animal_photos[1]))
-    class_idx = lite0.predict(passed)[rank].class_idx
-    explanations = lite0.explain(passed, class_idx)
+    forward_pass = lite0.forward(open_photo(animal_photos[1]))
+    class_idx = lite0.predict(forward_pass)[rank].class_idx
+    explanations = lite0.explain(forward_pass, class_idx)
 
     class Logits(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return eager_lite0(x)[0]
 
-    for explanation, found in zip(explanations, lite0.faithfulness(passed, explanations), strict=True):
+    for explanation, found in zip(explanations, lite0.faithfulness(forward_pass, explanations), strict=True):
         assert found is not None
         metric = ClassificationMetric(_Given(Logits().eval(), explanation.heatmap), lambda y: y.softmax(dim=-1))
-        metric.update(torch.from_numpy(passed.x), class_idx)
+        metric.update(torch.from_numpy(forward_pass.x), class_idx)
         theirs = metric.summary()
         assert found.average_drop == pytest.approx(100 * theirs["avg_drop"], abs=0.02)
         assert found.increase == bool(theirs["conf_increase"])

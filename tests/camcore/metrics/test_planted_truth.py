@@ -18,13 +18,13 @@ from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import Box
 from camcore.model.manifest import Preprocessing
 from camcore.study.inputs.detections import read_detections
-from camcore.study.inputs.photos import Photo
-from camcore.study.inputs.species import Truth
-from camcore.study.record import PICTURES, Settings, Subject, make_record
+from camcore.study.inputs.photos import StudyPhoto
+from camcore.study.inputs.species import GroundTruth
+from camcore.study.record import PICTURES, StudyItem, StudySettings, make_record
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 
-SETTINGS = Settings(definition="paper", effort="fast", fit="crop", word="bird", sanity=False)
+SETTINGS = StudySettings(definition="paper", effort="fast", fit="crop", word="bird", sanity=False)
 SIDE, CELL = 64, 8
 RED, BLUE, GREEN = (200, 40, 40), (40, 60, 190), (50, 130, 60)
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "photos"
@@ -61,12 +61,12 @@ def colour_network(name: str, colour: Sequence[float], folder: Path, monkeypatch
 
 
 def record_of(
-    explainer: Explainer, picture: Image.Image, box: Box, folder: Path, truth: Truth | None = None
+    explainer: Explainer, picture: Image.Image, box: Box, folder: Path, truth: GroundTruth | None = None
 ) -> dict[str, Any]:
     path = folder / "photo.png"
     picture.save(path)
     (folder / PICTURES).mkdir(exist_ok=True)
-    subject = Subject(Photo(path, path.name, "", "photo"), [box], truth or Truth())
+    subject = StudyItem(StudyPhoto(path, path.name, "", "photo"), [box], truth or GroundTruth())
     return make_record(explainer, subject, SETTINGS, folder)
 
 
@@ -101,7 +101,7 @@ def test_a_network_that_answers_to_the_background_is_off_the_target(
     record = record_of(explainer, picture, marked, tmp_path)
     assert record["verdict"]["place"] == "off the target"
     assert "the surroundings weigh more than the bird" in record["verdict"]["sentence"]
-    assert "the heat is off the bird" in record["verdict"]["concerns"]
+    assert "the heat is off the bird" in record["verdict"]["warnings"]
     for explanation in record["explanations"]:
         assert explanation["localisation"]["lift"] < 0.5
         assert not explanation["localisation"]["pointing_hit"]
@@ -128,7 +128,7 @@ def test_a_network_without_evidence_says_so(tmp_path: Path, monkeypatch: pytest.
     picture = Image.new("RGB", (SIDE, SIDE), BLUE)
     record = record_of(explainer, picture, Box(0, 0, 0.5, 0.5), tmp_path)
     assert "No map shows a place." in record["verdict"]["sentence"]
-    assert record["verdict"]["concerns"][-1] == "no map shows a place"
+    assert record["verdict"]["warnings"][-1] == "no map shows a place"
     assert [each["faithfulness"] for each in record["explanations"]] == [None] * 3
     assert [each["localisation"] for each in record["explanations"]] == [None] * 3
 
@@ -161,7 +161,7 @@ def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
     detections = read_detections(SHARED / "megadetector.json")
     (tmp_path / PICTURES).mkdir()
     subjects = [
-        Subject(Photo(path, path.name, "", path.stem), detections.boxes_of(path.name), Truth())
+        StudyItem(StudyPhoto(path, path.name, "", path.stem), detections.boxes_of(path.name), GroundTruth())
         for path in sorted(SHARED.glob("*.jpg"))
     ]
     records = [make_record(lite0, each, replace(SETTINGS, word="animal"), tmp_path) for each in subjects]

@@ -42,24 +42,25 @@ def test_an_empty_map_has_no_correlation() -> None:
 
 def test_the_random_matrix_is_normal_of_the_same_scale_and_seeded(lite0: Explainer, animal_photos: list[Path]) -> None:
     """At the last layer the gradient is the class's row of the matrix over the grid's size: it shows the matrix."""
-    passed = lite0.forward(open_photo(animal_photos[0]))
-    learnt = lite0._model.gradients(passed.activations, 7) * 49
+    forward_pass = lite0.forward(open_photo(animal_photos[0]))
+    learnt = lite0._model.gradients(forward_pass.activations, 7) * 49
     first, again, second = (
-        next(iter(lite0._model.randomised_gradients(passed.activations, 7, None, [seed]))) * 49 for seed in (0, 0, 1)
+        next(iter(lite0._model.randomised_gradients(forward_pass.activations, 7, None, [seed]))) * 49
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert abs(np.corrcoef(first[:, 0, 0], second[:, 0, 0])[0, 1]) < 0.1
     assert abs(np.corrcoef(first[:, 0, 0], learnt[:, 0, 0])[0, 1]) < 0.1
     assert abs(first.mean()) < 0.2 * learnt.std()
-    np.testing.assert_array_equal(lite0._model.gradients(passed.activations, 7) * 49, learnt)
+    np.testing.assert_array_equal(lite0._model.gradients(forward_pass.activations, 7) * 49, learnt)
 
 
 def test_its_scale_is_that_of_the_whole_matrix(
     lite0: Explainer, eager_lite0: SplitClassifier, animal_photos: list[Path]
 ) -> None:
-    passed = lite0.forward(open_photo(animal_photos[0]))
+    forward_pass = lite0.forward(open_photo(animal_photos[0]))
     rows = [
-        next(iter(lite0._model.randomised_gradients(passed.activations, class_idx, None, [0])))[:, 0, 0] * 49
+        next(iter(lite0._model.randomised_gradients(forward_pass.activations, class_idx, None, [0])))[:, 0, 0] * 49
         for class_idx in range(0, 1000, 100)
     ]
     matrix = [parameter for parameter in eager_lite0.parameters() if parameter.ndim == 2][-1]
@@ -67,8 +68,8 @@ def test_its_scale_is_that_of_the_whole_matrix(
 
 
 def test_the_sanity_of_a_contrast_is_that_of_its_own_map(lite0: Explainer, animal_photos: list[Path]) -> None:
-    passed = lite0.forward(open_photo(animal_photos[0]))
-    plain, contrast = lite0.sanity(passed, 291), lite0.sanity(passed, 291, rather_than=293)
+    forward_pass = lite0.forward(open_photo(animal_photos[0]))
+    plain, contrast = lite0.sanity(forward_pass, 291), lite0.sanity(forward_pass, 291, rather_than=293)
     assert plain["grad-cam"] != contrast["grad-cam"]
 
 

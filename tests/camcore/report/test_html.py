@@ -80,7 +80,7 @@ def page(tmp_path: Path) -> Page:
         tmp_path,
         [
             photo("himbul/1.jpg", lifts=(2.0, 1.5, 0.5), sanity={"grad-cam": 0.1, "grad-cam++": 0.9}),
-            photo("himbul/2.jpg", status="wrong", concerns=["the name is wrong"], lifts=(0.4, 0.0, 40.0)),
+            photo("himbul/2.jpg", status="wrong", warnings=["the name is wrong"], lifts=(0.4, 0.0, 40.0)),
             photo("himbul/3.jpg", drops=(None, None, None), agreement=None, place="unknown"),
             failed("himbul/4.jpg"),
             photo("other/1.jpg", status="not told", place="unknown"),
@@ -134,7 +134,7 @@ def test_headings_step_down_one_at_a_time_and_tables_name_their_cells(page: Page
 
 
 def test_what_is_worrying_comes_first_and_leads_to_its_photo(page: Page) -> None:
-    first = page.text.index("Worry about these first", page.text.index("How this was made"))
+    first = page.text.index("Look at these first", page.text.index("How this was made"))
     assert first < page.text.index("the name is wrong") < page.text.index("By method")
     assert {"href": "#photo-2"} in page.all("a")
     articles = [each["id"] for each in page.all("article")]
@@ -167,7 +167,7 @@ def test_boxes_lie_where_they_are(page: Page) -> None:
 
 
 def test_hostile_names_are_only_text(tmp_path: Path) -> None:
-    record = photo(f"{HOSTILE}/1.jpg", lifts=(2.0, 1.5, 0.5), concerns=[HOSTILE])
+    record = photo(f"{HOSTILE}/1.jpg", lifts=(2.0, 1.5, 0.5), warnings=[HOSTILE])
     record["predictions"][0]["name"] = record["truth"]["name"] = record["verdict"]["sentence"] = HOSTILE
     record["truth"] |= {"status": "wrong", "rank": 3}
     record["target"]["word"] = HOSTILE
@@ -197,7 +197,7 @@ def test_without_boxes_without_photos_and_with_none_that_could_be_explained(tmp_
 
 
 def test_many_worries_are_folded_after_the_first(tmp_path: Path) -> None:
-    page = report(tmp_path, [photo(f"himbul/{number}.jpg", concerns=["why not"]) for number in range(30)])
+    page = report(tmp_path, [photo(f"himbul/{number}.jpg", warnings=["why not"]) for number in range(30)])
     assert "6 more" in page.text
     assert len(page.all("img")) == 30 * 5
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from camcore.report import summary
-from camcore.report.metrics_table import FIGURES, Figure
-from camcore.report.notes import agreement_of, left_out, missing
+from camcore.report.metrics_table import METRICS, Metric
+from camcore.report.notes import agreement_of, excluded_counts, missing_metrics
 from camcore.report.summary import Mean, mean
 
 METHODS = ("grad-cam", "grad-cam++", "score-cam")
@@ -52,8 +52,8 @@ def photo(file: str = "himbul/1.jpg", **given: Any) -> dict[str, Any]:
         }),
         "sanity": given.get("sanity"),
         "verdict": {"sentence": "Called bulbul (90%).", "place": given.get("place", "on the target"),
-                    "concerns": given.get("concerns", []),
-                    "gravity": given.get("gravity", len(given.get("concerns", [])))},
+                    "warnings": given.get("warnings", []),
+                    "severity": given.get("severity", len(given.get("warnings", [])))},
     }  # fmt: skip
 
 
@@ -61,11 +61,11 @@ def failed(file: str = "himbul/bad.jpg") -> dict[str, Any]:
     return {"file": file, "species": file.rpartition("/")[0], "sha256": "", "stem": "bad", "error": "It ends early."}
 
 
-def figure(key: str) -> Figure:
-    return next(each for each in FIGURES if each.key == key)
+def figure(key: str) -> Metric:
+    return next(each for each in METRICS if each.key == key)
 
 
-def row_of(records: list[dict[str, Any]], key: str) -> summary.Row:
+def row_of(records: list[dict[str, Any]], key: str) -> summary.MetricRow:
     return next(row for row in summary.by_method(records) if row.figure.key == key)
 
 
@@ -165,12 +165,12 @@ def test_agreement_is_the_mean_of_each_pair_without_what_is_missing() -> None:
 
 def test_the_gravest_come_first_else_the_order_of_the_photos() -> None:
     one, two = ["the name is unsure"], ["the name is wrong", "the name is unsure"]
-    records = [photo("a.jpg", concerns=one), photo("b.jpg"), photo("c.jpg", concerns=two), failed(),
-               photo("d.jpg", concerns=one, gravity=4)]  # fmt: skip
-    assert [record["file"] for record in summary.worries(records)] == ["d.jpg", "c.jpg", "a.jpg"]
-    assert summary.concerns(records) == [("the name is unsure", 3), ("the name is wrong", 1)]
-    assert summary.worries([]) == []
-    assert summary.concerns([]) == []
+    records = [photo("a.jpg", warnings=one), photo("b.jpg"), photo("c.jpg", warnings=two), failed(),
+               photo("d.jpg", warnings=one, severity=4)]  # fmt: skip
+    assert [record["file"] for record in summary.flagged_photos(records)] == ["d.jpg", "c.jpg", "a.jpg"]
+    assert summary.warning_counts(records) == [("the name is unsure", 3), ("the name is wrong", 1)]
+    assert summary.flagged_photos([]) == []
+    assert summary.warning_counts([]) == []
 
 
 def test_outcomes_cross_the_name_with_the_place() -> None:
@@ -194,16 +194,16 @@ def test_mean_curves_leave_out_maps_without_one_and_those_of_another_length() ->
 def test_what_is_missing_is_said_with_its_reason() -> None:
     outside = photo(lifts=(1.0, 1.0, 1.0))
     outside["target"]["share"] = 0
-    assert missing(failed()) == ()
-    assert "no box" in missing(photo())[0]
-    assert "outside" in missing(outside)[0]
-    assert "Grad-CAM++" in missing(photo(lifts=(1.0, None, 1.0), drops=(1.0, None, 1.0)))[0]
-    assert missing(photo(lifts=(1.0, 1.0, 1.0))) == ()
+    assert missing_metrics(failed()) == ()
+    assert "no box" in missing_metrics(photo())[0]
+    assert "outside" in missing_metrics(outside)[0]
+    assert "Grad-CAM++" in missing_metrics(photo(lifts=(1.0, None, 1.0), drops=(1.0, None, 1.0)))[0]
+    assert missing_metrics(photo(lifts=(1.0, 1.0, 1.0))) == ()
     records = [failed(), photo(), photo(drops=(None, None, 1.0))]
-    assert left_out(records) == [
+    assert excluded_counts(records) == [
         "1 photo that could not be explained", "2 photos without a box", "2 maps that show no place",
     ]  # fmt: skip
-    assert left_out([photo(lifts=(1.0, 1.0, 1.0))]) == []
+    assert excluded_counts([photo(lifts=(1.0, 1.0, 1.0))]) == []
 
 
 def test_how_far_the_maps_of_a_photo_agree_is_a_sentence() -> None:

@@ -28,7 +28,7 @@ from gradio_client.utils import QueueError
 from PIL import Image
 
 from camcore import METHODS, Explainer, open_photo
-from camcore.cli.explain import Options
+from camcore.cli.explain import ExplainArguments
 from camcore.cli.explain import run as run_command
 from demo.api import endpoints
 from demo.api.endpoints import Endpoints
@@ -36,7 +36,7 @@ from demo.app import build
 from demo.server import MAX_WAITING, serve
 from demo.service.event_settings import ENDPOINTS
 from demo.service.models import Models
-from demo.service.queue import ASKED_AT
+from demo.service.queue import RECEIVED_AT
 
 API = "/gradio_api"
 
@@ -135,7 +135,7 @@ def test_explain_answers_the_json_of_the_command_and_the_pictures(
     record, comparison, *overlays, maps = client.predict(
         handle_file(eagle), save_maps=True, sanity=True, effort="40", api_name="/explain"
     )
-    options = Options(
+    options = ExplainArguments(
         [str(eagle)], artifacts, None, None, tuple(METHODS), "paper", 40, "crop", tmp_path, None, 0.8, "inferno",
         save_maps=True, sanity=True, json=True, rather_than=None,
     )  # fmt: skip
@@ -360,7 +360,7 @@ def endless(monkeypatch: pytest.MonkeyPatch, models: Models) -> Iterator[Endless
     monkeypatch.setattr(endpoints, "explained", steps)
     yield steps
     steps.over = True
-    wait_for(lambda: len(models.line) == 0)
+    wait_for(lambda: len(models.queue) == 0)
 
 
 class NoPictures:
@@ -396,7 +396,7 @@ def test_who_leaves_in_the_middle_frees_the_worker_at_the_next_chunk(
 ) -> None:
     wait_for(lambda: endless.ended)
     assert endless.chunks - left_in_the_middle < 100, "those that come while the news travels, of endlessly many"
-    wait_for(lambda: len(models.line) == 0)
+    wait_for(lambda: len(models.queue) == 0)
     assert client.predict(handle_file(eagle), api_name="/predict")["predictions"]
 
 
@@ -439,9 +439,9 @@ def test_a_full_line_says_that_it_is_busy_and_the_page_still_answers(
 def test_a_request_that_takes_too_long_is_stopped_with_a_sentence(
     lite0: Explainer, artifacts: Path, eagle: Path, address: str
 ) -> None:
-    late = Endpoints(Models(lite0, artifacts / "efficientnet_lite0", patience=30))
+    late = Endpoints(Models(lite0, artifacts / "efficientnet_lite0", timeout=30))
 
-    came = SimpleNamespace(scope={ASKED_AT: time.monotonic() - 31})
+    came = SimpleNamespace(scope={RECEIVED_AT: time.monotonic() - 31})
     request: Any = SimpleNamespace(request=came, headers={})
     steps = late.explain(upload(address, eagle.read_bytes()), request=request)  # type: ignore[arg-type]
     next(steps)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from camcore import Box, Explainer
 from demo.compare.download_files import bundle, comparison, file_name
-from demo.compare.session import Outcome, Request, Visit, explain
+from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
 from demo.service.models import Models
 
 KITE = 21
@@ -28,7 +28,9 @@ def models(artifacts: Path, lite0: Explainer) -> Models:
 
 
 @pytest.fixture(scope="module")
-def outcome(models: Models, imagenet_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def finished(
+    models: Models, imagenet_photos: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> FinishedExplanation:
     """Of an eagle whose EXIF tells where it nests, asked about a kite."""
     path = tmp_path_factory.mktemp("upload") / "Nid 1.JPG"
     exif = Image.Exif()
@@ -36,18 +38,20 @@ def outcome(models: Models, imagenet_photos: list[Path], tmp_path_factory: pytes
     exif[0x0132] = "2024:05:06 07:08:09"
     eagle = next(path for path in imagenet_photos if path.stem.endswith("_22"))
     Image.open(eagle).save(path, exif=exif)
-    request = Request(str(path), KITE)
-    visit = Visit(request)
-    assert list(explain(models, visit, request))
-    assert visit.outcome
-    return visit.outcome
+    request = ExplainRequest(str(path), KITE)
+    session = Session(request)
+    assert list(explain(models, session, request))
+    assert session.finished
+    return session.finished
 
 
 @pytest.fixture(scope="module")
-def archive(models: Models, outcome: Outcome, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def archive(
+    models: Models, finished: FinishedExplanation, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
     """The files of the archive by name."""
     folder = tmp_path_factory.mktemp("cache")
-    path = bundle(models, outcome, (BOX,), folder, colour_map="viridis", opacity=0.5)
+    path = bundle(models, finished, (BOX,), folder, colour_map="viridis", opacity=0.5)
     assert path == folder / "Nid 1.zip"
     assert list(folder.iterdir()) == [path]
     with ZipFile(path) as opened:
@@ -80,9 +84,9 @@ def test_the_record_is_of_the_class_asked_about_and_of_the_box(archive: dict[str
     assert made["pictures"] == {"colour_map": "viridis", "opacity": 0.5}
 
 
-def test_the_record_names_files_that_are_there(archive: dict[str, bytes], outcome: Outcome) -> None:
+def test_the_record_names_files_that_are_there(archive: dict[str, bytes], finished: FinishedExplanation) -> None:
     (record,) = study(archive)["photos"]
-    for found, explanation in zip(record["explanations"], outcome.explanations, strict=True):
+    for found, explanation in zip(record["explanations"], finished.explanations, strict=True):
         assert found["picture"] in archive
         np.testing.assert_array_equal(np.load(io.BytesIO(archive[found["map"]])), explanation.heatmap)
     assert record["view"]["picture"] in archive
@@ -103,8 +107,8 @@ def test_the_report_stands_alone(archive: dict[str, bytes]) -> None:
     assert "Nid 1.JPG" in report
 
 
-def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], outcome: Outcome, tmp_path: Path) -> None:
-    upload = Path(outcome.request.path or "")
+def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], finished: FinishedExplanation, tmp_path: Path) -> None:
+    upload = Path(finished.request.path or "")
     for name, data in archive.items():
         for secret in (str(upload.parent), str(tmp_path.parent), "/tmp", str(Path.home()), "red cliff", "07:08:09"):
             assert secret.encode() not in data, (name, secret)
@@ -116,22 +120,22 @@ def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], outcome: Outcom
 
 
 def test_pictures_are_in_the_colours_of_the_page(
-    archive: dict[str, bytes], models: Models, outcome: Outcome, tmp_path: Path
+    archive: dict[str, bytes], models: Models, finished: FinishedExplanation, tmp_path: Path
 ) -> None:
-    path = comparison(models, outcome, tmp_path, colour_map="viridis", opacity=0.5)
+    path = comparison(models, finished, tmp_path, colour_map="viridis", opacity=0.5)
     assert path.name == "Nid 1.compare.png"
     assert path.read_bytes() == archive[PICTURES[0]]
-    other = comparison(models, outcome, tmp_path, colour_map="jet", opacity=0.5)
+    other = comparison(models, finished, tmp_path, colour_map="jet", opacity=0.5)
     assert other.read_bytes() != archive[PICTURES[0]]
 
 
 def test_a_photo_that_is_gone_is_taken_along_without_its_hash(
-    models: Models, outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Models, finished: FinishedExplanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Path(outcome.request.path or "")
+    path = Path(finished.request.path or "")
     aside = path.rename(tmp_path / "aside")
     try:
-        made = bundle(models, outcome, (), tmp_path, colour_map="inferno", opacity=0.8)
+        made = bundle(models, finished, (), tmp_path, colour_map="inferno", opacity=0.8)
     finally:
         aside.rename(path)
     with ZipFile(made) as opened:

@@ -9,7 +9,7 @@ import pytest
 from camcore import Explainer
 from demo.compare.layout import example_photos
 from demo.compare.links import Opening, example_of, from_query, to_query
-from demo.compare.session import Outcome, Request, Visit, explain
+from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
 from demo.service.models import Models
 
 LION = 291
@@ -26,15 +26,15 @@ def examples() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def outcome(models: Models, examples: list[str], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def finished(models: Models, examples: list[str], tmp_path_factory: pytest.TempPathFactory) -> FinishedExplanation:
     """Of the lion, uploaded under another name, and a class that is not its first."""
     path = tmp_path_factory.mktemp("upload") / "IMG 1.jpg"
     shutil.copy(examples[0], path)
-    request = Request(str(path), 340, "torchcam", "squash", "fast")
-    visit = Visit(request)
-    assert list(explain(models, visit, request))
-    assert visit.outcome
-    return visit.outcome
+    request = ExplainRequest(str(path), 340, "torchcam", "squash", "fast")
+    session = Session(request)
+    assert list(explain(models, session, request))
+    assert session.finished
+    return session.finished
 
 
 def params(query: str) -> dict[str, str]:
@@ -42,15 +42,15 @@ def params(query: str) -> dict[str, str]:
     return dict(parse_qsl(query[1:], strict_parsing=True))
 
 
-def test_a_link_leads_back_to_the_same(models: Models, outcome: Outcome, examples: list[str]) -> None:
-    query = to_query(models, outcome, examples)
+def test_a_link_leads_back_to_the_same(models: Models, finished: FinishedExplanation, examples: list[str]) -> None:
+    query = to_query(models, finished, examples)
     assert query == "?example=lion&class=340&definition=torchcam&effort=fast&fit=squash&model=efficientnet_lite0"
     opened = from_query(params(query), models, examples)
     assert opened == Opening(examples[0], 340, "torchcam", "squash", "fast", "efficientnet_lite0")
 
 
-def test_a_link_names_nothing_of_an_own_photo(models: Models, outcome: Outcome) -> None:
-    query = to_query(models, outcome, [])
+def test_a_link_names_nothing_of_an_own_photo(models: Models, finished: FinishedExplanation) -> None:
+    query = to_query(models, finished, [])
     assert "example" not in query
     assert "IMG" not in query
     assert from_query(params(query), models, []).class_idx == 340

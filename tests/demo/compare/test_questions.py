@@ -12,7 +12,7 @@ from camcore.images.preprocess import View
 from demo.compare import question_html as folds
 from demo.compare import text
 from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
-from demo.compare.session import Request, Visit, explain
+from demo.compare.session import ExplainRequest, Session, explain
 from demo.service.models import Models
 
 LION, CHEETAH = 291, 293
@@ -24,67 +24,67 @@ def models(lite0: Explainer, artifacts: Path) -> Models:
 
 
 @pytest.fixture(scope="module")
-def explained(models: Models, animal_photos: list[Path]) -> Visit:
-    request = Request(str(animal_photos[0]))
-    visit = Visit(request)
-    list(explain(models, visit, request))
-    return visit
+def explained(models: Models, animal_photos: list[Path]) -> Session:
+    request = ExplainRequest(str(animal_photos[0]))
+    session = Session(request)
+    list(explain(models, session, request))
+    return session
 
 
 @pytest.fixture
-def visit(explained: Visit) -> Visit:
+def session(explained: Session) -> Session:
     """A visit of its own to the same finished photo, 256 pixels wide and high."""
-    return Visit(explained.wanted, explained.begun, explained.outcome, explained.view)
+    return Session(explained.wanted, explained.started, explained.finished, explained.view)
 
 
-def test_two_clicks_make_a_box_in_any_order(visit: Visit) -> None:
-    first = click(visit, 192, 256)
+def test_two_clicks_make_a_box_in_any_order(session: Session) -> None:
+    first = click(session, 192, 256)
     assert (first.message, first.edges) == (text.OTHER_CORNER, NO_EDGES)
-    second = click(visit, 64, 25.6)
+    second = click(session, 64, 25.6)
     assert second.edges == (25, 10, 75, 100)
-    assert visit.boxes == (Box(0.25, 0.1, 0.75, 1),)
-    assert second.sight is not None
+    assert session.boxes == (Box(0.25, 0.1, 0.75, 1),)
+    assert second.target_evidence is not None
     assert "of the heat lies on the marked animal" in second.verdict
-    assert click(visit, 0, 0).edges == (25, 10, 75, 100), "the old box stays until the new one is whole"
+    assert click(session, 0, 0).edges == (25, 10, 75, 100), "the old box stays until the new one is whole"
 
 
-def test_two_clicks_on_one_line_make_no_box(visit: Visit) -> None:
-    click(visit, 50, 50)
-    marked = click(visit, 50, 90)
-    assert (marked.message, visit.boxes, marked.sight) == (text.NO_BOX, (), None)
+def test_two_clicks_on_one_line_make_no_box(session: Session) -> None:
+    click(session, 50, 50)
+    marked = click(session, 50, 90)
+    assert (marked.message, session.boxes, marked.target_evidence) == (text.NO_BOX, (), None)
     assert "marked" not in marked.verdict
 
 
 def test_a_click_before_the_photo_is_read_says_so() -> None:
-    assert click(Visit(), 1, 1).message == text.TOO_EARLY
+    assert click(Session(), 1, 1).message == text.TOO_EARLY
 
 
 @pytest.mark.parametrize(
     ("edges", "message"),
     [((10, 20, 60, 90), ""), ((60, 20, 10, 90), text.NO_BOX), ((0, 0, 120, 90), text.NO_BOX), ((10, 20, None, 90), "")],
 )
-def test_edges_are_typed_in_percent(visit: Visit, edges: tuple[float | None, ...], message: str) -> None:
-    marked = type_edges(visit, edges)  # type: ignore[arg-type]
+def test_edges_are_typed_in_percent(session: Session, edges: tuple[float | None, ...], message: str) -> None:
+    marked = type_edges(session, edges)  # type: ignore[arg-type]
     assert (marked.message, marked.edges) == (message, edges)
-    assert bool(visit.boxes) == (edges == (10, 20, 60, 90))
+    assert bool(session.boxes) == (edges == (10, 20, 60, 90))
 
 
-def test_the_box_is_removed(visit: Visit) -> None:
-    type_edges(visit, (10, 20, 60, 90))
-    marked = clear(visit)
-    assert (marked.edges, visit.boxes, marked.sight) == (NO_EDGES, (), None)
+def test_the_box_is_removed(session: Session) -> None:
+    type_edges(session, (10, 20, 60, 90))
+    marked = clear(session)
+    assert (marked.edges, session.boxes, marked.target_evidence) == (NO_EDGES, (), None)
 
 
-def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Models, visit: Visit) -> None:
-    type_edges(visit, (2, 2, 72, 99))
-    visit.wanted = Request(visit.outcome.request.path, CHEETAH)  # type: ignore[union-attr]
-    *_, last = explain(models, visit, visit.wanted)
-    assert last.sight is not None
+def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Models, session: Session) -> None:
+    type_edges(session, (2, 2, 72, 99))
+    session.wanted = ExplainRequest(session.finished.request.path, CHEETAH)  # type: ignore[union-attr]
+    *_, last = explain(models, session, session.wanted)
+    assert last.target_evidence is not None
     assert "Asked here about cheetah" in last.verdict
 
 
-def test_measuring_gives_curves_figures_and_agreement(models: Models, visit: Visit) -> None:
-    html = folds.faithful(measure(models, visit))
+def test_measuring_gives_curves_figures_and_agreement(models: Models, session: Session) -> None:
+    html = folds.faithful(measure(models, session))
     assert html.count("<svg") == 2
     for title in ("Average drop", "Increase", "Average gain", "Deletion", "Insertion", "Spearman", "Overlap"):
         assert title in html
@@ -93,11 +93,11 @@ def test_measuring_gives_curves_figures_and_agreement(models: Models, visit: Vis
 
 
 def test_measuring_too_early_says_so(models: Models) -> None:
-    assert text.TOO_EARLY in folds.faithful(measure(models, Visit()))
+    assert text.TOO_EARLY in folds.faithful(measure(models, Session()))
 
 
-def test_the_contrast_goes_both_ways(models: Models, visit: Visit) -> None:
-    *_, last = contrast(models, visit, "cheetah")
+def test_the_contrast_goes_both_ways(models: Models, session: Session) -> None:
+    *_, last = contrast(models, session, "cheetah")
     first, second = last.sides
     assert {each.rather_than.name for each in first.values() if each.rather_than} == {"cheetah"}
     assert {each.name for each in second.values()} == {"cheetah"}
@@ -115,16 +115,18 @@ def test_the_contrast_goes_both_ways(models: Models, visit: Visit) -> None:
         (1000, "Class 1000 is out of range"),
     ],
 )
-def test_a_wrong_other_class_is_one_sentence(models: Models, visit: Visit, wanted: str | int | None, said: str) -> None:
-    (found,) = contrast(models, visit, wanted)
+def test_a_wrong_other_class_is_one_sentence(
+    models: Models, session: Session, wanted: str | int | None, said: str
+) -> None:
+    (found,) = contrast(models, session, wanted)
     assert found.message.startswith(said)
     assert "message" in folds.contrast(found)
 
 
-def test_a_contrast_ends_when_something_else_is_wanted(models: Models, visit: Visit) -> None:
-    steps = contrast(models, visit, CHEETAH)
+def test_a_contrast_ends_when_something_else_is_wanted(models: Models, session: Session) -> None:
+    steps = contrast(models, session, CHEETAH)
     next(steps)
-    visit.outcome = None
+    session.finished = None
     assert list(steps) == []
 
 

@@ -19,7 +19,7 @@ from demo import server as launch
 from demo.compare.photo_input import PhotoInput
 from demo.server import serve
 from demo.service.event_settings import PRIVATE
-from demo.service.queue import ASKED_AT
+from demo.service.queue import RECEIVED_AT
 
 API = "/gradio_api"
 JSON = {"content-type": "application/json"}
@@ -33,7 +33,7 @@ class Served:
 
     def __init__(self) -> None:
         self.go_on, self.ended = Event(), Event()
-        self.asked_at = 0.0
+        self.received_at = 0.0
         self.blocks = self._a_page()
         self.address = serve(self.blocks, None, None, mcp=find_spec("mcp") is not None).rstrip("/")
         self.http = httpx.Client(base_url=self.address, trust_env=False, timeout=SLOW)
@@ -52,7 +52,7 @@ class Served:
     def predict(self, photo: FileData, top: int = 5, request: gr.Request | None = None) -> dict[str, Any]:
         """Say how large a photo is."""
         assert request
-        self.asked_at = request.request.scope.get(ASKED_AT, 0.0)
+        self.received_at = request.request.scope.get(RECEIVED_AT, 0.0)
         return {"bytes": len(Path(photo["path"]).read_bytes()), "top": top}
 
     def explain(self, steps: int, pause: float = 0.0) -> Iterator[int]:

@@ -23,7 +23,7 @@ def test_curl_uploads_calls_and_listens(page: Served) -> None:
     path = page.upload(b"123")
     before = time.monotonic()
     assert page.result("predict", {"path": path}, 7) == {"bytes": 3, "top": 7}
-    assert before <= page.asked_at <= time.monotonic()
+    assert before <= page.received_at <= time.monotonic()
     event = page.http.post(f"{API}/call/v2/predict", json={"photo": {"path": path}}).json()["event_id"]
     assert page.events("predict", event)[-1] == ("complete", [{"bytes": 3, "top": 5}])
 

@@ -12,10 +12,10 @@ from camcore import Explainer
 from demo.compare import text
 from demo.many import html as many_table
 from demo.many import session as many_visit
-from demo.many.session import Order, Sheet, Visit
+from demo.many.session import SortOrder, StudySession, TableState
 from demo.service import uploads
 from demo.service.models import Models
-from demo.service.study import Asked
+from demo.service.study import StudyRequest
 from demo.service.uploads import UploadError, collect
 
 
@@ -127,118 +127,118 @@ def models(lite0: Explainer, artifacts: Path) -> Models:
 
 
 @pytest.fixture
-def asked(animal_photos: list[Path], tmp_path: Path) -> Asked:
+def asked(animal_photos: list[Path], tmp_path: Path) -> StudyRequest:
     """A zip of a lion, and of what is none."""
     with ZipFile(tmp_path / "cats.zip", "w") as archive:
         archive.write(animal_photos[0], "lion/<i>lion.jpg")
         archive.writestr("lion/words.jpg", "words")
         archive.write(animal_photos[1], "cheetah/cheetah.jpg")
-    return Asked((tmp_path / "cats.zip",))
+    return StudyRequest((tmp_path / "cats.zip",))
 
 
-def last(models: Models, visit: Visit, asked: Asked) -> Sheet:
-    return list(many_visit.begin(models, visit, asked))[-1]
+def last(models: Models, session: StudySession, asked: StudyRequest) -> TableState:
+    return list(many_visit.begin(models, session, asked))[-1]
 
 
-def take(visit: Visit, sheet: Sheet) -> Sheet:
-    taken = many_visit.take(visit, sheet.turn)
+def take(session: StudySession, state: TableState) -> TableState:
+    taken = many_visit.take(session, state.turn)
     assert taken
     return taken
 
 
-def test_a_study_fills_in_turn_by_turn_and_is_written_up(models: Models, asked: Asked) -> None:
-    visit = Visit()
-    sheet = last(models, visit, asked)
-    assert (sheet.status, sheet.running, sheet.rows) == ("Photo 1 of 3…", True, ())
+def test_a_study_fills_in_turn_by_turn_and_is_written_up(models: Models, asked: StudyRequest) -> None:
+    session = StudySession()
+    state = last(models, session, asked)
+    assert (state.status, state.running, state.rows) == ("Photo 1 of 3…", True, ())
     for number in (1, 2, 3):
-        assert many_visit.take(visit, 1) is None, "a turn that is not due"
-        before, sheet = sheet, take(visit, sheet)
-        assert len(sheet.rows) == number
-        assert many_visit.take(visit, before.turn) is None, "a turn is taken once"
-    assert (sheet.running, sheet.turn) == (False, None)
-    assert sheet.status == "Done: 3 photos; none to worry about, 1 cannot be read."
-    assert sheet.files
-    report = sheet.files[0].read_text()
+        assert many_visit.take(session, 1) is None, "a turn that is not due"
+        before, state = state, take(session, state)
+        assert len(state.rows) == number
+        assert many_visit.take(session, before.turn) is None, "a turn is taken once"
+    assert (state.running, state.turn) == (False, None)
+    assert state.status == "Done: 3 photos; none to worry about, 1 cannot be read."
+    assert state.files
+    report = state.files[0].read_text()
     assert "python -m camcore study cats --model efficientnet_lite0" in report
-    assert str(sheet.files[0].parents[1]) not in report + sheet.files[1].read_text()
-    opened = many_visit.photo(visit, 0)
+    assert str(state.files[0].parents[1]) not in report + state.files[1].read_text()
+    opened = many_visit.photo(session, 0)
     assert opened
     assert opened.name == "cheetah.jpg"
-    assert [many_visit.photo(visit, index) for index in (-1, 2, 3)] == [None] * 3
-    visit.close()
+    assert [many_visit.photo(session, index) for index in (-1, 2, 3)] == [None] * 3
+    session.close()
     assert not opened.exists()
 
 
 def test_a_study_stopped_in_a_photo_keeps_its_row_and_goes_on(
-    models: Models, asked: Asked, monkeypatch: pytest.MonkeyPatch
+    models: Models, asked: StudyRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    visit = Visit()
-    sheet = last(models, visit, asked)
-    assert visit.study
-    stopping: list[Sheet | None] = []
-    explain = visit.study.explain_next
-    monkeypatch.setattr(visit.study, "explain_next", lambda: (stopping.append(many_visit.stop(visit)), explain()))
-    sheet = take(visit, sheet)
+    session = StudySession()
+    state = last(models, session, asked)
+    assert session.study
+    stopping: list[TableState | None] = []
+    explain = session.study.explain_next
+    monkeypatch.setattr(session.study, "explain_next", lambda: (stopping.append(many_visit.stop(session)), explain()))
+    state = take(session, state)
     assert stopping[0]
     assert (stopping[0].status, stopping[0].running, stopping[0].stopping) == (text.MANY_STOPPING, True, True)
-    assert (sheet.status, sheet.running) == ("Stopped after 1 of 3 photos. Start goes on from there.", False)
-    assert sheet.files
-    assert many_visit.stop(visit) is None, "there is nothing to stop"
+    assert (state.status, state.running) == ("Stopped after 1 of 3 photos. Start goes on from there.", False)
+    assert state.files
+    assert many_visit.stop(session) is None, "there is nothing to stop"
     monkeypatch.undo()
-    first = sheet.rows[0].record
-    sheet = last(models, visit, asked)
-    while sheet.running:
-        sheet = take(visit, sheet)
-    assert len(sheet.rows) == 3
-    assert sheet.rows[0].record["seconds"] == first["seconds"], "taken over, not explained again"
-    visit.close()
+    first = state.rows[0].record
+    state = last(models, session, asked)
+    while state.running:
+        state = take(session, state)
+    assert len(state.rows) == 3
+    assert state.rows[0].record["seconds"] == first["seconds"], "taken over, not explained again"
+    session.close()
 
 
-def test_a_study_stopped_while_it_waits_for_its_turn_ends_at_once(models: Models, asked: Asked) -> None:
-    visit = Visit()
-    waiting = take(visit, last(models, visit, asked))
-    sheet = many_visit.stop(visit)
-    assert sheet
-    assert (sheet.status, sheet.running) == ("Stopped after 1 of 3 photos. Start goes on from there.", False)
-    assert sheet.files
-    assert many_visit.take(visit, waiting.turn) is None
-    visit.close()
+def test_a_study_stopped_while_it_waits_for_its_turn_ends_at_once(models: Models, asked: StudyRequest) -> None:
+    session = StudySession()
+    waiting = take(session, last(models, session, asked))
+    state = many_visit.stop(session)
+    assert state
+    assert (state.status, state.running) == ("Stopped after 1 of 3 photos. Start goes on from there.", False)
+    assert state.files
+    assert many_visit.take(session, waiting.turn) is None
+    session.close()
 
 
-def test_a_study_stopped_while_it_gets_ready_explains_nothing(models: Models, asked: Asked) -> None:
-    visit = Visit()
-    sheets = many_visit.begin(models, visit, asked)
+def test_a_study_stopped_while_it_gets_ready_explains_nothing(models: Models, asked: StudyRequest) -> None:
+    session = StudySession()
+    sheets = many_visit.begin(models, session, asked)
     assert next(sheets).status == text.MANY_PREPARING
-    many_visit.stop(visit)
-    (sheet,) = sheets
-    assert (sheet.status, sheet.running, sheet.rows, sheet.files) == (text.many_stopped(0, 3), False, (), None)
-    visit.close()
+    many_visit.stop(session)
+    (state,) = sheets
+    assert (state.status, state.running, state.rows, state.files) == (text.many_stopped(0, 3), False, (), None)
+    session.close()
 
 
-def test_the_table_escapes_sorts_and_says_what_failed(models: Models, asked: Asked) -> None:
-    visit = Visit()
-    sheet = last(models, visit, asked)
-    while sheet.running:
-        sheet = take(visit, sheet)
-    html = many_table.table(sheet)
+def test_the_table_escapes_sorts_and_says_what_failed(models: Models, asked: StudyRequest) -> None:
+    session = StudySession()
+    state = last(models, session, asked)
+    while state.running:
+        state = take(session, state)
+    html = many_table.table(state)
     assert "<i>" not in html
     assert "data:image/webp;base64," in html
     assert 'class="failed"' in html
     assert 'data-row="2"' not in html, "what failed cannot be opened"
-    assert order(many_table.table(many_visit.sort(visit, "called", False))) == [
+    assert order(many_table.table(many_visit.sort(session, "called", False))) == [
         "cheetah.jpg",
         "_i_lion.jpg",
         "words.jpg",
     ]
-    assert visit.order == Order("called", descending=False)
-    assert order(many_table.table(many_visit.sort(visit, "called", False))) == [
+    assert session.order == SortOrder("called", descending=False)
+    assert order(many_table.table(many_visit.sort(session, "called", False))) == [
         "_i_lion.jpg",
         "cheetah.jpg",
         "words.jpg",
     ]
-    gravest_first = many_table.table(many_visit.sort(visit, "worries", True))
+    gravest_first = many_table.table(many_visit.sort(session, "worries", True))
     assert 'aria-sort="descending" class="worries"' in gravest_first
-    visit.close()
+    session.close()
 
 
 def order(html: str) -> list[str]:
@@ -246,27 +246,27 @@ def order(html: str) -> list[str]:
 
 
 def test_what_cannot_begin_says_so_and_leaves_nothing(
-    models: Models, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Models, asked: StudyRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "desk"))
     (tmp_path / "desk").mkdir()
-    visit = Visit()
-    assert last(models, visit, Asked(())).message == text.NO_UPLOAD
+    session = StudySession()
+    assert last(models, session, StudyRequest(())).message == text.NO_UPLOAD
     (tmp_path / "boxes.json").write_text("words")
-    wrong = Asked(asked.uploads, tmp_path / "boxes.json")
-    sheet = last(models, visit, wrong)
-    assert sheet.message.startswith("“boxes.json” is not JSON: give the JSON file")
-    assert not sheet.running
+    wrong = StudyRequest(asked.uploads, tmp_path / "boxes.json")
+    state = last(models, session, wrong)
+    assert state.message.startswith("“boxes.json” is not JSON: give the JSON file")
+    assert not state.running
     assert list((tmp_path / "desk").iterdir()) == []
-    assert last(models, visit, asked).running
-    visit.close()
+    assert last(models, session, asked).running
+    session.close()
 
 
-def test_visitors_do_not_see_each_others_photos(models: Models, asked: Asked, animal_photos: list[Path]) -> None:
-    one, other = Visit(), Visit()
+def test_visitors_do_not_see_each_others_photos(models: Models, asked: StudyRequest, animal_photos: list[Path]) -> None:
+    one, other = StudySession(), StudySession()
     take(one, last(models, one, asked))
-    sheet = take(other, last(models, other, Asked((animal_photos[0],))))
-    assert [row.record["file"] for row in sheet.rows] == ["lion.jpg"]
+    state = take(other, last(models, other, StudyRequest((animal_photos[0],))))
+    assert [row.record["file"] for row in state.rows] == ["lion.jpg"]
     assert many_visit.photo(one, 0) != many_visit.photo(other, 0)
     one.close()
     assert many_visit.photo(one, 0) is None
@@ -277,12 +277,12 @@ def test_visitors_do_not_see_each_others_photos(models: Models, asked: Asked, an
 
 
 def test_a_fault_of_ours_is_logged_and_keeps_the_rows(
-    models: Models, asked: Asked, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    models: Models, asked: StudyRequest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    visit = Visit()
-    sheet = take(visit, last(models, visit, asked))
+    session = StudySession()
+    state = take(session, last(models, session, asked))
     monkeypatch.setattr(models.explainer(), "forward", lambda *_: 1 / 0)
-    sheet = take(visit, sheet)
-    assert (sheet.status, sheet.running, len(sheet.rows)) == (text.FAILED, False, 1)
+    state = take(session, state)
+    assert (state.status, state.running, len(state.rows)) == (text.FAILED, False, 1)
     assert "ZeroDivisionError" in caplog.text
-    visit.close()
+    session.close()

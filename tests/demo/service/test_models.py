@@ -14,8 +14,8 @@ from PIL import Image
 from camcore import ArtifactError, Explainer
 from demo.__main__ import main
 from demo.compare import text
-from demo.compare.session import Plate, Request, Visit, choose_class, explain
-from demo.service.files import visible
+from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
+from demo.service.files import displayable_copy
 from demo.service.models import Models, load_models
 from export import pipeline
 from export.pipeline import ExportOptions, export_model
@@ -31,8 +31,8 @@ def models(lite0: Explainer, artifacts: Path) -> Models:
     return Models(lite0, artifacts / "efficientnet_lite0")
 
 
-def run(models: Models, request: Request) -> list[Plate]:
-    return list(explain(models, Visit(request), request))
+def run(models: Models, request: ExplainRequest) -> list[PageState]:
+    return list(explain(models, Session(request), request))
 
 
 def test_a_model_that_is_there_is_used_and_the_choice_told(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,10 +97,10 @@ def test_damaged_cached_weights_are_named_in_the_notice(
 
 
 def test_the_page_fills_in_order(models: Models, eagle: str) -> None:
-    plates = run(models, Request(eagle))
+    plates = run(models, ExplainRequest(eagle))
     assert plates[0].running
-    assert [len(plate.explanations) for plate in plates[:4]] == [0, 0, 1, 2]
-    assert all(plate.running for plate in plates[:-1])
+    assert [len(state.explanations) for state in plates[:4]] == [0, 0, 1, 2]
+    assert all(state.running for state in plates[:-1])
     final = plates[-1]
     assert not final.running
     assert final.predictions[0].name == "bald eagle"
@@ -110,45 +110,45 @@ def test_the_page_fills_in_order(models: Models, eagle: str) -> None:
 
 
 def test_a_stopped_run_ends_within_a_chunk(models: Models, eagle: str) -> None:
-    request = Request(eagle, effort="exact")
-    visit = Visit(request)
-    plates = explain(models, visit, request)
-    plate = next(plate for plate in plates if "score-cam" in plate.explanations)
-    visit.wanted = None
+    request = ExplainRequest(eagle, effort="exact")
+    session = Session(request)
+    plates = explain(models, session, request)
+    state = next(state for state in plates if "score-cam" in state.explanations)
+    session.wanted = None
     (last,) = plates
     assert (last.status, last.running) == (text.STOPPED, False)
-    run_then, run_last = (each.explanations["score-cam"].forwards for each in (plate, last))
+    run_then, run_last = (each.explanations["score-cam"].forwards for each in (state, last))
     assert run_then is not None
     assert run_last is not None
     assert run_last - run_then <= 8
 
 
 def test_a_run_that_begins_after_stop_leaves_the_page_as_it_is(models: Models, eagle: str) -> None:
-    assert list(explain(models, Visit(None), Request(eagle))) == []
+    assert list(explain(models, Session(None), ExplainRequest(eagle))) == []
 
 
 def test_a_request_is_run_once_however_often_its_change_is_told(models: Models, eagle: str) -> None:
-    request = Request(eagle)
-    visit = Visit(request)
-    assert list(explain(models, visit, request))[-1].explanations
-    assert list(explain(models, visit, request)) == []
-    visit.wanted = Request(eagle)
-    assert next(explain(models, visit, visit.wanted)).running, "asked again, it is another"
+    request = ExplainRequest(eagle)
+    session = Session(request)
+    assert list(explain(models, session, request))[-1].explanations
+    assert list(explain(models, session, request)) == []
+    session.wanted = ExplainRequest(eagle)
+    assert next(explain(models, session, session.wanted)).running, "asked again, it is another"
 
 
 def test_a_newer_request_ends_a_run_without_a_word(models: Models, eagle: str) -> None:
-    request = Request(eagle)
-    visit = Visit(request)
-    plates = explain(models, visit, request)
+    request = ExplainRequest(eagle)
+    session = Session(request)
+    plates = explain(models, session, request)
     next(plates)
-    visit.wanted = Request(eagle, class_idx=21)
+    session.wanted = ExplainRequest(eagle, class_idx=21)
     assert list(plates) == []
 
 
 def test_a_wrong_photo_is_said_beside_the_photo(models: Models, tmp_path: Path) -> None:
     path = tmp_path / "words.jpg"
     path.write_text("words")
-    final = run(models, Request(str(path)))[-1]
+    final = run(models, ExplainRequest(str(path)))[-1]
     assert final.photo_message.startswith("This file is not a photo")
     assert (final.status, final.running, final.view) == ("", False, None)
 
@@ -157,13 +157,13 @@ def test_a_fault_of_ours_is_logged_and_the_page_goes_on(
     models: Models, eagle: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(models.explainer(), "forward", lambda *_: 1 / 0)
-    final = run(models, Request(eagle))[-1]
+    final = run(models, ExplainRequest(eagle))[-1]
     assert final.status == text.FAILED
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_no_photo_shows_the_empty_page(models: Models) -> None:
-    assert run(models, Request(None)) == [Plate()]
+    assert run(models, ExplainRequest(None)) == [PageState()]
 
 
 def test_a_class_is_chosen_by_index_or_name(lite0: Explainer) -> None:
@@ -198,11 +198,11 @@ def test_a_tiff_is_shown_upright_in_its_own_size_and_nothing_else_is_replaced(
     lying = Image.new("RGB", (40, 30), "green")
     lying.getexif()[0x0112] = 6  # to be turned by a quarter
     lying.save(tmp_path / "lying.tiff", exif=lying.getexif())
-    shown = visible(str(tmp_path / "lying.tiff"))
+    shown = displayable_copy(str(tmp_path / "lying.tiff"))
     assert shown is not None
     assert Path(shown).is_relative_to(tmp_path / "served")
     picture = Image.open(shown)
     assert (picture.format, picture.size) == ("JPEG", (30, 40))
     lying.save(tmp_path / "lying.png")
     (tmp_path / "cut.tiff").write_bytes((tmp_path / "lying.tiff").read_bytes()[:60])
-    assert [visible(str(tmp_path / name)) for name in ("lying.png", "cut.tiff", "gone.tiff")] == [None] * 3
+    assert [displayable_copy(str(tmp_path / name)) for name in ("lying.png", "cut.tiff", "gone.tiff")] == [None] * 3

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from camcore.errors import BoxesError
 from camcore.metrics.localisation import Box
 from camcore.study.inputs.detections import INSTEAD, Detections, read_detections
-from camcore.study.inputs.path_matching import Paths
+from camcore.study.inputs.path_matching import PathMatcher
 
 BBOX = [0.25, 0.5, 0.5, 0.25]
 BOX = Box(0.25, 0.5, 0.75, 0.75)
@@ -306,7 +306,7 @@ def test_what_belongs_to_no_photo_is_listed_in_order() -> None:
 @pytest.mark.parametrize("prefix", ["", "D:\\cameras\\", "/mnt/cameras/"])
 def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str) -> None:
     files = [f"camera{folder}/IMG_{number:04}.JPG" for folder in range(1000) for number in range(100)]
-    paths = Paths([prefix + file for file in files])
+    paths = PathMatcher([prefix + file for file in files])
     assert paths.pair(files) == {file: prefix + file for file in files}
     assert (paths.ambiguous(files), paths.unmatched(files)) == ([], [])
 
@@ -322,5 +322,5 @@ def test_the_search_agrees_with_comparing_every_pair(entries: list[str], data: s
         if parts[-common:] == wanted[-common:]:
             ranks[entry] = (entry == file, common)
     best = [entry for entry, rank in ranks.items() if rank == max(ranks.values())]
-    assert Paths(entries).find(file) == (best[0] if len(best) == 1 else None)
-    assert Paths(entries).ambiguous([file]) == ([file] if len(best) > 1 else [])
+    assert PathMatcher(entries).find(file) == (best[0] if len(best) == 1 else None)
+    assert PathMatcher(entries).ambiguous([file]) == ([file] if len(best) > 1 else [])

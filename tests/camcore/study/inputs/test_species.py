@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from camcore.errors import StudyError
-from camcore.study.inputs.path_matching import Paths
+from camcore.study.inputs.path_matching import PathMatcher
 from camcore.study.inputs.species import (
     BUILT_IN,
+    GroundTruth,
     Species,
-    Truth,
     class_of,
     read_species,
     read_truth,
@@ -184,21 +184,21 @@ def test_what_a_subfolder_tells(code: str, class_idx: int | None, told: bool, ti
 @pytest.mark.parametrize(
     ("truth", "title"),
     [
-        (Truth(Species("a", "b", "c"), 1, True, "d"), "b"),
-        (Truth(Species("a", "", "c"), 1, True, "d"), "c"),
-        (Truth(Species("a"), 1, True, "d"), "d"),
-        (Truth(Species("a"), None, True), "a"),
-        (Truth(None, 1, True, "d"), "d"),
-        (Truth(), ""),
+        (GroundTruth(Species("a", "b", "c"), 1, True, "d"), "b"),
+        (GroundTruth(Species("a", "", "c"), 1, True, "d"), "c"),
+        (GroundTruth(Species("a"), 1, True, "d"), "d"),
+        (GroundTruth(Species("a"), None, True), "a"),
+        (GroundTruth(None, 1, True, "d"), "d"),
+        (GroundTruth(), ""),
     ],
 )
-def test_the_title_is_the_first_name_there_is(truth: Truth, title: str) -> None:
+def test_the_title_is_the_first_name_there_is(truth: GroundTruth, title: str) -> None:
     assert truth.title == title
 
 
-BULBUL = Truth(None, 16, True, "bulbul")
-HIMBUL = Truth(BUILT_IN["himbul"], 16, True, "bulbul")
-BONEGL = Truth(BUILT_IN["bonegl"], None, True)
+BULBUL = GroundTruth(None, 16, True, "bulbul")
+HIMBUL = GroundTruth(BUILT_IN["himbul"], 16, True, "bulbul")
+BONEGL = GroundTruth(BUILT_IN["bonegl"], None, True)
 
 
 @pytest.mark.parametrize(
@@ -213,17 +213,17 @@ BONEGL = Truth(BUILT_IN["bonegl"], None, True)
         ("\ufeffFile, Class ", " a.jpg , bulbul ", BULBUL),
         ("file,species", "a.jpg,HIMBUL", HIMBUL),
         ("file,species", "a.jpg,bonegl", BONEGL),
-        ("file,species", "a.jpg,bald_eagle", Truth(None, 22, True, "bald eagle")),
-        ("file,species,class", "a.jpg,bonegl,bald eagle", Truth(BUILT_IN["bonegl"], 22, True, "bald eagle")),
+        ("file,species", "a.jpg,bald_eagle", GroundTruth(None, 22, True, "bald eagle")),
+        ("file,species,class", "a.jpg,bonegl,bald eagle", GroundTruth(BUILT_IN["bonegl"], 22, True, "bald eagle")),
         ("file,species,class", "a.jpg,a bird,bulbul", BULBUL),
         ("file,species,class", "a.jpg,bonegl,", BONEGL),
         ("file,class,imagenet_index", "a.jpg,,16", BULBUL),
-        ("file,class", "a.jpg,", Truth()),
-        ("file,class", "a.jpg", Truth()),
+        ("file,class", "a.jpg,", GroundTruth()),
+        ("file,class", "a.jpg", GroundTruth()),
         ("file,notes,notes,class", "a.jpg,x,y,bulbul", BULBUL),
     ],
 )
-def test_what_a_row_tells(tmp_path: Path, header: str, row: str, truth: Truth) -> None:
+def test_what_a_row_tells(tmp_path: Path, header: str, row: str, truth: GroundTruth) -> None:
     assert read_truth(write(tmp_path, f"{header}\n{row}\n"), read_species(), LABELS) == {"a.jpg": truth}
 
 
@@ -232,7 +232,7 @@ def test_rows_are_found_for_photos_by_their_tails(tmp_path: Path) -> None:
     truths = read_truth(write(tmp_path, text), read_species(), LABELS)
     assert truths == {"C:/Study/himbul/1.JPG": HIMBUL, "2.jpg": BONEGL, "himbul/1.jpg": BONEGL}
     files = ["himbul/1.jpg", "himbul/1.JPG", "bonegl/2.jpg", "3.jpg"]
-    assert [Paths(tuple(truths)).find(file) for file in files] == ["himbul/1.jpg", None, "2.jpg", None]
+    assert [PathMatcher(tuple(truths)).find(file) for file in files] == ["himbul/1.jpg", None, "2.jpg", None]
 
 
 def test_a_file_with_a_row_for_each_box_may_repeat_what_it_tells(tmp_path: Path) -> None:
