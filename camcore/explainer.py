@@ -2,31 +2,33 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from camcore.deprecation import accept_former_names
 from camcore.errors import ClassError
 from camcore.images.preprocess import ResizeMode, preprocess
 from camcore.methods.effort import Effort, to_rule
-from camcore.methods.explanations import Settings, from_gradients, from_scores
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
+from camcore.methods.grad_cam import ALL_METHODS, MethodName
 from camcore.methods.score_cam import CHUNK, DefinitionName, Int8Forward
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
 from camcore.model.classes import find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
+from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass, Prediction
+from camcore.types import Array
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
     from camcore.model.torchscript import TracedModel
 
-ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)
+DEFAULT_OPTIONS = ExplainOptions()
 
 
 class Explainer:
@@ -36,15 +38,16 @@ class Explainer:
         self.manifest = manifest
         self._model = model
         self._scorer = scorer
-        self._quick: Int8Forward | None = None
+        self._int8: Int8Forward | None = None
         if int8 is not None and manifest.int8 is not None:
-            self._quick = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
+            self._int8 = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
 
     @classmethod
     def load(cls, directory: Path | str, threads: int | None = None) -> "Explainer":
         """Load an artefact directory, checking its files against their hashes.
 
-        `threads` is ONNX Runtime's; by default the cores this process may use. torch's own are left as they are.
+        `threads` is for ONNX Runtime; by default, as many as the cores that this process may use. The threads of torch
+        are not changed.
 
         Raises:
             ArtifactError: if the directory is missing, foreign, damaged or mixed.
@@ -58,144 +61,132 @@ class Explainer:
         int8 = Scorer(directory / ONNX_INT8, threads) if ONNX_INT8 in manifest.files else None
         return cls(manifest, TracedModel(directory / TORCHSCRIPT), Scorer(directory / ONNX, threads), int8)
 
-    def release(self) -> None:
-        """Let the memory of the exact model's session go; it is made again when next needed."""
-        self._scorer.release()
-
-    def forward(self, photo: Image.Image, fit: ResizeMode = "crop") -> ForwardPass:
+    @accept_former_names(fit="resize_mode")
+    def forward(self, photo: Image.Image, resize_mode: ResizeMode = "crop") -> ForwardPass:
         """Run the model once on an RGB photo (see `open_photo`)."""
         start = time.perf_counter()
-        x, view = preprocess(photo, self.manifest.preprocessing, fit)
+        x, view = preprocess(photo, self.manifest.preprocessing, resize_mode)
         logits, activations = self._model.forward(x)
         return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
 
-    def predict(self, photo: Image.Image | ForwardPass, top: int = 5, fit: ResizeMode = "crop") -> list[Prediction]:
-        """The `top` most probable classes, the most probable first."""
-        forward_pass = self._forward_pass(photo, fit)
+    @accept_former_names(fit="resize_mode")
+    def predict(
+        self, photo: Image.Image | ForwardPass, top: int = 5, resize_mode: ResizeMode = "crop"
+    ) -> list[Prediction]:
+        """Return the `top` most probable classes, the most probable first."""
+        forward_pass = self._run_once(photo, resize_mode)
         best = np.argsort(-forward_pass.logits, kind="stable")[:top]
         return [self._prediction(forward_pass, int(index)) for index in best]
 
+    @accept_former_names(rather_than="contrast_idx", fit="resize_mode")
     def explain(
         self,
         photo: Image.Image | ForwardPass,
         class_idx: int | None = None,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
-        rather_than: int | None = None,
+        contrast_idx: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        fit: ResizeMode = "crop",
+        resize_mode: ResizeMode = "crop",
     ) -> list[Explanation]:
-        """One finished explanation a method, in their order, for `class_idx` or else the most probable class.
+        """Return one finished explanation per method, in their order.
 
-        With `rather_than` they explain what speaks for the class and against that one: the difference of their logits.
-        `effort` is Score-CAM's: "fast" runs the channels that tell most and predicts the rest, until its estimate of
-        the map's fidelity is high; "exact" runs every channel alive in fp32; a number is that many forwards.
+        The keywords are those of `ExplainOptions`. With `contrast_idx` the maps show what speaks for the class and
+        against the other one: they explain the difference of the two logits. `effort` is for Score-CAM: "fast" runs
+        the most informative channels and predicts the rest until its estimate of the map's fidelity is high; "exact"
+        runs every channel that varies, in fp32; a number is that many forwards.
 
         Raises:
             ClassError: if a class is out of range, or set against itself.
-            EffortError: if there is no such effort.
+            EffortError: if the effort is unknown.
         """
-        steps = self.stream(
-            photo, class_idx, methods, rather_than=rather_than, definition=definition, effort=effort, fit=fit
-        )
-        finished = {explanation.method: explanation for explanation in steps}
-        return [finished[method] for method in methods]
-
-    def refine(
-        self,
-        photo: Image.Image | ForwardPass,
-        class_idx: int | None = None,
-        *,
-        rather_than: int | None = None,
-        definition: DefinitionName = "paper",
-        effort: Effort = "fast",
-        fit: ResizeMode = "crop",
-        chunk: int = CHUNK,
-    ) -> Iterator[Explanation]:
-        """Yield the Score-CAM as it grows, every `chunk` forwards; closing the generator stops the work there."""
-        only: tuple[MethodName, ...] = ("score-cam",)
-        return self.stream(
-            photo, class_idx, only, rather_than=rather_than, definition=definition, effort=effort, fit=fit, chunk=chunk
-        )
+        options = ExplainOptions(class_idx, contrast_idx, definition, effort, resize_mode)
+        return finished(self.stream(photo, options, methods), methods)
 
     def stream(
         self,
         photo: Image.Image | ForwardPass,
-        class_idx: int | None = None,
+        options: ExplainOptions = DEFAULT_OPTIONS,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
-        rather_than: int | None = None,
-        definition: DefinitionName = "paper",
-        effort: Effort = "fast",
-        fit: ResizeMode = "crop",
         chunk: int = CHUNK,
     ) -> Iterator[Explanation]:
-        """Yield each explanation as it is ready: the gradient methods first, then Score-CAM as it grows."""
-        to_rule(effort)  # refused before anything is run
-        settings = Settings(definition, effort, chunk)
-        return on_one_blas_thread(self._stream(photo, (class_idx, rather_than), methods, fit, settings))
+        """Yield each explanation as it is ready: the gradient methods first, then Score-CAM as it grows.
+
+        Score-CAM yields a map every `chunk` forwards; closing the generator stops the work there.
+        """
+        to_rule(options.effort)  # refused before anything is run
+        return on_one_blas_thread(self._stream(photo, options, methods, chunk))
 
     def faithfulness(
         self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = BATCH
     ) -> list[Faithfulness | None]:
-        """How the model answers when what each of a photo's explanations points at is kept, removed, or given back.
+        """Measure how the model responds when what each explanation points at is kept, removed or inserted.
 
-        All of them are for one class and run together; None for an explanation that shows no place. The scores are the
-        class's probability, also for a contrast. The curves run in int8 where there is such a model, unless `exact`.
-        `camcore.metrics.faithfulness` states the protocol.
+        The explanations must be of one class and are measured together; an explanation that shows no place gets None.
+        The scores are the class's probability, for a contrast too. The curves run in int8 where there is an int8
+        model, unless `exact`. `camcore.metrics.faithfulness` states the protocol.
         """
         (class_idx,) = {explanation.class_idx for explanation in explanations}
-        quick = None if exact or self._quick is None else self._quick.forward
+        int8 = None if exact or self._int8 is None else self._int8.forward
         heatmaps = [explanation.heatmap for explanation in explanations]
-        return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, quick=quick, chunk=chunk)
+        return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, chunk=chunk)
 
+    @accept_former_names(rather_than="contrast_idx")
     def sanity(
         self,
         photo: ForwardPass,
         class_idx: int | None = None,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
-        rather_than: int | None = None,
+        contrast_idx: int | None = None,
     ) -> dict[MethodName, float | None]:
-        """How alike each gradient method's map is to that of a classifier that has learnt nothing; see `sanity`."""
-        question = self._question(photo, class_idx, rather_than)
-        asked = question.class_idx, question.other_idx
-        gradients = self._model.gradients(photo.activations, *asked)
-        randomised = self._model.randomised_gradients(photo.activations, *asked, SEEDS)
+        """Return how similar each gradient method's map is to the map of an untrained classifier; see `sanity`."""
+        explained_class = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx))
+        class_indices = explained_class.class_idx, explained_class.contrast_idx
+        gradients = self._model.gradients(photo.activations, *class_indices)
+        randomised = self._model.randomised_gradients(photo.activations, *class_indices, SEEDS)
         return sanity(photo.activations, gradients, randomised, methods)
 
     def _stream(
-        self,
-        photo: Image.Image | ForwardPass,
-        classes: tuple[int | None, int | None],
-        methods: Sequence[MethodName],
-        fit: ResizeMode,
-        settings: Settings,
+        self, photo: Image.Image | ForwardPass, options: ExplainOptions, methods: Sequence[MethodName], chunk: int
     ) -> Iterator[Explanation]:
-        forward_pass = self._forward_pass(photo, fit)
-        question = self._question(forward_pass, *classes)
-        shared = forward_pass.seconds / max(len(set(methods)), 1)
-        gradients = partial(self._model.gradients, forward_pass.activations, question.class_idx, question.other_idx)
-        yield from from_gradients(forward_pass, question, methods, gradients, shared)
-        if "score-cam" in methods:
-            yield from from_scores(
-                forward_pass, question, settings, self._scorer.logits, quick=self._quick, shared=shared
+        forward_pass = self._run_once(photo, options.resize_mode)
+        explained_class = self._explained_class(forward_pass, options)
+        shared_seconds = forward_pass.seconds / max(len(set(methods)), 1)
+
+        def gradients() -> Array:
+            return self._model.gradients(
+                forward_pass.activations, explained_class.class_idx, explained_class.contrast_idx
             )
 
-    def _forward_pass(self, photo: Image.Image | ForwardPass, fit: ResizeMode) -> ForwardPass:
-        return photo if isinstance(photo, ForwardPass) else self.forward(photo, fit)
+        yield from explain_by_gradients(forward_pass, explained_class, methods, gradients, shared_seconds)
+        if "score-cam" in methods:
+            yield from explain_by_scores(
+                forward_pass,
+                explained_class,
+                options,
+                self._scorer.logits,
+                int8=self._int8,
+                chunk=chunk,
+                shared_seconds=shared_seconds,
+            )
 
-    def _question(self, forward_pass: ForwardPass, class_idx: int | None, rather_than: int | None) -> ExplainedClass:
-        asked = self._prediction(forward_pass, class_idx)
-        if rather_than is None:
-            return ExplainedClass(asked)
-        other = self._prediction(forward_pass, rather_than)
-        if asked.class_idx == other.class_idx:
-            raise ClassError(f"{asked.name} cannot be set against itself: choose two classes")
-        return ExplainedClass(asked, other)
+    def _run_once(self, photo: Image.Image | ForwardPass, resize_mode: ResizeMode) -> ForwardPass:
+        return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
+
+    def _explained_class(self, forward_pass: ForwardPass, options: ExplainOptions) -> ExplainedClass:
+        prediction = self._prediction(forward_pass, options.class_idx)
+        if options.contrast_idx is None:
+            return ExplainedClass(prediction)
+        contrast_class = self._prediction(forward_pass, options.contrast_idx)
+        if prediction.class_idx == contrast_class.class_idx:
+            raise ClassError(f"{prediction.name} cannot be set against itself: choose two classes")
+        return ExplainedClass(prediction, contrast_class)
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
-        """Of that class, or of the most probable one."""
-        index = find_class(self.manifest.labels, int(forward_pass.logits.argmax()) if class_idx is None else class_idx)
-        return Prediction(index, self.manifest.labels[index], float(forward_pass.probabilities[index]))
+        """Return the prediction for a class, or for the most probable one."""
+        labels = self.manifest.labels
+        index = find_class(labels, int(forward_pass.logits.argmax()) if class_idx is None else class_idx)
+        return Prediction(index, labels[index], float(forward_pass.probabilities[index]))

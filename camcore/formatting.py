@@ -29,8 +29,8 @@ def fidelity(estimate: float) -> str:
 
 def subject(explanation: Explanation) -> str:
     """What is explained: "bald eagle  94%", or "bald eagle rather than kite"."""
-    if explanation.rather_than is not None:
-        return f"{explanation.name} rather than {explanation.rather_than.name}"
+    if explanation.contrast_class is not None:
+        return f"{explanation.name} rather than {explanation.contrast_class.name}"
     return f"{explanation.name}  {percent(explanation.probability)}"
 
 

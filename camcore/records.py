@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import NotRequired, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from camcore.methods.grad_cam import MethodName
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation, Prediction
 
-_NOT_JSON = ("heatmap", "complete")
+_NOT_JSON = ("heatmap", "complete", "contrast_class")
 
 
 class PredictionRecord(TypedDict):
@@ -48,7 +48,7 @@ class PhotoRecord(TypedDict):
     seconds: float
     predictions: list[PredictionRecord]
     explanations: list[ExplanationRecord]
-    sanity: NotRequired[dict[str, float | None]]
+    sanity: NotRequired[Mapping[MethodName, float | None]]
 
 
 class FailureRecord(TypedDict):
@@ -74,13 +74,16 @@ def photo_record(
         "weights": manifest.weights,
         "seconds": seconds,
         "predictions": [cast(PredictionRecord, asdict(prediction)) for prediction in predictions],
-        "explanations": [_record(explanation, (maps or {}).get(explanation.method)) for explanation in explanations],
+        "explanations": [
+            cast(ExplanationRecord, {**explanation_record(explanation), "map": (maps or {}).get(explanation.method)})
+            for explanation in explanations
+        ],
     }
 
 
-def _record(explanation: Explanation, path: str | None) -> ExplanationRecord:
+def explanation_record(explanation: Explanation) -> dict[str, Any]:
+    """Return the record of one explanation, without its heatmap."""
     record = {key: value for key, value in vars(explanation).items() if key not in _NOT_JSON}
-    other = record.pop("rather_than")
-    if other is not None:
-        record["rather_than"] = asdict(other)
-    return cast(ExplanationRecord, {**record, "map": path})
+    if explanation.contrast_class is not None:
+        record["rather_than"] = asdict(explanation.contrast_class)
+    return record

@@ -1,6 +1,7 @@
 """What passes out of the facade: predictions, a forward pass, explanations."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +9,8 @@ from numpy.typing import NDArray
 from camcore.images.preprocess import View
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
-from camcore.methods.heatmap import Array
-from camcore.methods.score_cam import DefinitionName, softmax
-from camcore.model.manifest import Precision
+from camcore.methods.score_cam import DefinitionName
+from camcore.types import Array, Precision, softmax
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExplainedClass:
     """What is to be explained: a class's logit, or how much larger it is than another's."""
 
     prediction: Prediction
-    rather_than: Prediction | None = None
+    contrast_class: Prediction | None = None
 
     @property
     def class_idx(self) -> int:
@@ -35,9 +35,9 @@ class ExplainedClass:
         return self.prediction.class_idx
 
     @property
-    def other_idx(self) -> int | None:
+    def contrast_idx(self) -> int | None:
         """Of the class it is set against, if any."""
-        return None if self.rather_than is None else self.rather_than.class_idx
+        return None if self.contrast_class is None else self.contrast_class.class_idx
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ForwardPass:
     activations: Array
     seconds: float
 
-    @property
+    @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """Softmax of the logits, (K,)."""
         return softmax(self.logits)
@@ -66,7 +66,7 @@ class Explanation:
     `heatmap` is float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place. `peak` is the
     raw map's largest value, 0 if there is no positive evidence. `seconds` is this map's own share: what it shares with
     others, such as the forward pass, is divided equally. One that is not `complete` is followed by a better one. With
-    `rather_than` it explains the difference of two logits: what speaks for the class and against that one.
+    `contrast_class` it explains the difference of two logits: what speaks for the class and against that one.
 
     The rest is Score-CAM's, else None: under which `definition`, at what `effort`, how many masked `forwards` were run
     for the layer's `channels`, of which `channels_alive` vary, in which `precision`. `fidelity_estimate` is a cautious
@@ -89,7 +89,7 @@ class Explanation:
     precision: Precision | None = None
     fidelity_estimate: float | None = None
     complete: bool = True
-    rather_than: Prediction | None = None
+    contrast_class: Prediction | None = None
 
     @property
     def shows_a_place(self) -> bool:

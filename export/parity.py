@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from camcore.errors import PhotoError
@@ -18,10 +17,10 @@ from camcore.images.preprocess import preprocess
 from camcore.model.manifest import ONNX, TORCHSCRIPT, Preprocessing
 from camcore.model.onnx import Scorer
 from camcore.model.torchscript import TracedModel
+from camcore.types import Array
 from export.errors import ExportError
 from export.trace import SplitClassifier
 
-Array = NDArray[np.float32]
 Forward = Callable[[Array], tuple[Array, Array]]
 
 TOLERANCE = 1e-4  # of the range of the eager model's values

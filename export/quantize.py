@@ -17,10 +17,11 @@ from PIL import Image, ImageOps
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import preprocess
 from camcore.methods.grad_cam import weighted_map
-from camcore.methods.heatmap import Array, correlation, to_heatmap
+from camcore.methods.heatmap import correlation, to_heatmap
 from camcore.methods.score_cam import CHUNK, DEFINITIONS, alive_channels, channel_weights, log_weights, masks
 from camcore.model.manifest import ONNX, ONNX_INT8, Preprocessing, Quantization
 from camcore.model.onnx import Scorer
+from camcore.types import Array
 from export.errors import ExportError
 
 # Measured on EfficientNet-Lite0 (see tests/bench/README.md): with more noise, or less speed, the fp32 model reaches a

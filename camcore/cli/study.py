@@ -10,7 +10,17 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, NOTHING_DONE, SOME_FAILED, STOPPED, add_model, say, share
+from camcore.cli.arguments import (
+    DONE,
+    NOTHING_DONE,
+    SOME_FAILED,
+    STOPPED,
+    add_explain_options,
+    add_model,
+    explain_options,
+    say,
+    share,
+)
 from camcore.drawing.output import make_folder, save_text
 from camcore.errors import CamError, OutputError
 from camcore.explainer import Explainer
@@ -116,6 +126,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--species", type=Path, metavar="CSV", help="subfolders: species, common_name, scientific_name, class"
     )
     add_model(parser)
+    add_explain_options(parser)
     parser.add_argument(
         "--sanity", action="store_true", help="compare with maps of a classifier that has learnt nothing"
     )
@@ -124,8 +135,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _options(values: dict[str, Any], given: Sequence[str]) -> StudyArguments:
     known = {name: values[name] for name in ("folder", "boxes", "truth", "species", "category", "confidence")}
-    how = {name: values[name] for name in ("definition", "effort", "fit", "sanity")}
+    settings = StudySettings(explain_options(values), values["category"], values["sanity"])
     rest = {name: values[name] for name in ("artifacts", "model", "threads", "out")}
-    return StudyArguments(
-        InputPaths(**known), StudySettings(**how, word=values["category"]), **rest, given=tuple(given)
-    )
+    return StudyArguments(InputPaths(**known), settings, **rest, given=tuple(given))

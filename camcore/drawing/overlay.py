@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from camcore.methods.heatmap import Array
+from camcore.types import Array
 
 ColourMap = Literal["inferno", "viridis", "magma", "jet"]
 COLOUR_MAPS: dict[ColourMap, str] = {

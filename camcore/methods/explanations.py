@@ -1,89 +1,100 @@
 """From arrays to explanations: what the facade does with each method, without knowing where scores come from."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from camcore.methods.effort import Effort, to_rule
+from camcore.methods.effort import to_rule
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.methods.heatmap import Array, to_heatmap
-from camcore.methods.score_cam import DEFINITIONS, DefinitionName, Forward, Int8Forward, score_cam
+from camcore.methods.heatmap import to_heatmap
+from camcore.methods.score_cam import DEFINITIONS, Int8Forward, score_cam
+from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass
+from camcore.types import Array, Forward
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Of Score-CAM."""
-
-    definition: DefinitionName
-    effort: Effort
-    chunk: int
+def finished(steps: Iterable[Explanation], methods: Sequence[MethodName]) -> list[Explanation]:
+    """Return the last explanation of each method, in the order of `methods`."""
+    last = {explanation.method: explanation for explanation in steps}
+    return [last[method] for method in methods]
 
 
-def from_gradients(
+def explain_by_gradients(
     forward_pass: ForwardPass,
-    question: ExplainedClass,
+    explained_class: ExplainedClass,
     methods: Sequence[MethodName],
     gradients: Callable[[], Array],
-    shared: float,
+    shared_seconds: float,
 ) -> Iterator[Explanation]:
-    """Those methods that are a function of activations and `gradients()`; `shared` seconds are added to each."""
-    wanted = {name: rule for name in methods if (rule := METHODS[name].from_gradients)}
-    if not wanted:
+    """Yield the methods that are a function of activations and `gradients()`.
+
+    `shared_seconds` is each method's share of the forward pass.
+    """
+    rules = {name: rule for name in methods if (rule := METHODS[name].from_gradients)}
+    if not rules:
         return
     start = time.perf_counter()
     values = gradients()
-    shared += (time.perf_counter() - start) / len(wanted)
-    for name, rule in wanted.items():
+    shared_seconds += (time.perf_counter() - start) / len(rules)
+    for name, rule in rules.items():
         start = time.perf_counter()
         heatmap, peak = to_heatmap(rule(forward_pass.activations, values), forward_pass.view.image.size[::-1])
-        yield _explanation(name, question, heatmap, peak, shared + time.perf_counter() - start)
+        duration = shared_seconds + time.perf_counter() - start
+        yield _explanation(name, explained_class, heatmap, peak, duration)
 
 
-def from_scores(
+def explain_by_scores(
     forward_pass: ForwardPass,
-    question: ExplainedClass,
-    settings: Settings,
+    explained_class: ExplainedClass,
+    options: ExplainOptions,
     forward: Forward,
     *,
-    quick: Int8Forward | None,
-    shared: float,
+    int8: Int8Forward | None,
+    chunk: int,
+    shared_seconds: float,
 ) -> Iterator[Explanation]:
-    """Score-CAM as it grows; `shared` seconds are added to its own."""
+    """Yield Score-CAM as it grows; `shared_seconds` is its share of the forward pass."""
     start = time.perf_counter()
     steps = score_cam(
         forward_pass.x,
         forward_pass.activations,
-        question.class_idx,
+        explained_class.class_idx,
         forward,
-        rather_than=question.other_idx,
-        definition=DEFINITIONS[settings.definition],
-        rule=to_rule(settings.effort),
-        quick=quick,
-        chunk=settings.chunk,
+        contrast_idx=explained_class.contrast_idx,
+        definition=DEFINITIONS[options.definition],
+        rule=to_rule(options.effort),
+        int8=int8,
+        chunk=chunk,
     )
-    spent = shared
+    duration = shared_seconds
     for step in steps:
         heatmap, peak = to_heatmap(step.cam, forward_pass.view.image.size[::-1])
-        spent += time.perf_counter() - start
+        duration += time.perf_counter() - start
         yield replace(
-            _explanation("score-cam", question, heatmap, peak, spent),
-            definition=settings.definition,
+            _explanation("score-cam", explained_class, heatmap, peak, duration),
+            definition=options.definition,
             forwards=step.forwards,
             channels=len(forward_pass.activations),
             channels_alive=step.channels_alive,
-            effort=settings.effort,
+            effort=options.effort,
             precision=step.precision,
             fidelity_estimate=step.fidelity,
             complete=step.done,
         )
-        start = time.perf_counter()  # what the reader does with a map is not the map's time
+        start = time.perf_counter()  # the time that the caller spends on a map is not counted
 
 
 def _explanation(
-    method: MethodName, question: ExplainedClass, heatmap: Array, peak: float, seconds: float
+    method: MethodName, explained_class: ExplainedClass, heatmap: Array, peak: float, seconds: float
 ) -> Explanation:
-    asked = question.prediction
+    prediction = explained_class.prediction
     return Explanation(
-        method, asked.class_idx, asked.name, asked.probability, heatmap, peak, seconds, rather_than=question.rather_than
+        method,
+        prediction.class_idx,
+        prediction.name,
+        prediction.probability,
+        heatmap,
+        peak,
+        seconds,
+        contrast_class=explained_class.contrast_class,
     )

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from camcore.types import Array
+
 MethodName = Literal["grad-cam", "grad-cam++", "score-cam"]
 
 
@@ -56,3 +57,4 @@ METHODS: dict[MethodName, Method] = {
     "grad-cam++": Method("Grad-CAM++", "grad-cam-pp", grad_cam_pp),
     "score-cam": Method("Score-CAM", "score-cam", None),
 }
+ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)

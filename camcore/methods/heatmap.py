@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from camcore.types import Array
 
 # A float32 map whose values differ by less than this share of its largest is flat: what varies in it is rounding.
 _FLAT = 1e-6

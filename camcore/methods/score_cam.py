@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from camcore.methods.effort import StoppingRule
 from camcore.methods.grad_cam import weighted_map
-from camcore.methods.heatmap import Array, min_max, upsample
+from camcore.methods.heatmap import min_max, upsample
 from camcore.methods.surrogate import ExhaustiveSampler, GaussianProcessSampler, MaskedForward
-from camcore.model.manifest import Precision
+from camcore.types import Array, Forward, Precision, softmax
 
 DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
-Forward = Callable[[Array], Array]
 CHUNK = 8
 
 
@@ -61,15 +60,15 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
 
 
 def log_weights(
-    logits: Array, class_idx: int, definition: Definition, rather_than: int | None = None
+    logits: Array, class_idx: int, definition: Definition, contrast_idx: int | None = None
 ) -> NDArray[np.float64]:
     """Logarithms (N,) of the weights that `logits` (N, K) give, up to a sum that they have in common: the score's.
 
-    With `rather_than` the score is the difference of the two logits, or the probability were there but the two classes.
+    With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes alone.
     """
     values = logits.astype(np.float64)
-    if rather_than is not None:
-        values = values[:, [class_idx, rather_than]]
+    if contrast_idx is not None:
+        values = values[:, [class_idx, contrast_idx]]
         values, class_idx = values - values[:, 1:], 0
     if definition.score == "logit":
         return values[:, class_idx]
@@ -84,13 +83,6 @@ def channel_weights(logarithms: NDArray[np.float64], definition: Definition) -> 
         return softmax(logarithms)
     weights: NDArray[np.float64] = np.exp(logarithms)
     return weights
-
-
-def softmax(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Softmax over the last axis, in float64."""
-    powers = np.exp(values.astype(np.float64) - values.max(axis=-1, keepdims=True))
-    result: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return result
 
 
 @dataclass(frozen=True)
@@ -131,10 +123,10 @@ def score_cam(
     class_idx: int,
     forward: Forward,
     *,
-    rather_than: int | None = None,
+    contrast_idx: int | None = None,
     definition: Definition = DEFINITIONS["paper"],
     rule: StoppingRule | None = None,
-    quick: Int8Forward | None = None,
+    int8: Int8Forward | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[ScoreCamStep]:
     """Yield Score-CAM as it grows, once a chunk of forwards; the last is the best that was asked for.
@@ -143,10 +135,10 @@ def score_cam(
         x: the model's input (1, 3, H, W); masks multiply it after normalisation.
         activations: of the target layer, (C, h, w), after its ReLU.
         forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
-        rather_than: the class that the score is set against, if any; see `log_weights`.
+        contrast_idx: the class that the score is set against, if any; see `log_weights`.
         rule: when to stop. Channels then run in the order that tells most, and those not run are predicted. None runs
             every channel alive and predicts none, as does a limit that leaves none out: the exhaustive map.
-        quick: what to run, under a rule, wherever it tells more for its time than `forward`.
+        int8: what to run, under a rule, wherever it tells more for its time than `forward`.
         chunk: masked inputs run at once; it changes time and memory, not the exhaustive map.
 
     Closing the generator stops the work at the chunk it stands at. With no channel alive it yields one empty map.
@@ -160,10 +152,10 @@ def score_cam(
     limit = alive.size
     if rule is not None and not rule.runs_every_channel(alive.size):
         limit = rule.limit
-        sampler = GaussianProcessSampler(activations, size, limit, *((quick.noise, quick.speed_up) if quick else ()))
-    forwards = {True: forward} | ({False: quick.forward} if quick else {})
+        sampler = GaussianProcessSampler(activations, size, limit, *((int8.noise, int8.speed_up) if int8 else ()))
+    forwards = {True: forward} | ({False: int8.forward} if int8 else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
-    scores = partial(log_weights, class_idx=class_idx, definition=definition, rather_than=rather_than)
+    scores = partial(log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx)
     measure = _Measurement(x, activations, definition, forwards, scores, batch)
     run = exact = 0
     done = False

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.methods.heatmap import Array, correlation_vectors, min_max
+from camcore.methods.heatmap import correlation_vectors, min_max
+from camcore.types import Array
 
 # Of the kernel, whose own variance is 1:
 LENGTH_SCALE = 0.2  # root mean square difference of two masks at which their scores have little in common
@@ -28,7 +29,7 @@ MAX_VARIANCE = 4.0  # of a predicted logarithm, beyond which its expectation wou
 MIN_RUNS_FOR_ESTIMATE = 8  # runs, below which nothing is said of the fidelity: they do not tell how far scores spread
 _ROUNDING = 1e-5  # of a variance, in float32
 
-_EXACT, _QUICK = 0, 1
+_EXACT, _INT8 = 0, 1
 
 
 class MaskedForward(NamedTuple):
@@ -92,7 +93,7 @@ class GaussianProcessSampler:
         # Of each pair, the first is about exact scores and the second about quick ones.
         self._variance = np.outer((1, 1 + self._noise), self._covariance.diagonal()).astype(np.float32)
         self._is_run = np.zeros((2, count), bool)
-        self._is_run[_QUICK] = noise is None
+        self._is_run[_INT8] = noise is None
         self._rows = np.empty((2, capacity, count), np.float32)  # a Cholesky factor: what each run tells of all scores
         self._pivots = np.empty(capacity)
         self._whitened = np.empty((2, capacity))  # by the factor: ones, and the values
@@ -106,7 +107,7 @@ class GaussianProcessSampler:
         pull, start = self._map_covariance.copy(), len(self._runs)
         while len(self._runs) < start + count and not self.exhausted:
             gain = np.einsum("kpn,kpn->kn", pull, pull) / np.maximum(self._variance, _ROUNDING)
-            gain[_QUICK] *= self._speed_up
+            gain[_INT8] *= self._speed_up
             gain[self._is_run] = -1
             kind, channel = divmod(int(gain.argmax()), gain.shape[1])
             rows = self._condition(kind, channel)
@@ -120,7 +121,7 @@ class GaussianProcessSampler:
         self._values = np.concatenate([self._values, values])
         for number in range(start, stop):
             channel, exact = self._runs[number]
-            column = self._rows[_EXACT if exact else _QUICK, :number, channel]
+            column = self._rows[_EXACT if exact else _INT8, :number, channel]
             self._whitened[:, number] = (1, self._values[number]) - self._whitened[:, :number] @ column
             self._whitened[:, number] /= self._pivots[number]
         level = self._values.mean()
@@ -155,7 +156,7 @@ class GaussianProcessSampler:
         """Add what a run will tell to the factor, and return its rows (2, n)."""
         number = len(self._runs)
         known = self._rows[:, :number]
-        prior = np.array([1, 1 + self._noise * (kind == _QUICK)], np.float32)
+        prior = np.array([1, 1 + self._noise * (kind == _INT8)], np.float32)
         rows: Array = np.outer(prior, self._covariance[channel]) - known[kind, :, channel] @ known
         pivot = np.sqrt(max(float(rows[kind, channel]), _ROUNDING))
         rows /= np.float32(pivot)

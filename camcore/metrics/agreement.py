@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.methods.heatmap import Array
+from camcore.types import Array
 
 HOTTEST = 0.2  # of the pixels
 

@@ -5,18 +5,13 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
-from camcore.methods.heatmap import Array
-from camcore.methods.score_cam import Forward, softmax
-from camcore.model.manifest import Precision
+from camcore.types import Array, Forward, Precision, softmax
 
 STEPS = 32
 BLUR = 10.0  # standard deviation in pixels
 BATCH = 16  # inputs run at once; 8 take 7% longer on two cores, 32 as long as 8
 _REACH = 4  # standard deviations that the blur's kernel extends
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,20 +61,20 @@ def faithfulness(
     class_idx: int,
     forward: Forward,
     *,
-    quick: Forward | None = None,
+    int8: Forward | None = None,
     chunk: int = BATCH,
 ) -> list[Faithfulness | None]:
     """The faithfulness of several heatmaps (H, W) of one input x (1, 3, H, W), their forwards batched together.
 
-    `forward` goes from a batch of inputs (N, 3, H, W) to logits (N, K); `quick`, where given, runs the curves instead.
+    `forward` goes from a batch of inputs (N, 3, H, W) to logits (N, K); `int8`, where given, runs the curves instead.
     An empty heatmap has no order of pixels, so it gets None.
     """
     shown = [heatmap for heatmap in heatmaps if heatmap.any()]
     if not shown:
         return [None] * len(heatmaps)
     p, *masked = _probabilities(chain(x, (x[0] * heatmap for heatmap in shown)), class_idx, forward, chunk)
-    curves = _curves(x[0], shown, class_idx, quick or forward, chunk)
-    precision: Precision = "int8" if quick else "fp32"
+    curves = _curves(x[0], shown, class_idx, int8 or forward, chunk)
+    precision: Precision = "int8" if int8 else "fp32"
     measured = (
         Faithfulness(drop(p, q), q > p, gain(p, q), deleted, inserted, area(deleted), area(inserted), precision)
         for q, (deleted, inserted) in zip(masked, curves, strict=True)

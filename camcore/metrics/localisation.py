@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from camcore.errors import BoxesError
 from camcore.images.preprocess import View
-from camcore.methods.heatmap import Array
-
-Floats = NDArray[np.float64]
+from camcore.types import Array, Floats
 
 LEAST_AREA = 1e-9  # of a photo: a thousandth of a pixel of the largest
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.methods.heatmap import Array, to_heatmap
+from camcore.methods.heatmap import to_heatmap
 from camcore.metrics.agreement import agreement
+from camcore.types import Array
 
 SEEDS = range(8)  # one random matrix may resemble the learnt one by chance
 

@@ -133,7 +133,8 @@ def _heat(target_evidence: TargetEvidence) -> tuple[HeatPlace, str, list[Reason]
             f"The marked {word} fills {percent(target_evidence.share)} of the view: where the heat lies tells little.",
             [],
         )
-    measured = f"{percent(energy)} of the heat lies on the marked {word}, which fills {percent(target_evidence.share)} of the view"
+    filled = percent(target_evidence.share)
+    measured = f"{percent(energy)} of the heat lies on the marked {word}, which fills {filled} of the view"
     said = f"{measured} (lift {lift:.1f})"
     places = {_of_lift(each.lift) for each in shown}
     if {"on the target", "off the target"} <= places:

@@ -1,4 +1,4 @@
-"""Names of classes: from what a person typed to an index, and names that tell doublets apart."""
+"""Names of classes: from a name or index that a person typed to an index, and names that are unique."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,13 @@ from camcore.errors import ClassError
 
 
 def find_class(labels: Sequence[str], wanted: str | int) -> int:
-    """Index of a class given as an index or a name: an exact name first, then one without regard to case.
+    """Return the index of a class given as an index or a name.
+
+    An exact name is preferred to one that differs in case.
 
     Raises:
-        ClassError: if the index is out of range, the name unknown (with the nearest ones), or shared by several
-            classes (with their indices).
+        ClassError: if the index is out of range, the name unknown (the message has the nearest names), or shared by
+            several classes (the message has their indices).
     """
     text = str(wanted).strip()
     try:
@@ -24,8 +26,22 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
     return index
 
 
+def find_class_pair(
+    labels: Sequence[str], wanted: str | int | None, contrast: str | int | None
+) -> tuple[int | None, int | None]:
+    """Return the indices of a class and of the class that it is set against; None for one that is not given.
+
+    Raises:
+        ClassError: as `find_class`, or if both are the same class.
+    """
+    class_idx, contrast_idx = (None if name is None else find_class(labels, name) for name in (wanted, contrast))
+    if class_idx is not None and class_idx == contrast_idx:
+        raise ClassError(f"{labels[class_idx]} cannot be set against itself: choose two classes")
+    return class_idx, contrast_idx
+
+
 def distinct_names(labels: Sequence[str]) -> list[str]:
-    """The labels, with the index added to those that several classes share: "crane (134)"."""
+    """Return the labels, with the index added to those that several classes share: "crane (134)"."""
     count = Counter(labels)
     return [f"{label} ({index})" if count[label] > 1 else label for index, label in enumerate(labels)]
 

@@ -18,7 +18,6 @@ ONNX_INT8 = "model.int8.onnx"
 PREFERRED = ("resnet50", "efficientnet_lite0")
 
 Interpolation = Literal["bilinear", "bicubic"]
-Precision = Literal["fp32", "int8", "int8+fp32"]
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from loky import cpu_count
-from numpy.typing import NDArray
 
 from camcore.errors import ArtifactError
-
-Array = NDArray[np.float32]
+from camcore.types import Array
 
 
 class Scorer:

@@ -4,13 +4,10 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from camcore.errors import ArtifactError
-
-Array = NDArray[np.float32]
+from camcore.types import Array
 
 
 class TracedModel:
@@ -36,20 +33,20 @@ class TracedModel:
             activations = self._module.features(torch.from_numpy(x))
             return self._module.head(activations).numpy(), activations.numpy()
 
-    def gradients(self, activations: Array, class_idx: int, rather_than: int | None = None) -> Array:
+    def gradients(self, activations: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
         """Gradients of the class's logit with respect to one photo's activations, both (C, h, w).
 
-        With `rather_than`, of its logit less that class's.
+        With `contrast_idx`, of its logit less that class's.
         """
         leaf = torch.from_numpy(activations)[None].requires_grad_()
         with torch.enable_grad():
             logits = self._module.head(leaf)[0]
-            score = logits[class_idx] if rather_than is None else logits[class_idx] - logits[rather_than]
+            score = logits[class_idx] if contrast_idx is None else logits[class_idx] - logits[contrast_idx]
             (gradients,) = torch.autograd.grad(score, leaf)
         return gradients[0].numpy()
 
     def randomised_gradients(
-        self, activations: Array, class_idx: int, rather_than: int | None, seeds: Iterable[int]
+        self, activations: Array, class_idx: int, contrast_idx: int | None, seeds: Iterable[int]
     ) -> Iterator[Array]:
         """For each seed the gradients had the classifier learnt nothing: (C, h, w).
 
@@ -60,4 +57,4 @@ class TracedModel:
         deviation = float(weight.std())
         for seed in seeds:
             weight.normal_(0, deviation, generator=torch.Generator().manual_seed(seed))
-            yield copy.gradients(activations, class_idx, rather_than)
+            yield copy.gradients(activations, class_idx, contrast_idx)

@@ -14,14 +14,16 @@ from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
 
+RECORD_FORMAT = 2  # 1 called the warnings of a verdict concerns
 _PACKAGES = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
 
 
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """What every record depends on: the model, the settings, and the rules of the verdict."""
     return {
+        "format": RECORD_FORMAT,
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
-        "settings": asdict(settings),
+        "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),
         "rules": [UNSURE, ON, OFF, FILLS, CUT_OFF, AGREE, DISAGREE],
         "versions": _versions(),
@@ -68,7 +70,7 @@ def _described(
             "files": dict(manifest.files),
             "versions": dict(manifest.versions),
         },
-        "settings": {**given, **{name: value for name, value in asdict(settings).items() if name != "word"}},
+        "settings": {**given, **{name: value for name, value in settings.to_json().items() if name != "word"}},
         "protocol": _protocol(manifest, settings, explained),
         "limits": _limits(manifest),
         "versions": _versions(),
@@ -81,7 +83,7 @@ def _versions() -> dict[str, str]:
 
 def _protocol(manifest: Manifest, settings: StudySettings, explained: str) -> dict[str, Any]:
     red, green, blue = manifest.preprocessing.zero_colour
-    curves = "fp32" if settings.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
+    curves = "fp32" if settings.options.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
     said = {
         "steps": PROTOCOL.steps,
         "blur": PROTOCOL.blur,

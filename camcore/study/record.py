@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,45 @@ from camcore.drawing.output import save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
-from camcore.images.preprocess import ResizeMode, View
-from camcore.methods.effort import Effort
-from camcore.methods.grad_cam import METHODS
-from camcore.methods.score_cam import DefinitionName
+from camcore.images.preprocess import View
+from camcore.methods.explanations import finished
+from camcore.methods.grad_cam import ALL_METHODS, METHODS
 from camcore.metrics import verdict
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box, in_view
+from camcore.options import ExplainOptions
+from camcore.records import explanation_record
 from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 
 PICTURES = "explanations"
-_NOT_JSON = ("heatmap", "complete", "rather_than")
 
 
 @dataclass(frozen=True)
 class StudySettings:
-    """How each photo of a study is explained; `word` is what to call what the boxes mark."""
+    """How each photo of a study is explained.
 
-    definition: DefinitionName
-    effort: Effort
-    fit: ResizeMode
-    word: str
-    sanity: bool
+    Attributes:
+        options: of the explanations; the class is the model's first choice.
+        target_word: what to call what the boxes mark, such as "animal".
+        sanity: whether to compare the gradient methods with an untrained classifier.
+    """
+
+    options: ExplainOptions = field(default_factory=ExplainOptions)
+    target_word: str = "animal"
+    sanity: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings under the names that the command line has for them."""
+        options = self.options
+        return {
+            "definition": options.definition,
+            "effort": options.effort,
+            "fit": options.resize_mode,
+            "word": self.target_word,
+            "sanity": self.sanity,
+        }
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,8 @@ def make_record(explainer: Explainer, subject: StudyItem, settings: StudySetting
         CamError: if the photo cannot be read, or a picture not be written.
     """
     start = time.perf_counter()
-    forward_pass = explainer.forward(open_photo(subject.photo.path), settings.fit)
-    explanations = explainer.explain(forward_pass, definition=settings.definition, effort=settings.effort)
+    forward_pass = explainer.forward(open_photo(subject.photo.path), settings.options.resize_mode)
+    explanations = finished(explainer.stream(forward_pass, settings.options), ALL_METHODS)
     record = findings(explainer, subject, settings, forward_pass, explanations)
     record["seconds"] = time.perf_counter() - start
     draw(explainer, subject.photo, forward_pass.view, explanations, out)
@@ -70,7 +85,7 @@ def findings(
 ) -> dict[str, Any]:
     """The record of a photo whose explanations, of one class, are there: all but the seconds."""
     predictions = explainer.predict(forward_pass)
-    target_evidence = locate_heat(subject.boxes, forward_pass.view, explanations, settings.word)
+    target_evidence = locate_heat(subject.boxes, forward_pass.view, explanations, settings.target_word)
     truth = _truth(subject.truth, explainer, forward_pass)
     judged, agreed = assess(predictions[0], explanations, target_evidence, truth)
     return {
@@ -100,7 +115,7 @@ def _explanation_records(
         found = target_evidence.localisations[explanation.method] if target_evidence else None
         records.append(
             {
-                **{key: value for key, value in asdict(explanation).items() if key not in _NOT_JSON},
+                **explanation_record(explanation),
                 "picture": _picture(photo, METHODS[explanation.method].file_name),
                 "faithfulness": asdict(figures) if figures else None,
                 "localisation": asdict(found) if found else None,

@@ -8,13 +8,11 @@ from typing import TypedDict, TypeVar
 from gradio.data_classes import FileDataMeta
 
 from camcore.errors import BoxesError, CamError
-from camcore.explainer import ALL_METHODS
 from camcore.methods.effort import Effort, read_effort
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import Box, Target
 from camcore.model.classes import find_class
-from demo.compare.session import sentence
-from demo.service import messages as text
+from demo.service import messages
 
 _Name = TypeVar("_Name", bound=str)
 _LONGEST = 200  # characters of a name
@@ -37,7 +35,7 @@ def about(parameter: str) -> Iterator[None]:
     except ArgumentError:
         raise
     except CamError as error:
-        raise ArgumentError(parameter, sentence(error)) from error
+        raise ArgumentError(parameter, messages.sentence(error)) from error
 
 
 class Upload(TypedDict):
@@ -51,9 +49,9 @@ def read_upload(parameter: str, value: object, folder: Path) -> Path:
     """Path of an uploaded file, which lies in gradio's `folder`: anything else is none of a stranger's business."""
     path = value.get("path") if isinstance(value, dict) else None
     if not isinstance(path, str) or "\0" in path or not Path(path).resolve().is_relative_to(folder.resolve()):
-        raise ArgumentError(parameter, text.NOT_UPLOADED)
+        raise ArgumentError(parameter, messages.NOT_UPLOADED)
     if not Path(path).is_file():
-        raise ArgumentError(parameter, text.UPLOAD_GONE)
+        raise ArgumentError(parameter, messages.UPLOAD_GONE)
     return Path(path)
 
 
@@ -62,7 +60,7 @@ def read_class(parameter: str, value: object, labels: Sequence[str]) -> int | No
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _LONGEST:
-        raise ArgumentError(parameter, text.not_a_class(parameter))
+        raise ArgumentError(parameter, messages.not_a_class(parameter))
     with about(parameter):
         return find_class(labels, value)
 
@@ -72,7 +70,7 @@ def read_methods(value: object) -> tuple[MethodName, ...]:
     if value is None or value == []:
         return ALL_METHODS
     if not isinstance(value, list):
-        raise ArgumentError("methods", text.one_of("methods", METHODS))
+        raise ArgumentError("methods", messages.one_of("methods", METHODS))
     return tuple(dict.fromkeys(read_choice("methods", each, METHODS) for each in value))
 
 
@@ -94,7 +92,7 @@ def read_boxes(value: object) -> tuple[Box, ...]:
             with suppress(BoxesError):
                 Target.of_boxes(boxes)
                 return boxes
-    raise ArgumentError("box", text.NOT_FOUR_EDGES)
+    raise ArgumentError("box", messages.NOT_FOUR_EDGES)
 
 
 def read_choice(parameter: str, value: object, choices: Collection[_Name]) -> _Name:
@@ -102,21 +100,21 @@ def read_choice(parameter: str, value: object, choices: Collection[_Name]) -> _N
     for choice in choices:
         if value == choice:
             return choice
-    raise ArgumentError(parameter, text.one_of(parameter, choices))
+    raise ArgumentError(parameter, messages.one_of(parameter, choices))
 
 
 def read_number(parameter: str, value: object, least: float, most: float) -> float:
     """A number in a range."""
     number = _number(value)
     if number is None or not least <= number <= most:
-        raise ArgumentError(parameter, text.between(parameter, least, most))
+        raise ArgumentError(parameter, messages.between(parameter, least, most))
     return number
 
 
 def read_flag(parameter: str, value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise ArgumentError(parameter, text.true_or_false(parameter))
+        raise ArgumentError(parameter, messages.true_or_false(parameter))
     return value
 
 

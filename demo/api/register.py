@@ -13,8 +13,7 @@ from gradio.events import api
 from camcore.errors import CamError
 from demo.api.arguments import ArgumentError
 from demo.api.requests import check_photo
-from demo.compare import text
-from demo.compare.session import sentence
+from demo.service import messages
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +42,10 @@ def in_sentences() -> Iterator[None]:
     try:
         yield
     except CamError as error:
-        raise gr.Error(sentence(error), print_exception=False) from error
+        raise gr.Error(messages.sentence(error), print_exception=False) from error
     except Exception as error:
         logger.exception("an endpoint failed")
-        raise gr.Error(text.FAILED, print_exception=False) from error
+        raise gr.Error(messages.FAILED, print_exception=False) from error
 
 
 def told(request: gr.Request | None, record: Any) -> Any:

@@ -8,10 +8,10 @@ from camcore.drawing.overlay import COLOUR_MAPS, ColourMap
 from camcore.errors import ClassError, PhotoError
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import RESIZE_MODES, ResizeMode
-from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
-from camcore.methods.score_cam import DEFINITIONS, DefinitionName
+from camcore.methods.score_cam import DEFINITIONS
 from camcore.metrics.localisation import Box
+from camcore.options import ExplainOptions
 from demo.api.arguments import (
     about,
     read_boxes,
@@ -23,7 +23,7 @@ from demo.api.arguments import (
     read_number,
     read_upload,
 )
-from demo.service import messages as text
+from demo.service import messages
 from demo.service.models import Models
 from demo.service.study import StudyRequest
 from demo.service.uploads import is_zip
@@ -62,13 +62,9 @@ class Explain:
 
     photo: Path
     model: str
-    fit: ResizeMode
-    class_idx: int | None
-    rather_than: int | None
+    options: ExplainOptions
     methods: tuple[MethodName, ...]
     boxes: tuple[Box, ...]
-    definition: DefinitionName
-    effort: Effort
     sanity: bool
     drawing: Drawing
 
@@ -118,22 +114,25 @@ class Reader:
         against = read_class("rather_than", rather_than, labels)
         with about("rather_than"):
             if against is not None and against == class_idx:
-                raise ClassError(text.against_itself(labels[against]))
+                raise ClassError(messages.against_itself(labels[against]))
         drawing = Drawing(
             read_choice("colour_map", colour_map, COLOUR_MAPS),
             read_number("opacity", opacity, 0, 1),
             read_flag("save_maps", save_maps),
         )
+        options = ExplainOptions(
+            class_idx,
+            against,
+            read_choice("definition", definition, DEFINITIONS),
+            read_effort_of(effort),
+            read_choice("fit", fit, RESIZE_MODES),
+        )
         return Explain(
             path,
             name,
-            read_choice("fit", fit, RESIZE_MODES),
-            class_idx,
-            against,
+            options,
             read_methods(methods),
             read_boxes(box),
-            read_choice("definition", definition, DEFINITIONS),
-            read_effort_of(effort),
             read_flag("sanity", sanity),
             drawing,
         )
@@ -156,5 +155,5 @@ def check_photo(parameter: str, path: Path) -> None:
         try:
             data = path.read_bytes()
         except OSError:
-            raise PhotoError(text.UPLOAD_GONE) from None
+            raise PhotoError(messages.UPLOAD_GONE) from None
         open_photo(data)

@@ -18,7 +18,7 @@ from camcore.metrics.assessment import assess, locate_heat
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
 from demo.api.requests import Drawing, Explain, Predict
-from demo.compare import text
+from demo.service import messages
 
 _REDRAW_EVERY = 0.35  # seconds: drawing costs about as much as a chunk of forwards
 
@@ -65,7 +65,7 @@ class Pictures:
 
     def finish(self, explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation]) -> None:
         """What needs all of them: the comparison, and the heatmaps if they are wanted."""
-        source = source_line(text.PHOTO, explainer.manifest, explanations)
+        source = source_line("Photo", explainer.manifest, explanations)
         self.comparison = self.folder / "compare.png"
         picture = draw_comparison(
             forward_pass.view.image,
@@ -98,17 +98,10 @@ def predicted(explainer: Explainer, wanted: Predict) -> ExplainResponse:
 
 def explained(explainer: Explainer, wanted: Explain, folder: Path) -> Iterator[tuple[ExplainResponse, Pictures]]:
     """The record and the pictures, which lie in `folder`, at every chunk of forwards; the last ones are complete."""
-    forward_pass = explainer.forward(open_photo(wanted.photo), wanted.fit)
+    forward_pass = explainer.forward(open_photo(wanted.photo), wanted.options.resize_mode)
     pictures = Pictures(folder, wanted.drawing)
     found: dict[MethodName, Explanation] = {}
-    for explanation in explainer.stream(
-        forward_pass,
-        wanted.class_idx,
-        wanted.methods,
-        rather_than=wanted.rather_than,
-        definition=wanted.definition,
-        effort=wanted.effort,
-    ):
+    for explanation in explainer.stream(forward_pass, wanted.options, wanted.methods):
         found[explanation.method] = explanation
         pictures.draw(forward_pass, explanation)
         yield _record(explainer, forward_pass, tuple(found.values())), pictures
@@ -133,11 +126,11 @@ def _concluded(
 ) -> ExplainResponse:
     """The record of what is complete, with what its figures say in words."""
     record = _record(explainer, forward_pass, explanations)
-    target_evidence = locate_heat(wanted.boxes, forward_pass.view, explanations, text.TARGET)
+    target_evidence = locate_heat(wanted.boxes, forward_pass.view, explanations, messages.TARGET)
     verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence)
     if wanted.sanity:
-        asked, against = explanations[0].class_idx, wanted.rather_than
-        found = explainer.sanity(forward_pass, asked, wanted.methods, rather_than=against)
-        record["sanity"] = {str(method): correlation for method, correlation in found.items()}
+        asked, against = explanations[0].class_idx, wanted.options.contrast_idx
+        found = explainer.sanity(forward_pass, asked, wanted.methods, contrast_idx=against)
+        record["sanity"] = found
     record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
     return record

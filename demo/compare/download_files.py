@@ -22,8 +22,8 @@ from camcore.study.description import describe_photo
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.record import PICTURES, StudyItem, StudySettings, draw, findings
-from demo.compare import text
 from demo.compare.session import FinishedExplanation
+from demo.service import messages
 from demo.service.models import Models
 
 _LONGEST = 60  # characters of a stem: what is added to it still fits any file system
@@ -114,8 +114,7 @@ def _record(work: _Work, boxes: Sequence[Box]) -> dict[str, Any]:
 
 
 def _settings(finished: FinishedExplanation) -> StudySettings:
-    request = finished.request
-    return StudySettings(request.definition, request.effort, request.fit, text.TARGET, sanity=False)
+    return StudySettings(finished.request.options, messages.TARGET)
 
 
 def _digest(path: Path) -> str:
@@ -129,8 +128,8 @@ def _digest(path: Path) -> str:
 def _describe(work: _Work) -> dict[str, Any]:
     explained, settings = work.finished.explanations[0], _settings(work.finished)
     command = ["python", "-m", "camcore", "explain", work.photo.file]
-    command += ["--class", str(explained.class_idx), "--model", work.model, "--definition", settings.definition]
-    command += ["--effort", str(settings.effort), "--fit", settings.fit]
+    command += ["--class", str(explained.class_idx), "--model", work.model, "--definition", settings.options.definition]
+    command += ["--effort", str(settings.options.effort), "--fit", settings.options.resize_mode]
     return describe_photo(work.explainer.manifest, settings, work.photo.file, explained.name, shlex.join(command))
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from camcore.explainer import ALL_METHODS
 from camcore.formatting import percent
+from camcore.methods.grad_cam import ALL_METHODS
+from camcore.options import ExplainOptions
 from demo.compare import html as figures
 from demo.compare import links, text
 from demo.compare import question_html as folds
@@ -64,7 +65,7 @@ def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: 
     def open_link(session: Session, request: gr.Request) -> list[Any]:
         opening = links.from_query(request.query_params, models, examples)
         session.linked = (opening.class_idx, opening.message)
-        wanted = (opening.path, opening.definition, opening.fit, opening.effort, opening.model)
+        wanted = (opening.path, opening.definition, opening.resize_mode, opening.effort, opening.model)
         return [gr.skip() if value is None else value for value in wanted]
 
     outputs = [page.subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
@@ -105,7 +106,7 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, asked: g
     )
     subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **ASKING)
     for event in (subject.explain.click, maps.definition.input, maps.fit.input, maps.effort.input):
-        event(lambda request, *now: _ask(request.class_idx, *now), [asked, *now], asked, **ASKING)
+        event(lambda request, *now: _ask(request.options.class_idx, *now), [asked, *now], asked, **ASKING)
     for path, button in subject.examples:
         button.click(lambda path=path: path, None, subject.photo, **LAST)
     maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **ASKING)
@@ -118,9 +119,10 @@ def _wire_drawing(page: CompareTab) -> None:
 
 
 def _ask(class_idx: int | None, session: Session, *wanted: Any) -> ExplainRequest:
-    """The request for the photo at that path on the page, definition, fit, effort and model."""
-    path, *rest = wanted
-    session.wanted = ExplainRequest(session.photos.get(path, path), class_idx, *rest)
+    """The request for the photo at that path on the page, definition, resize mode, effort and model."""
+    path, definition, resize_mode, effort, model = wanted
+    options = ExplainOptions(class_idx, None, definition, effort, resize_mode)
+    session.wanted = ExplainRequest(session.photos.get(path, path), options, model)
     return session.wanted
 
 

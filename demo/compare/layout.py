@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
-from camcore.explainer import ALL_METHODS
+from camcore.methods.grad_cam import ALL_METHODS
 from camcore.methods.score_cam import DEFINITIONS
 from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest

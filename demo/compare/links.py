@@ -11,7 +11,8 @@ from camcore.images.preprocess import RESIZE_MODES, ResizeMode
 from camcore.methods.effort import NAMED_EFFORTS, Effort
 from camcore.methods.score_cam import DEFINITIONS, DefinitionName
 from camcore.model.classes import find_class
-from demo.compare.session import FinishedExplanation, sentence
+from demo.compare.session import FinishedExplanation
+from demo.service import messages
 from demo.service.models import Models
 
 _LONGEST = 80  # characters of a class: no name is longer, and a message may quote it
@@ -24,7 +25,7 @@ class Opening:
     path: str | None = None
     class_idx: int | None = None
     definition: DefinitionName | None = None
-    fit: ResizeMode | None = None
+    resize_mode: ResizeMode | None = None
     effort: Effort | None = None
     model: str | None = None
     message: str = ""
@@ -36,9 +37,9 @@ def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[s
     asked = {
         "example": example_of(request.path, examples),
         "class": finished.explanations[0].class_idx,
-        "definition": request.definition,
-        "effort": request.effort,
-        "fit": request.fit,
+        "definition": request.options.definition,
+        "effort": request.options.effort,
+        "fit": request.options.resize_mode,
         "model": request.model or models.first,
     }
     return "?" + urlencode({name: value for name, value in asked.items() if value is not None})
@@ -64,7 +65,7 @@ def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str
         path=paths.get(params.get("example", "")),
         class_idx=class_idx,
         definition=next((name for name in DEFINITIONS if name == params.get("definition")), None),
-        fit=next((name for name in RESIZE_MODES if name == params.get("fit")), None),
+        resize_mode=next((name for name in RESIZE_MODES if name == params.get("fit")), None),
         effort=next((name for name in NAMED_EFFORTS if name == params.get("effort")), None),
         model=model if "model" in params and model in manifests else None,
         message=message,
@@ -75,7 +76,7 @@ def _class(labels: Sequence[str], wanted: str) -> tuple[int | None, str]:
     try:
         return find_class(labels, wanted), ""
     except ClassError as error:
-        return None, sentence(error)
+        return None, messages.sentence(error)
 
 
 def _same(path: str, example: str) -> bool:

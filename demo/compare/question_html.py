@@ -15,6 +15,7 @@ from camcore.results import Explanation
 from demo.compare import text
 from demo.compare.html import message, picture
 from demo.compare.questions import ContrastAnswer, FaithfulnessAnswer
+from demo.service import messages
 
 _BY_KEY = {figure.key: figure for figure in METRICS}
 
@@ -72,7 +73,7 @@ def _edges(name: str, box: Box) -> list[str]:
 
 def _row(figure: Metric, found: Sequence[object]) -> tuple[str, ...]:
     """A figure's name with the direction that is better, what it means, and its value for each method."""
-    title = escape(figure.title.replace("{target}", text.TARGET))
+    title = escape(figure.title.replace("{target}", messages.TARGET))
     better = f' <span class="hint">{figure.better} is better</span>' if figure.better else ""
     return f"{title}{better}", figure.meaning, *(figure.text(getattr(each, figure.key, None)) for each in found)
 
@@ -122,6 +123,6 @@ def _agreement(evidence: FaithfulnessAnswer) -> str:
 
 def _side(explanations: Sequence[Explanation], view: View) -> str:
     first = explanations[0]
-    other = first.rather_than.name if first.rather_than else ""
+    other = first.contrast_class.name if first.contrast_class else ""
     maps = "".join(picture(explanation, view) for explanation in explanations)
     return f'<h3 class="side">{escape(text.rather(first.name, other))}</h3><div class="maps">{maps}</div>'

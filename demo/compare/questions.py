@@ -10,9 +10,11 @@ from camcore.metrics.agreement import Agreement, agreement
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Box, Target
 from camcore.metrics.verdict import TargetEvidence
+from camcore.options import ExplainOptions
 from camcore.results import Explanation
 from demo.compare import text
-from demo.compare.session import FinishedExplanation, Session, choose_class, judge, sentence
+from demo.compare.session import FinishedExplanation, Session, choose_class, judge
+from demo.service import messages
 from demo.service.models import Models
 
 PERCENT = 100
@@ -88,7 +90,7 @@ def measure(models: Models, session: Session) -> FaithfulnessAnswer:
             explainer = models.explainer(finished.request.model)
             faithful = explainer.faithfulness(finished.forward_pass, finished.explanations)
     except CamError as error:
-        return FaithfulnessAnswer(message=sentence(error))
+        return FaithfulnessAnswer(message=messages.sentence(error))
     agreed = agreement([explanation.heatmap for explanation in finished.explanations])
     return FaithfulnessAnswer(finished.explanations, faithful, agreed)
 
@@ -109,8 +111,8 @@ def contrast(models: Models, session: Session, wanted: str | int | None) -> Iter
         sides: tuple[dict[MethodName, Explanation], ...] = ({}, {})
         deadline = models.queue.deadline()
         with models.queue.acquire(deadline):
-            for side, asked, against in ((sides[0], this, other), (sides[1], other, this)):
-                for explanation in _steps(explainer, finished, asked, against):
+            for side, class_idx, contrast_idx in ((sides[0], this, other), (sides[1], other, this)):
+                for explanation in _steps(explainer, finished, class_idx, contrast_idx):
                     deadline.check()
                     if session.finished is not finished:  # something else is wanted by now
                         return
@@ -118,12 +120,14 @@ def contrast(models: Models, session: Session, wanted: str | int | None) -> Iter
                     if explanation.complete:
                         yield ContrastAnswer(finished, tuple(map(dict, sides)))
     except CamError as error:
-        yield ContrastAnswer(message=sentence(error))
+        yield ContrastAnswer(message=messages.sentence(error))
 
 
-def _steps(explainer: Explainer, finished: FinishedExplanation, asked: int, against: int) -> Iterator[Explanation]:
-    definition = finished.request.definition
-    return explainer.stream(finished.forward_pass, asked, rather_than=against, definition=definition, effort="fast")
+def _steps(
+    explainer: Explainer, finished: FinishedExplanation, class_idx: int, contrast_idx: int
+) -> Iterator[Explanation]:
+    definition = finished.request.options.definition
+    return explainer.stream(finished.forward_pass, ExplainOptions(class_idx, contrast_idx, definition))
 
 
 def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:

@@ -10,16 +10,16 @@ from camcore.errors import CamError, ClassError
 from camcore.explainer import Explainer
 from camcore.formatting import extent, seconds
 from camcore.images.photo import open_photo
-from camcore.images.preprocess import ResizeMode, View
-from camcore.methods.effort import Effort
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
-from camcore.methods.score_cam import DefinitionName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box
 from camcore.metrics.verdict import TargetEvidence, Verdict
 from camcore.model.classes import find_class
+from camcore.options import ExplainOptions
 from camcore.results import Explanation, ForwardPass, Prediction
 from demo.compare import text
+from demo.service import messages
 from demo.service.models import Models
 from demo.service.queue import RequestTimeoutError
 
@@ -49,13 +49,17 @@ class PageState:
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """What was asked for, and when, so that asking again is new; `class_idx` None means the most probable class."""
+    """What a visitor asked for; the time makes each request different from the one before.
+
+    Attributes:
+        path: of the photo; None if there is none.
+        options: class, and how it is explained.
+        model: name of the model; None for the first.
+        made_at: `time.monotonic()` at which it was made.
+    """
 
     path: str | None = None
-    class_idx: int | None = None
-    definition: DefinitionName = "paper"
-    fit: ResizeMode = "crop"
-    effort: Effort = "fast"
+    options: ExplainOptions = field(default_factory=ExplainOptions)
     model: str | None = None
     made_at: float = field(default_factory=time.monotonic)
 
@@ -107,7 +111,7 @@ def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, s
     try:
         return find_class(explainer.manifest.labels, wanted), ""
     except ClassError as error:
-        return None, sentence(error)
+        return None, messages.sentence(error)
 
 
 def explain(models: Models, session: Session, request: ExplainRequest) -> Iterator[PageState]:
@@ -135,25 +139,25 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
                     yield state
                 deadline.check()
     except RequestTimeoutError as error:
-        yield replace(state, status=sentence(error), running=False)
+        yield replace(state, status=messages.sentence(error), running=False)
     except CamError as error:
-        yield PageState(photo_message=sentence(error), status="")
+        yield PageState(photo_message=messages.sentence(error), status="")
     except Exception:
         logger.exception("explaining failed")
-        yield PageState(status=text.FAILED)
+        yield PageState(status=messages.FAILED)
 
 
 def _fill(explainer: Explainer, session: Session, request: ExplainRequest) -> Iterator[PageState]:
     photo = open_photo(Path(request.path or ""))
     start = time.perf_counter()
-    forward_pass = explainer.forward(photo, request.fit)
+    forward_pass = explainer.forward(photo, request.options.resize_mode)
     session.view = forward_pass.view
     predictions = tuple(explainer.predict(forward_pass))
-    class_idx = predictions[0].class_idx if request.class_idx is None else request.class_idx
+    class_idx = predictions[0].class_idx if request.options.class_idx is None else request.options.class_idx
     state = PageState(predictions, class_idx, forward_pass.view, status=text.LOOKING, running=True)
     yield state
     shown = time.perf_counter()
-    for explanation in explainer.stream(forward_pass, class_idx, definition=request.definition, effort=request.effort):
+    for explanation in explainer.stream(forward_pass, request.options):
         due = explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY
         state = replace(_with(state, explanation), due=due)
         yield state
@@ -177,12 +181,6 @@ def _with(state: PageState, explanation: Explanation) -> PageState:
 
 def judge(finished: FinishedExplanation, boxes: Sequence[Box] = ()) -> tuple[Verdict, TargetEvidence | None]:
     """What the figures of a finished request say, with the boxes marked on the photo, if any."""
-    target_evidence = locate_heat(boxes, finished.forward_pass.view, finished.explanations, text.TARGET)
+    target_evidence = locate_heat(boxes, finished.forward_pass.view, finished.explanations, messages.TARGET)
     verdict, _ = assess(finished.predictions[0], finished.explanations, target_evidence)
     return verdict, target_evidence
-
-
-def sentence(error: Exception) -> str:
-    """What an error says, as a sentence for the page."""
-    message = str(error)
-    return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from demo.gateway.errors import RefusedRequest
 from demo.gateway.routes import RouteKind
-from demo.service import messages as text
+from demo.service import messages
 from demo.service.event_settings import ENDPOINTS
 from demo.service.files import upload_folder
 
@@ -50,9 +50,9 @@ def check_asked(blocks: Blocks, kind: RouteKind, event: str | None, request: HTT
     """
     wanted = {"answer": event, "listen": request.query_params.get("session_hash")}
     if kind in wanted and wanted[kind] not in blocks._queue.pending_messages_per_session:
-        raise RefusedRequest(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, messages.NOTHING_HERE)
     if kind == "file" and not _PART.fullmatch(request.headers.get("range", "bytes=0-")):
-        raise RefusedRequest(416, text.BAD_REQUEST)
+        raise RefusedRequest(416, messages.BAD_REQUEST)
 
 
 def forget(blocks: Blocks, event: str | None) -> None:
@@ -72,7 +72,7 @@ def with_files_of_ours(value: Any, depth: int = 0) -> Any:
         RefusedRequest: if a file was not uploaded here, or the JSON is too deep for gradio to walk.
     """
     if depth > _DEEPEST:
-        raise RefusedRequest(422, text.BAD_CALL)
+        raise RefusedRequest(422, messages.BAD_CALL)
     if isinstance(value, list):
         return [with_files_of_ours(each, depth + 1) for each in value]
     if not isinstance(value, dict):
@@ -101,22 +101,22 @@ def _path_here(name: str) -> str:
     if _ADDRESS.match(name):
         ours = _OUR_FILE.match(name)
         if ours is None or _ADDRESS.match(name := unquote(ours[1])):
-            raise RefusedRequest(422, text.NOT_FETCHED)
+            raise RefusedRequest(422, messages.NOT_FETCHED)
     try:
         if is_in_or_equal(name, upload_folder()):
             return name
     except (OSError, ValueError):  # no file can have such a name
         pass
-    raise RefusedRequest(422, text.NOT_UPLOADED)
+    raise RefusedRequest(422, messages.NOT_UPLOADED)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         call = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RefusedRequest(400, text.NOT_JSON) from error
+        raise RefusedRequest(400, messages.NOT_JSON) from error
     if not isinstance(call, dict):
-        raise RefusedRequest(422, text.BAD_CALL)
+        raise RefusedRequest(422, messages.BAD_CALL)
     return call
 
 
@@ -124,14 +124,14 @@ def _called(blocks: Blocks, name: str | None) -> BlockFunction:
     for function in blocks.fns.values():
         if function.api_name == name:
             return function
-    raise RefusedRequest(404, text.NOTHING_HERE)
+    raise RefusedRequest(404, messages.NOTHING_HERE)
 
 
 def _numbered(blocks: Blocks, number: Any, queued: bool) -> BlockFunction:
     """A function that the page calls, by the number that the page knows it by."""
     function = blocks.fns.get(number) if type(number) is int else None
     if function is None or function.fn is None or function.queue is not queued:
-        raise RefusedRequest(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, messages.NOTHING_HERE)
     return function
 
 
@@ -140,15 +140,15 @@ def _check_count(function: BlockFunction, values: Any) -> None:
         return
     name, parameters = function.api_name, function.input_parameter_names or []
     if name in ENDPOINTS:
-        raise RefusedRequest(422, text.wrong_values(name, filter(None, parameters)))
-    raise RefusedRequest(422, text.BAD_CALL)
+        raise RefusedRequest(422, messages.wrong_values(name, filter(None, parameters)))
+    raise RefusedRequest(422, messages.BAD_CALL)
 
 
 def _check_names(blocks: Blocks, name: str, values: dict[str, Any]) -> None:
     endpoint = blocks.get_api_info()["named_endpoints"].get(f"/{name}")
     if endpoint is None:
-        raise RefusedRequest(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, messages.NOTHING_HERE)
     has_default = {each["parameter_name"]: each["parameter_has_default"] for each in endpoint["parameters"]}
     missing = any(not default and name not in values for name, default in has_default.items())
     if missing or not values.keys() <= has_default.keys():
-        raise RefusedRequest(422, text.wrong_values(name, has_default))
+        raise RefusedRequest(422, messages.wrong_values(name, has_default))

@@ -5,18 +5,17 @@ import json
 from starlette.formparsers import MultiPartException
 from starlette.types import Message, Send
 
-from demo.compare import text as page
-from demo.service import messages as text
+from demo.service import messages
 from demo.service.uploads import MAX_PHOTO
 
 _RETRY_AFTER = 10  # seconds
 _SENTENCES = {
-    400: text.BAD_REQUEST,
-    403: text.NO_FILE,
-    404: text.NOTHING_HERE,
-    405: text.WRONG_METHOD,
-    413: text.file_too_large(MAX_PHOTO // 1_000_000),
-    422: text.BAD_CALL,
+    400: messages.BAD_REQUEST,
+    403: messages.NO_FILE,
+    404: messages.NOTHING_HERE,
+    405: messages.WRONG_METHOD,
+    413: messages.file_too_large(MAX_PHOTO // 1_000_000),
+    422: messages.BAD_CALL,
 }
 
 
@@ -108,5 +107,5 @@ def _detail(refused: RefusedRequest) -> str | list[dict[str, object]]:
 def _refusal(status: int) -> RefusedRequest:
     """What to say of an error of gradio's."""
     if status == 503:
-        return RefusedRequest(503, text.busy(_RETRY_AFTER), {"retry-after": str(_RETRY_AFTER)})
-    return RefusedRequest(status, _SENTENCES.get(status, page.FAILED if status >= 500 else text.BAD_REQUEST))
+        return RefusedRequest(503, messages.busy(_RETRY_AFTER), {"retry-after": str(_RETRY_AFTER)})
+    return RefusedRequest(status, _SENTENCES.get(status, messages.FAILED if status >= 500 else messages.BAD_REQUEST))

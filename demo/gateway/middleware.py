@@ -7,12 +7,11 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.compare import text as page
 from demo.gateway.calls import CALLS, check_asked, checked, forget
 from demo.gateway.errors import RefusedRequest, ResponseFilter
 from demo.gateway.multipart import MultipartChecker
 from demo.gateway.routes import Route, find_route
-from demo.service import messages as text
+from demo.service import messages
 from demo.service.files import upload_folder
 from demo.service.queue import RECEIVED_AT
 
@@ -42,7 +41,7 @@ class Gateway:
         except RefusedRequest as refused:
             await answer.refuse(refused)
         except Exception:
-            await answer.refuse(RefusedRequest(500, page.FAILED))
+            await answer.refuse(RefusedRequest(500, messages.FAILED))
             raise
 
     async def _let_in(self, scope: Scope, receive: Receive, answer: ResponseFilter) -> None:
@@ -93,12 +92,12 @@ class RequestBody:
     async def read_json(self) -> bytes:
         """All of it, which its sender says is JSON."""
         if self._kind.partition(";")[0].strip().lower() != "application/json":
-            raise RefusedRequest(415, text.NOT_JSON)
+            raise RefusedRequest(415, messages.NOT_JSON)
         chunks = []
         while self._more:
             message = await self()
             if message["type"] == "http.disconnect":
-                raise RefusedRequest(400, text.BAD_REQUEST)
+                raise RefusedRequest(400, messages.BAD_REQUEST)
             chunks.append(message.get("body", b""))
         return b"".join(chunks)
 
@@ -111,11 +110,11 @@ class RequestBody:
             if self._parts:
                 self._parts.look_at(chunk, last=not self._more)
         elif self._parts and self._more:  # the client has left
-            raise RefusedRequest(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, messages.BAD_UPLOAD)
 
     def _check_size(self, size: int) -> None:
         if size > self._most + _ENVELOPE:
-            raise RefusedRequest(413, text.body_too_large(self._most // 1_000_000))
+            raise RefusedRequest(413, messages.body_too_large(self._most // 1_000_000))
 
 
 def _set_length(scope: Scope, length: int) -> None:

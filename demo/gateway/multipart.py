@@ -7,7 +7,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from demo.gateway.errors import RefusedRequest
-from demo.service import messages as text
+from demo.service import messages
 
 MIN_FREE = 1_000_000_000  # bytes of the disk
 
@@ -22,7 +22,7 @@ class MultipartChecker:
     def __init__(self, content_type: str, folder: Path):
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise RefusedRequest(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, messages.BAD_UPLOAD)
         self._folder = folder
         self._whole = False
         self._name = self._value = self._disposition = b""
@@ -44,13 +44,13 @@ class MultipartChecker:
             RefusedRequest: if they are not what an upload may hold, or the disk is nearly full.
         """
         if shutil.disk_usage(self._folder).free < MIN_FREE:
-            raise RefusedRequest(507, text.NO_ROOM)
+            raise RefusedRequest(507, messages.NO_ROOM)
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise RefusedRequest(400, text.BAD_UPLOAD) from error
+            raise RefusedRequest(400, messages.BAD_UPLOAD) from error
         if last and not self._whole:
-            raise RefusedRequest(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, messages.BAD_UPLOAD)
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -67,7 +67,7 @@ class MultipartChecker:
         _, options = parse_options_header(self._disposition)
         self._disposition = b""
         if options.get(b"name") != b"files" or b"filename" not in options:
-            raise RefusedRequest(400, text.BAD_UPLOAD)
+            raise RefusedRequest(400, messages.BAD_UPLOAD)
 
     def _end(self) -> None:
         self._whole = True

@@ -7,7 +7,7 @@ from typing import Literal
 from starlette.datastructures import QueryParams
 
 from demo.gateway.errors import RefusedRequest
-from demo.service import messages as text
+from demo.service import messages
 from demo.service.event_settings import ENDPOINTS
 from demo.service.uploads import MAX_TOTAL
 
@@ -57,7 +57,7 @@ def find_route(path: str, method: str, query: QueryParams) -> tuple[Route, re.Ma
         RefusedRequest: if that is not meant to be public, or not to be asked so.
     """
     if _breaks_gradio(path, query):
-        raise RefusedRequest(404, text.NOTHING_HERE)
+        raise RefusedRequest(404, messages.NOTHING_HERE)
     otherwise: set[str] = set()
     for place in _PLACES:
         if found := re.fullmatch(place.address, path):
@@ -65,8 +65,8 @@ def find_route(path: str, method: str, query: QueryParams) -> tuple[Route, re.Ma
                 return place, found
             otherwise |= place.methods
     if otherwise:
-        raise RefusedRequest(405, text.WRONG_METHOD, {"allow": ", ".join(sorted(otherwise))})
-    raise RefusedRequest(404, text.NOTHING_HERE)
+        raise RefusedRequest(405, messages.WRONG_METHOD, {"allow": ", ".join(sorted(otherwise))})
+    raise RefusedRequest(404, messages.NOTHING_HERE)
 
 
 def _breaks_gradio(path: str, query: QueryParams) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from camcore.formatting import percent
 from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import mean
-from demo.compare import text
+from demo.many import text
 from demo.many.session import SortOrder, TableState
 from demo.service.study import TableRow
 

@@ -5,8 +5,8 @@ from html import escape
 
 import gradio as gr
 
-from demo.compare import text
 from demo.many import html as many_table
+from demo.many import text
 from demo.many.session import TableState
 
 

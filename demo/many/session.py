@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from camcore.errors import CamError
-from demo.compare import text
-from demo.compare.session import sentence
+from demo.many import text
+from demo.service import messages
 from demo.service.models import Models
 from demo.service.study import Study, StudyRequest, TableRow
 
@@ -84,11 +84,11 @@ def _prepare(models: Models, session: StudySession, asked: StudyRequest) -> Iter
         try:
             session.study = Study(models, asked)
         except CamError as error:
-            yield TableState(message=sentence(error))
+            yield TableState(message=messages.sentence(error))
             return
         except Exception:
             logger.exception("getting many photos ready failed")
-            yield TableState(message=text.FAILED)
+            yield TableState(message=messages.FAILED)
             return
     if session.stopping:
         yield _guarded(session, session.study, _finish)
@@ -127,10 +127,10 @@ def _guarded(session: StudySession, study: Study, step: Callable[[StudySession, 
     try:
         state = step(session, study)
     except CamError as error:
-        state = replace(_state(session, study), status=sentence(error))
+        state = replace(_state(session, study), status=messages.sentence(error))
     except Exception:
         logger.exception("explaining many photos failed")
-        state = replace(_state(session, study), status=text.FAILED)
+        state = replace(_state(session, study), status=messages.FAILED)
     session.running = state.running
     return state
 

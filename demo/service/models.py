@@ -12,7 +12,7 @@ from threading import Lock
 from camcore.errors import ArtifactError
 from camcore.explainer import Explainer
 from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
-from demo.compare import text
+from demo.service import messages
 from demo.service.queue import DEFAULT_TIMEOUT, ModelQueue
 
 DEFAULT, EMBEDDED = PREFERRED
@@ -104,7 +104,7 @@ def _export(folder: Path, model: str, say: Callable[[str], None], timeout: float
     except WeightsError as error:
         if model != DEFAULT:
             raise
-        notice = text.fallback(str(error), EMBEDDED)
+        notice = messages.fallback(str(error), EMBEDDED)
         directory = folder / EMBEDDED
         if EMBEDDED not in list_artifacts(folder):
             export_model(ExportOptions(model=EMBEDDED, out=directory), progress=say)
@@ -124,4 +124,4 @@ def _is_empty(folder: Path) -> bool:
 
 def _notice(explainer: Explainer, asked: bool) -> str | None:
     name = explainer.manifest.model
-    return text.not_preferred(name) if name == EMBEDDED and not asked else None
+    return messages.not_preferred(name) if name == EMBEDDED and not asked else None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from threading import Condition
 
 from camcore.errors import CamError
-from demo.service import messages as text
+from demo.service import messages
 
 DEFAULT_TIMEOUT = 600  # seconds
 RECEIVED_AT = "camcore.received_at"  # of an ASGI scope: the `time.monotonic()` at which its request came
@@ -32,11 +32,11 @@ class Deadline:
     def check(self) -> None:
         """Raise RequestTimeoutError if it is over."""
         if self.left == 0:
-            raise RequestTimeoutError(text.took_too_long(self._timeout))
+            raise RequestTimeoutError(messages.took_too_long(self._timeout))
 
     def give_up(self) -> None:
         """Raise RequestTimeoutError, for the turn did not come."""
-        raise RequestTimeoutError(text.line_too_long(self._timeout))
+        raise RequestTimeoutError(messages.line_too_long(self._timeout))
 
 
 class ModelQueue:

@@ -16,13 +16,13 @@ from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
 from camcore.study.record import PICTURES, StudySettings
 from camcore.study.resume import StudyLog
 from camcore.study.run import CONFIDENCE, FIGURES, REPORT, StudiedPhoto, run_study, write_results
-from demo.compare import text
+from demo.service import messages
 from demo.service.models import Models
 from demo.service.uploads import UploadError, collect, is_zip, read_upload
 
 THUMBNAIL = 80  # pixels
 _PHOTOS = "photos"
-_SETTINGS = StudySettings(definition="paper", effort="fast", fit="crop", word=text.TARGET, sanity=False)
+_SETTINGS = StudySettings(target_word=messages.TARGET)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Study:
         make_folder(self._out / PICTURES)
         folder = self._desk / "given" / _folder_name(self.asked.uploads)
         notes = collect(self.asked.uploads, folder)
-        self._sources = InputPaths(folder, self._boxes(), None, None, text.TARGET, CONFIDENCE)
+        self._sources = InputPaths(folder, self._boxes(), None, None, messages.TARGET, CONFIDENCE)
         self.known: StudyInputs = load_inputs(self._sources, self._explainer.manifest.labels, self._out)
         self.notes = (*notes, *(self._said(note) for note in self.known.notes))
         self.go_on()

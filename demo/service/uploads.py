@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
 from camcore.study.inputs.photos import find_photos
-from demo.compare import text
+from demo.service import messages
 
 MAX_PHOTOS = 200
 MAX_FILES = 2000  # photos and all else that lies beside them
@@ -53,9 +53,9 @@ def collect(uploads: Sequence[Path], folder: Path) -> list[str]:
     try:
         photos, _ = find_photos(folder, leave_out=folder.parent)
     except StudyError as error:
-        raise UploadError(text.NO_PHOTO) from error
+        raise UploadError(messages.NO_PHOTO) from error
     if len(photos) > MAX_PHOTOS:
-        raise UploadError(text.too_many_photos(len(photos), MAX_PHOTOS))
+        raise UploadError(messages.too_many_photos(len(photos), MAX_PHOTOS))
     return notes
 
 
@@ -69,9 +69,9 @@ def read_upload(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(MAX_PHOTO + 1)
     except OSError as error:
-        raise UploadError(text.gone(path.name)) from error
+        raise UploadError(messages.gone(path.name)) from error
     if len(data) > MAX_PHOTO:
-        raise UploadError(text.too_large(path.name, _megabytes(MAX_PHOTO)))
+        raise UploadError(messages.too_large(path.name, _megabytes(MAX_PHOTO)))
     return data
 
 
@@ -87,17 +87,17 @@ class _Shelf:
     def put(self, parts: _Parts, data: bytes) -> None:
         self._bytes += len(data)
         if len(data) > MAX_PHOTO:
-            raise UploadError(text.too_large(parts[-1], _megabytes(MAX_PHOTO)))
+            raise UploadError(messages.too_large(parts[-1], _megabytes(MAX_PHOTO)))
         if self._bytes > MAX_TOTAL:
-            raise UploadError(text.too_much(_megabytes(MAX_TOTAL)))
+            raise UploadError(messages.too_much(_megabytes(MAX_TOTAL)))
         if len(self._taken) == MAX_FILES:
-            raise UploadError(text.too_many_files(MAX_FILES))
+            raise UploadError(messages.too_many_files(MAX_FILES))
         path = self._free(self._folder.joinpath(*_clean_path(parts)))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         except OSError as error:
-            raise UploadError(text.cannot_unpack(parts[-1])) from error
+            raise UploadError(messages.cannot_unpack(parts[-1])) from error
 
     def _free(self, path: Path) -> Path:
         free, number = path, 1
@@ -115,7 +115,7 @@ def _loose(path: Path) -> Iterator[tuple[_Parts, bytes]]:
 def _zipped(path: Path, notes: list[str]) -> Iterator[tuple[_Parts, bytes]]:
     """The files of a zip, without a folder that wraps all the others."""
     if not path.is_file():
-        raise UploadError(text.gone(path.name))
+        raise UploadError(messages.gone(path.name))
     try:
         with ZipFile(path) as archive:
             members = _members(archive.infolist(), path.name, notes)
@@ -127,7 +127,7 @@ def _zipped(path: Path, notes: list[str]) -> Iterator[tuple[_Parts, bytes]]:
     except UploadError:
         raise
     except _UNUSABLE as error:
-        raise UploadError(text.damaged_zip(path.name)) from error
+        raise UploadError(messages.damaged_zip(path.name)) from error
 
 
 def _members(infos: Sequence[ZipInfo], name: str, notes: list[str]) -> list[tuple[_Parts, ZipInfo]]:
@@ -138,21 +138,21 @@ def _members(infos: Sequence[ZipInfo], name: str, notes: list[str]) -> list[tupl
         if info.is_dir() or parts[-1] == "":
             continue
         if ".." in parts or parts[0] == "" or re.match("[A-Za-z]:", parts[0]):
-            raise UploadError(text.zip_leads_out(name))
+            raise UploadError(messages.zip_leads_out(name))
         if any(part.startswith(".") or part == "__MACOSX" for part in parts):
             continue
         if info.flag_bits & _ENCRYPTED:
-            raise UploadError(text.locked_zip(name))
+            raise UploadError(messages.locked_zip(name))
         if info.file_size > MAX_PHOTO:
-            raise UploadError(text.too_large(parts[-1], _megabytes(MAX_PHOTO)))
+            raise UploadError(messages.too_large(parts[-1], _megabytes(MAX_PHOTO)))
         if stat.S_ISLNK(info.external_attr >> 16) or is_zip(Path(parts[-1])):
             passed_over += 1
         else:
             found.append((parts, info))
     if passed_over:
-        notes.append(text.passed_over(name, passed_over))
+        notes.append(messages.passed_over(name, passed_over))
     if len(found) > MAX_FILES:
-        raise UploadError(text.too_many_files(MAX_FILES))
+        raise UploadError(messages.too_many_files(MAX_FILES))
     return found
 
 

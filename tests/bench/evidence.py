@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from camcore import Explainer, Explanation, ForwardPass, open_photo
-from camcore.methods.score_cam import Forward
 from camcore.metrics.faithfulness import STEPS, faithfulness
 from camcore.model.manifest import ONNX, ONNX_INT8
 from camcore.model.onnx import Scorer
+from camcore.types import Forward
 from export.models import RESNETS
 from export.pipeline import ExportOptions, export_model
 from export.quantize import quantize
@@ -123,8 +123,7 @@ def _shift(explainer: Explainer, exact: Scorer, int8: Scorer, photos: Sequence[P
         explanations = explainer.explain(forward_pass)
         heatmaps, class_idx = [each.heatmap for each in explanations], explanations[0].class_idx
         both = [
-            faithfulness(forward_pass.x, heatmaps, class_idx, exact.logits, quick=quick)
-            for quick in (None, int8.logits)
+            faithfulness(forward_pass.x, heatmaps, class_idx, exact.logits, int8=int8) for int8 in (None, int8.logits)
         ]
         if None not in both[0]:
             curves.append(np.array([[(each.deletion, each.insertion) for each in one if each] for one in both]))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from camcore.options import ExplainOptions
 from tests.bench.scene import Scene
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Camcore:
 
     def begin_score_cam(self, forwards: int | None) -> None:
         # all three methods
-        for explanation in self._explainer.stream(self._photo, self._class_idx, effort="exact"):
+        for explanation in self._explainer.stream(self._photo, ExplainOptions(self._class_idx, effort="exact")):
             if forwards is not None and (explanation.forwards or 0) >= forwards:
                 break
 
@@ -83,7 +84,7 @@ class Camcore:
 
     def until_first_score_cam(self) -> None:
         """From the decoded photo to the gradient methods' heatmaps and the first of Score-CAM."""
-        with contextlib.closing(self._explainer.stream(self._photo, self._class_idx)) as steps:  # type: ignore[type-var]
+        with contextlib.closing(self._explainer.stream(self._photo, ExplainOptions(self._class_idx))) as steps:  # type: ignore[type-var]
             next(step for step in steps if step.method == "score-cam")
 
     def gradient_methods(self) -> None:

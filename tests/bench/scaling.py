@@ -12,6 +12,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
+from camcore.options import ExplainOptions
 from export.models import RESNETS
 from tests.bench.machine import describe_machine, describe_versions, peak_memory, resident_memory
 from tests.bench.scene import Scene, bundled_photo, imagenet_photos, open_scene, prepare_scene
@@ -63,7 +64,7 @@ def _by_channels(scene: Scene, forwards: int) -> None:
 
 def _exact(explainer: object, forward_pass: object) -> None:
     """The first of the exhaustive map's forwards."""
-    for step in explainer.refine(forward_pass, effort="exact"):  # type: ignore[attr-defined]
+    for step in explainer.stream(forward_pass, ExplainOptions(effort="exact"), ["score-cam"]):  # type: ignore[attr-defined]
         if step.forwards >= _EXHAUSTIVE:
             break
 
@@ -106,7 +107,9 @@ def _alone(arguments: list[str]) -> int:
     times = []
     for _ in range(_ROUNDS + 1):
         start = time.perf_counter()
-        for step in explainer.refine(forward_pass, effort=forwards if kind == "fast" else "exact", chunk=number):
+        for step in explainer.stream(
+            forward_pass, ExplainOptions(effort=forwards if kind == "fast" else "exact"), ["score-cam"], chunk=number
+        ):
             if kind == "exact" and (step.forwards or 0) >= _EXHAUSTIVE:
                 break
         times.append(time.perf_counter() - start)

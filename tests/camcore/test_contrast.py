@@ -12,6 +12,7 @@ from camcore.images.photo import open_photo
 from camcore.methods.grad_cam import METHODS, weighted_map
 from camcore.methods.heatmap import to_heatmap
 from camcore.methods.score_cam import DEFINITIONS, alive_channels, channel_weights, log_weights, masks
+from camcore.options import ExplainOptions
 from camcore.results import ForwardPass
 from export.trace import SplitClassifier
 
@@ -29,7 +30,7 @@ def test_grad_cam_is_the_difference_of_two_rows_of_the_classifier(
     """With a linear head g = (w_c - w_d) / 49, so the map is ReLU of the difference of two classic CAMs."""
     matrix = [parameter for parameter in eager_lite0.parameters() if parameter.ndim == 2][-1].detach().numpy()
     for this, that in ((LION, CHEETAH), (CHEETAH, LION)):
-        (found,) = lite0.explain(lion, this, ["grad-cam"], rather_than=that)
+        (found,) = lite0.explain(lion, this, ["grad-cam"], contrast_idx=that)
         weights = (matrix[this].astype(np.float64) - matrix[that]) / 49
         expected, peak = to_heatmap(weighted_map(weights, lion.activations), (224, 224))
         np.testing.assert_allclose(found.heatmap, expected, atol=1e-4)
@@ -42,7 +43,7 @@ def test_grad_cam_pp_takes_the_positive_part_of_that_difference(
     matrix = [parameter for parameter in eager_lite0.parameters() if parameter.ndim == 2][-1].detach().numpy()
     positive = np.maximum(matrix[LION].astype(np.float64) - matrix[CHEETAH], 0)
     weights = positive / (2 + positive * lion.activations.mean(axis=(1, 2), dtype=np.float64))
-    (found,) = lite0.explain(lion, LION, ["grad-cam++"], rather_than=CHEETAH)
+    (found,) = lite0.explain(lion, LION, ["grad-cam++"], contrast_idx=CHEETAH)
     np.testing.assert_allclose(
         found.heatmap, to_heatmap(weighted_map(weights, lion.activations), (224, 224))[0], atol=1e-4
     )
@@ -56,7 +57,7 @@ def test_score_cam_scores_the_difference_of_the_logits(lite0: Explainer, lion: F
         few,
         LION,
         ["score-cam"],
-        rather_than=CHEETAH,
+        contrast_idx=CHEETAH,
         definition=definition,
         effort="exact",  # type: ignore[arg-type]
     )
@@ -90,10 +91,10 @@ def test_the_probability_is_that_of_a_model_with_only_the_two_classes() -> None:
 
 
 def test_both_directions_differ_and_say_which_they_are(lite0: Explainer, lion: ForwardPass) -> None:
-    this, that = (lite0.explain(lion, a, rather_than=b) for a, b in ((LION, CHEETAH), (CHEETAH, LION)))
+    this, that = (lite0.explain(lion, a, contrast_idx=b) for a, b in ((LION, CHEETAH), (CHEETAH, LION)))
     for first, second in zip(this, that, strict=True):
-        assert first.rather_than is not None
-        assert (first.class_idx, first.rather_than.class_idx) == (LION, CHEETAH)
+        assert first.contrast_class is not None
+        assert (first.class_idx, first.contrast_class.class_idx) == (LION, CHEETAH)
         assert subject(first) == "lion rather than cheetah"
         assert subject(second) == "cheetah rather than lion"
     gradient = {each.method: each for each in this}["grad-cam"].heatmap
@@ -103,12 +104,12 @@ def test_both_directions_differ_and_say_which_they_are(lite0: Explainer, lion: F
 
 def test_a_class_against_itself_or_out_of_range_is_refused(lite0: Explainer, lion: ForwardPass) -> None:
     with pytest.raises(ClassError, match="lion cannot be set against itself"):
-        lite0.explain(lion, LION, rather_than=LION)
+        lite0.explain(lion, LION, contrast_idx=LION)
     with pytest.raises(ClassError, match="class 1000 is out of range"):
-        lite0.explain(lion, LION, rather_than=1000)
+        lite0.explain(lion, LION, contrast_idx=1000)
 
 
 def test_score_cam_grows_for_a_contrast_too(lite0: Explainer, lion: ForwardPass) -> None:
-    steps = list(lite0.refine(lion, LION, rather_than=CHEETAH, effort=24))
+    steps = list(lite0.stream(lion, ExplainOptions(LION, CHEETAH, effort=24), ["score-cam"]))
     assert [step.forwards for step in steps] == [8, 16, 24]
-    assert all(step.rather_than is not None for step in steps)
+    assert all(step.contrast_class is not None for step in steps)

@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
-from camcore.explainer import ALL_METHODS
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.grad_cam import ALL_METHODS, MethodName
+from camcore.options import ExplainOptions
 
 EAGLE = 22
 SCORE_CAMS_OWN = (
@@ -34,7 +34,7 @@ def forward_pass(lite0: Explainer, photo: Image.Image) -> ForwardPass:
 @pytest.fixture(scope="module")
 def streamed(lite0: Explainer, forward_pass: ForwardPass) -> list[Explanation]:
     """Everything that one run of all methods yields."""
-    return list(lite0.stream(forward_pass, effort="exact", chunk=200))
+    return list(lite0.stream(forward_pass, ExplainOptions(effort="exact"), chunk=200))
 
 
 def same(first: Explanation, second: Explanation) -> bool:
@@ -137,7 +137,7 @@ def test_a_photo_and_its_forward_pass_are_explained_alike(
 ) -> None:
     for method in ("grad-cam", "grad-cam++"):
         assert same(lite0.explain(photo, methods=[method])[0], lite0.explain(forward_pass, methods=[method])[0])
-    assert same(*(taken(lite0.refine(each), 1)[0] for each in (photo, forward_pass)))
+    assert same(*(taken(lite0.stream(each, methods=["score-cam"]), 1)[0] for each in (photo, forward_pass)))
     assert lite0.predict(photo) == lite0.predict(forward_pass)
 
 
@@ -154,7 +154,7 @@ def test_another_class_gives_another_map(lite0: Explainer, forward_pass: Forward
 
 def test_another_fit_is_explained_as_its_own_forward_pass(lite0: Explainer, photo: Image.Image) -> None:
     wide = photo.crop((0, 100, 512, 300))
-    (squashed,) = lite0.explain(wide, EAGLE, ["grad-cam"], fit="squash")
+    (squashed,) = lite0.explain(wide, EAGLE, ["grad-cam"], resize_mode="squash")
     assert same(squashed, lite0.explain(lite0.forward(wide, "squash"), EAGLE, ["grad-cam"])[0])
     assert not same(squashed, lite0.explain(wide, EAGLE, ["grad-cam"])[0])
 
@@ -164,27 +164,33 @@ def test_a_class_out_of_range_is_refused(lite0: Explainer, forward_pass: Forward
     with pytest.raises(ClassError, match=rf"class {class_idx} is out of range: this model has classes 0 to 999"):
         lite0.explain(forward_pass, class_idx)
     with pytest.raises(ClassError):
-        next(lite0.refine(forward_pass, class_idx))
+        next(lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]))
 
 
 def test_refine_can_be_closed_and_the_explainer_used_again(lite0: Explainer, forward_pass: ForwardPass) -> None:
-    before = taken(lite0.refine(forward_pass, chunk=3), 2)
+    before = taken(lite0.stream(forward_pass, methods=["score-cam"], chunk=3), 2)
     assert [e.forwards for e in before] == [3, 6]
     assert not before[1].complete
-    again = taken(lite0.refine(forward_pass, chunk=3), 2)
+    again = taken(lite0.stream(forward_pass, methods=["score-cam"], chunk=3), 2)
     assert all(same(a, b) for a, b in zip(before, again, strict=True))
 
 
 def test_two_maps_can_grow_in_turns(lite0: Explainer, forward_pass: ForwardPass) -> None:
-    alone = {class_idx: taken(lite0.refine(forward_pass, class_idx), 3)[-1] for class_idx in (EAGLE, 21)}
-    growing = {class_idx: lite0.refine(forward_pass, class_idx) for class_idx in alone}
+    alone = {
+        class_idx: taken(lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]), 3)[-1]
+        for class_idx in (EAGLE, 21)
+    }
+    growing = {class_idx: lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]) for class_idx in alone}
     for _ in range(3):
         together = {class_idx: next(steps) for class_idx, steps in growing.items()}
     assert all(same(together[class_idx], alone[class_idx]) for class_idx in alone)
 
 
 def test_the_definition_is_obeyed_and_named(lite0: Explainer, forward_pass: ForwardPass) -> None:
-    paper, other = (taken(lite0.refine(forward_pass, definition=d), 1)[0] for d in ("paper", "torchcam"))
+    paper, other = (
+        taken(lite0.stream(forward_pass, ExplainOptions(definition=d), ["score-cam"]), 1)[0]
+        for d in ("paper", "torchcam")
+    )
     assert (paper.definition, other.definition) == ("paper", "torchcam")
     assert not np.array_equal(paper.heatmap, other.heatmap)
 
@@ -245,7 +251,7 @@ def test_channels_that_are_all_dead_are_one_finished_empty_map(lite0: Explainer,
         np.zeros_like(forward_pass.activations),
         forward_pass.seconds,
     )
-    (only,) = lite0.refine(dead)
+    (only,) = lite0.stream(dead, methods=["score-cam"])
     assert (only.forwards, only.channels_alive, only.channels, only.peak) == (0, 0, 1280, 0)
     assert only.complete
     assert not only.shows_a_place

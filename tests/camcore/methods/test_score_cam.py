@@ -28,10 +28,10 @@ from camcore.methods.score_cam import (
     log_weights,
     masks,
     score_cam,
-    softmax,
 )
 from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
+from camcore.types import softmax
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch, in_halves
 
@@ -234,7 +234,7 @@ def test_nothing_runs_before_the_first_map_is_asked_for_and_closing_stops_the_wo
 UNTIL_ALL_RUN = StoppingRule(limit=1000, target_fidelity=2.0)  # a fidelity that is never reached
 
 
-def quick(small: Small, forward: Forward | None = None) -> Int8Forward:
+def int8(small: Small, forward: Forward | None = None) -> Int8Forward:
     """A forward whose logits are a tenth too large."""
     return Int8Forward(forward or (lambda x: np.float32(1.1) * small.forward(x)), noise=0.01, speed_up=2.0)
 
@@ -251,7 +251,7 @@ def test_an_estimate_from_every_channel_is_the_exhaustive_map(preset: str, chunk
         small.forward,
         definition=DEFINITIONS[preset],
         rule=UNTIL_ALL_RUN,
-        quick=quick(small) if quickly else None,
+        int8=int8(small) if quickly else None,
         chunk=chunk,
     )
     assert (last.fidelity, last.done, last.exact_forwards) == (1, True, 6)
@@ -272,7 +272,7 @@ def test_quick_forwards_are_run_where_they_tell_more_and_dead_channels_never() -
     small = Small()
     exact, quickly = Counting(small.forward), Counting(small.forward)
     steps = list(
-        score_cam(small.x, small.activations, 3, exact, rule=UNTIL_ALL_RUN, quick=quick(small, quickly), chunk=3)
+        score_cam(small.x, small.activations, 3, exact, rule=UNTIL_ALL_RUN, int8=int8(small, quickly), chunk=3)
     )
     assert steps[0].precision == "int8"
     assert steps[-1].precision == "int8+fp32"

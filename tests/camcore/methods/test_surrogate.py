@@ -47,8 +47,8 @@ class Textbook:
     def __init__(self, activations: NDArray[np.float32], runs: list[MaskedForward], values: Matrix):
         kernel = prior(activations)
         at = [run.channel for run in runs]
-        quick = np.array([not run.exact for run in runs], float)
-        observed = kernel[np.ix_(at, at)] * (1 + NOISE * np.outer(quick, quick))
+        int8 = np.array([not run.exact for run in runs], float)
+        observed = kernel[np.ix_(at, at)] * (1 + NOISE * np.outer(int8, int8))
         gain = np.linalg.solve(observed, kernel[at]).T
         residuals = values - values.mean()
         self.covariance = kernel - gain @ kernel[at]
@@ -111,8 +111,8 @@ def test_quick_and_exact_runs_of_one_channel_are_told_together() -> None:
     assert {run.exact for run in runs} == {True, False}
     textbook = Textbook(activations, runs, values(runs, true))
     exact = [run.channel for run in runs if run.exact]
-    quick = sorted({run.channel for run in runs} - set(exact))
-    assert_allclose(surrogate.log_weights[quick], textbook.log_weights[quick], atol=5e-3)
+    int8 = sorted({run.channel for run in runs} - set(exact))
+    assert_allclose(surrogate.log_weights[int8], textbook.log_weights[int8], atol=5e-3)
     assert_array_equal(surrogate.log_weights[exact], true[exact])
 
 

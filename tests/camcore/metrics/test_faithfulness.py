@@ -199,7 +199,7 @@ def test_the_quick_model_runs_the_curves_only() -> None:
         return forward
 
     ramp = np.arange(16, dtype=np.float32).reshape(4, 4) / 15
-    found = faithfulness(x, [ramp, ramp.T.copy()], 0, counting("exact"), quick=counting("quick"))
+    found = faithfulness(x, [ramp, ramp.T.copy()], 0, counting("exact"), int8=counting("quick"))
     assert counts == {"exact": 1 + 2, "quick": 3 + 2 * 62}
     assert [each.precision for each in found if each] == ["int8", "int8"]
 

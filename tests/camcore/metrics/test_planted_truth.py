@@ -24,7 +24,7 @@ from camcore.study.record import PICTURES, StudyItem, StudySettings, make_record
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 
-SETTINGS = StudySettings(definition="paper", effort="fast", fit="crop", word="bird", sanity=False)
+SETTINGS = StudySettings(target_word="bird")
 SIDE, CELL = 64, 8
 RED, BLUE, GREEN = (200, 40, 40), (40, 60, 190), (50, 130, 60)
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "photos"
@@ -164,7 +164,7 @@ def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
         StudyItem(StudyPhoto(path, path.name, "", path.stem), detections.boxes_of(path.name), GroundTruth())
         for path in sorted(SHARED.glob("*.jpg"))
     ]
-    records = [make_record(lite0, each, replace(SETTINGS, word="animal"), tmp_path) for each in subjects]
+    records = [make_record(lite0, each, replace(SETTINGS, target_word="animal"), tmp_path) for each in subjects]
     assert sum(record["target"] is not None for record in records) == 12
     means = lifts(records)
     assert set(means) == set(METHODS)

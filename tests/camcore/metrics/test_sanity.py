@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from camcore.explainer import ALL_METHODS, Explainer
+from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
-from camcore.methods.grad_cam import grad_cam
+from camcore.methods.grad_cam import ALL_METHODS, grad_cam
 from camcore.metrics.sanity import sanity
 from export.trace import SplitClassifier
 
@@ -69,7 +69,7 @@ def test_its_scale_is_that_of_the_whole_matrix(
 
 def test_the_sanity_of_a_contrast_is_that_of_its_own_map(lite0: Explainer, animal_photos: list[Path]) -> None:
     forward_pass = lite0.forward(open_photo(animal_photos[0]))
-    plain, contrast = lite0.sanity(forward_pass, 291), lite0.sanity(forward_pass, 291, rather_than=293)
+    plain, contrast = lite0.sanity(forward_pass, 291), lite0.sanity(forward_pass, 291, contrast_idx=293)
     assert plain["grad-cam"] != contrast["grad-cam"]
 
 

@@ -8,12 +8,13 @@ import pytest
 from camcore import Explainer
 from camcore.drawing.output import make_folder
 from camcore.errors import OutputError
+from camcore.options import ExplainOptions
 from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
 from camcore.study.record import PICTURES, StudySettings
 from camcore.study.resume import StudyLog
 from camcore.study.run import CONFIDENCE, run_study, write_results
 
-SETTINGS = StudySettings("paper", 8, "crop", "animal", sanity=False)
+SETTINGS = StudySettings(ExplainOptions(effort=8))
 
 
 @pytest.fixture

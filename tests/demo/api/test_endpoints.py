@@ -30,6 +30,7 @@ from PIL import Image
 from camcore import METHODS, Explainer, open_photo
 from camcore.cli.explain import ExplainArguments
 from camcore.cli.explain import run as run_command
+from camcore.options import ExplainOptions
 from demo.api import endpoints
 from demo.api.endpoints import Endpoints
 from demo.app import build
@@ -136,8 +137,8 @@ def test_explain_answers_the_json_of_the_command_and_the_pictures(
         handle_file(eagle), save_maps=True, sanity=True, effort="40", api_name="/explain"
     )
     options = ExplainArguments(
-        [str(eagle)], artifacts, None, None, tuple(METHODS), "paper", 40, "crop", tmp_path, None, 0.8, "inferno",
-        save_maps=True, sanity=True, json=True, rather_than=None,
+        [str(eagle)], artifacts, None, None, None, None, tuple(METHODS), ExplainOptions(effort=40), tmp_path, 0.8,
+        "inferno", save_maps=True, sanity=True, json=True,
     )  # fmt: skip
     assert run_command(options) == 0
     said = json.loads(capsys.readouterr().out)

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from camcore import Box, Explainer
+from camcore.options import ExplainOptions
 from demo.compare.download_files import bundle, comparison, file_name
 from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
 from demo.service.models import Models
@@ -38,7 +39,7 @@ def finished(
     exif[0x0132] = "2024:05:06 07:08:09"
     eagle = next(path for path in imagenet_photos if path.stem.endswith("_22"))
     Image.open(eagle).save(path, exif=exif)
-    request = ExplainRequest(str(path), KITE)
+    request = ExplainRequest(str(path), ExplainOptions(KITE))
     session = Session(request)
     assert list(explain(models, session, request))
     assert session.finished

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from camcore import Explainer
+from camcore.options import ExplainOptions
 from demo.compare.layout import example_photos
 from demo.compare.links import Opening, example_of, from_query, to_query
 from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
@@ -30,7 +31,7 @@ def finished(models: Models, examples: list[str], tmp_path_factory: pytest.TempP
     """Of the lion, uploaded under another name, and a class that is not its first."""
     path = tmp_path_factory.mktemp("upload") / "IMG 1.jpg"
     shutil.copy(examples[0], path)
-    request = ExplainRequest(str(path), 340, "torchcam", "squash", "fast")
+    request = ExplainRequest(str(path), ExplainOptions(340, None, "torchcam", "fast", "squash"))
     session = Session(request)
     assert list(explain(models, session, request))
     assert session.finished
@@ -96,6 +97,6 @@ def test_a_class_is_an_index_or_a_name(models: Models, examples: list[str]) -> N
 @pytest.mark.parametrize("wanted", ["1000", "-1", "liom", "9" * 5000, "<b>"])
 def test_of_a_class_that_is_not_here_one_sentence_says_so(wanted: str, models: Models, examples: list[str]) -> None:
     opened = from_query({"class": wanted, "fit": "squash"}, models, examples)
-    assert (opened.class_idx, opened.fit) == (None, "squash")
+    assert (opened.class_idx, opened.resize_mode) == (None, "squash")
     assert opened.message.endswith(".")
     assert len(opened.message) < 300

@@ -9,6 +9,7 @@ from PIL import Image
 
 from camcore import ArtifactError, Box, Explainer
 from camcore.images.preprocess import View
+from camcore.options import ExplainOptions
 from demo.compare import question_html as folds
 from demo.compare import text
 from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
@@ -77,7 +78,7 @@ def test_the_box_is_removed(session: Session) -> None:
 
 def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Models, session: Session) -> None:
     type_edges(session, (2, 2, 72, 99))
-    session.wanted = ExplainRequest(session.finished.request.path, CHEETAH)  # type: ignore[union-attr]
+    session.wanted = ExplainRequest(session.finished.request.path, ExplainOptions(CHEETAH))  # type: ignore[union-attr]
     *_, last = explain(models, session, session.wanted)
     assert last.target_evidence is not None
     assert "Asked here about cheetah" in last.verdict
@@ -99,7 +100,7 @@ def test_measuring_too_early_says_so(models: Models) -> None:
 def test_the_contrast_goes_both_ways(models: Models, session: Session) -> None:
     *_, last = contrast(models, session, "cheetah")
     first, second = last.sides
-    assert {each.rather_than.name for each in first.values() if each.rather_than} == {"cheetah"}
+    assert {each.contrast_class.name for each in first.values() if each.contrast_class} == {"cheetah"}
     assert {each.name for each in second.values()} == {"cheetah"}
     html = folds.contrast(last)
     assert html.index("lion rather than cheetah") < html.index("cheetah rather than lion")

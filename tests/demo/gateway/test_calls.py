@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.service import messages as text
+from demo.service import messages
 from tests.demo.gateway.conftest import API, ECHO, LOOK, WEBSITE, Served, file, said
 
 
@@ -44,7 +44,7 @@ def test_an_address_given_as_a_file_is_not_fetched(
         page.http.post(f"{API}/run/predict", json={"data": [photo], "fn_index": ECHO, "session_hash": "visit"}),
         page.http.post(f"{API}/queue/join", json={"data": [None], "fn_index": LOOK, "event_data": photo}),
     ):
-        assert (answer.status_code, said(answer)) == (422, text.NOT_FETCHED)
+        assert (answer.status_code, said(answer)) == (422, messages.NOT_FETCHED)
     assert fetched == []
     assert capfd.readouterr().err == ""
 
@@ -69,7 +69,7 @@ def test_a_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path
         "not text": {**file(str(secret)), "meta": "gradio.FileData"},
     }[way]
     answer = page.join(LOOK, photo)
-    assert (answer.status_code, said(answer)) == (422, text.NOT_UPLOADED)
+    assert (answer.status_code, said(answer)) == (422, messages.NOT_UPLOADED)
 
 
 def test_without_the_door_a_file_with_no_mark_is_opened(bare: Served, tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_without_the_door_a_file_with_no_mark_is_opened(bare: Served, tmp_path: 
 
 def test_json_must_be_said_to_be_json(page: Served) -> None:
     answer = page.http.post(f"{API}/call/predict", content=b'{"data": []}')
-    assert (answer.status_code, said(answer)) == (415, text.NOT_JSON)
+    assert (answer.status_code, said(answer)) == (415, messages.NOT_JSON)
 
 
 def test_wrong_values_are_told_which_there_are(page: Served) -> None:
-    sentence = text.wrong_values("predict", ["photo", "top"])
+    sentence = messages.wrong_values("predict", ["photo", "top"])
     assert said(page.call("predict")) == said(page.http.post(f"{API}/call/v2/predict", json={})) == sentence

@@ -14,7 +14,7 @@ from gradio_client.exceptions import AppError, ValidationError
 from gradio_client.utils import QueueError
 
 from demo.server import MAX_WAITING
-from demo.service import messages as text
+from demo.service import messages
 from demo.service.event_settings import ENDPOINTS
 from tests.demo.gateway.conftest import API, SLOW, Served, wait_until
 
@@ -78,7 +78,7 @@ def test_gradio_client_streams_and_cancels(page: Served, client: Client) -> None
 
 
 def test_gradio_client_understands_what_the_door_says(page: Served, client: Client, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=re.escape(text.NOT_FETCHED)):
+    with pytest.raises(ValidationError, match=re.escape(messages.NOT_FETCHED)):
         client.predict(handle_file("https://example.org/eagle.jpg"), api_name="/predict")
     photo = tmp_path / "eagle.jpg"
     photo.write_bytes(b"1")
@@ -122,5 +122,5 @@ def test_a_model_uses_the_endpoints_as_tools_and_gets_no_file_fetched(
     assert "'bytes': 6" in uploaded.content[0].text
     assert "'bytes': 3" in inline.content[0].text
     assert elsewhere.isError
-    assert text.NOT_FETCHED in elsewhere.content[0].text
+    assert messages.NOT_FETCHED in elsewhere.content[0].text
     assert fetched == []

@@ -3,7 +3,7 @@
 import pytest
 
 from demo.server import MAX_WAITING
-from demo.service import messages as text
+from demo.service import messages
 from tests.demo.gateway.conftest import API, JSON, SLOW, Served, file, said
 
 
@@ -50,8 +50,9 @@ def test_an_error_is_one_sentence_that_repeats_nothing_and_leaves_the_terminal_a
     answer = page.http.request(method, f"{API}/{address}", content=body, headers=JSON if body else None)
     assert answer.status_code == status
     assert said(answer) in {
-        text.NOTHING_HERE, text.WRONG_METHOD, text.NO_FILE, text.NOT_JSON, text.BAD_CALL, text.BAD_REQUEST,
-        text.BAD_UPLOAD, text.wrong_values("predict", ["photo", "top"]),
+        messages.NOTHING_HERE, messages.WRONG_METHOD, messages.NO_FILE, messages.NOT_JSON, messages.BAD_CALL,
+        messages.BAD_REQUEST,
+        messages.BAD_UPLOAD, messages.wrong_values("predict", ["photo", "top"]),
     }  # fmt: skip
     assert capfd.readouterr().err == ""
 
@@ -78,7 +79,7 @@ def test_a_full_line_is_said_to_be_busy_and_for_how_long(page: Served) -> None:
     refused = [each for each in asked if each.status_code == 503]
     page.go_on.set()
     assert refused
-    assert said(refused[0]) == text.busy(10)
+    assert said(refused[0]) == messages.busy(10)
     assert refused[0].headers["retry-after"] == "10"
     for each in asked:
         if each.status_code == 200:

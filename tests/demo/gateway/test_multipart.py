@@ -11,7 +11,7 @@ import pytest
 
 from demo.gateway import multipart as uploads
 from demo.gateway import routes as places
-from demo.service import messages as text
+from demo.service import messages
 from tests.demo.gateway.conftest import API, JSON, Served, file, files_in, said, wait_until
 
 MULTIPART = {"content-type": "multipart/form-data; boundary=x"}
@@ -45,7 +45,7 @@ def test_a_request_that_is_too_long_is_refused_as_it_comes_in(
         f"{API}/{address}", content=b"".join(body) if declared else iter(body),
         headers=MULTIPART if address == "upload" else JSON,
     )  # fmt: skip
-    assert (answer.status_code, said(answer)) == (413, text.body_too_large(1))
+    assert (answer.status_code, said(answer)) == (413, messages.body_too_large(1))
     assert files_in(cache) == before
 
 
@@ -61,7 +61,7 @@ def test_one_file_that_is_too_large_is_said_so(page: Served, monkeypatch: pytest
     monkeypatch.setattr(page.blocks, "max_file_size", 1_000_000)
     before = files_in(cache)
     answer = page.http.post(f"{API}/upload", content=multipart(2_000_000), headers=MULTIPART)
-    assert (answer.status_code, said(answer)) == (413, text.file_too_large(50))
+    assert (answer.status_code, said(answer)) == (413, messages.file_too_large(50))
     assert files_in(cache) == before
 
 
@@ -79,7 +79,7 @@ def test_an_upload_holds_nothing_but_files_and_is_whole(page: Served, cache: Pat
     before = files_in(cache)
     body = b"--x\r\nContent-Disposition: form-data; " + part
     answer = page.http.post(f"{API}/upload?upload_id=1", content=body, headers=MULTIPART)
-    assert (answer.status_code, said(answer)) == (400, text.BAD_UPLOAD)
+    assert (answer.status_code, said(answer)) == (400, messages.BAD_UPLOAD)
     assert files_in(cache) == before
 
 
@@ -100,7 +100,7 @@ def test_an_upload_does_not_fill_the_disk(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free, uploads.MIN_FREE - 1)))
     before = files_in(cache)
     answer = page.http.post(f"{API}/upload", content=multipart(900_000, 900_000), headers=MULTIPART)
-    assert (answer.status_code, said(answer)) == (507, text.NO_ROOM)
+    assert (answer.status_code, said(answer)) == (507, messages.NO_ROOM)
     assert files_in(cache) == before
     monkeypatch.undo()
     assert page.result("predict", file(page.upload()), 1)["bytes"] == len(b"a photo")

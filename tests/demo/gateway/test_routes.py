@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo.service import messages as text
+from demo.service import messages
 from tests.demo.gateway.conftest import API, JSON, Served, said
 
 
@@ -39,7 +39,7 @@ def test_of_all_that_gradio_serves_nothing_answers_that_is_not_meant_to(page: Se
         for method in ("GET", "POST", "HEAD"):
             answer = page.http.request(method, address)
             assert answer.status_code == 404, (method, address)
-            assert method == "HEAD" or said(answer) == text.NOTHING_HERE
+            assert method == "HEAD" or said(answer) == messages.NOTHING_HERE
 
 
 def test_without_the_door_they_answer(bare: Served) -> None:
@@ -52,8 +52,8 @@ def test_the_tools_stand_behind_the_door_too(page: Served) -> None:
     pytest.importorskip("mcp")
     assert page.http.get(f"{API}/mcp/").status_code == 200
     wrong = page.http.get(f"{API}/mcp/eagle")
-    assert (wrong.status_code, said(wrong)) == (404, text.NOTHING_HERE)
-    assert said(page.http.post(f"{API}/mcp/", content=b"{", headers=JSON)) == text.BAD_REQUEST
+    assert (wrong.status_code, said(wrong)) == (404, messages.NOTHING_HERE)
+    assert said(page.http.post(f"{API}/mcp/", content=b"{", headers=JSON)) == messages.BAD_REQUEST
 
 
 def test_a_wrong_method_is_told_the_right_ones(page: Served) -> None:
@@ -71,7 +71,11 @@ def test_no_other_address_is_handed_on(page: Served, website: tuple[str, list[st
     for method in ("GET", "HEAD"):
         answer = page.http.request(method, f"{API}/{asked.format(address)}")
         assert answer.status_code == (403 if "%25" in asked else 404)
-        assert answer.content.decode() == "" if method == "HEAD" else said(answer) in {text.NOTHING_HERE, text.NO_FILE}
+        assert (
+            answer.content.decode() == ""
+            if method == "HEAD"
+            else said(answer) in {messages.NOTHING_HERE, messages.NO_FILE}
+        )
     assert fetched == []
 
 

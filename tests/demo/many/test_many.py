@@ -9,11 +9,11 @@ from zipfile import ZipFile, ZipInfo
 import pytest
 
 from camcore import Explainer
-from demo.compare import text
 from demo.many import html as many_table
 from demo.many import session as many_visit
+from demo.many import text
 from demo.many.session import SortOrder, StudySession, TableState
-from demo.service import uploads
+from demo.service import messages, uploads
 from demo.service.models import Models
 from demo.service.study import StudyRequest
 from demo.service.uploads import UploadError, collect
@@ -283,6 +283,6 @@ def test_a_fault_of_ours_is_logged_and_keeps_the_rows(
     state = take(session, last(models, session, asked))
     monkeypatch.setattr(models.explainer(), "forward", lambda *_: 1 / 0)
     state = take(session, state)
-    assert (state.status, state.running, len(state.rows)) == (text.FAILED, False, 1)
+    assert (state.status, state.running, len(state.rows)) == (messages.FAILED, False, 1)
     assert "ZeroDivisionError" in caplog.text
     session.close()

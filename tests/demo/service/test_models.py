@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from camcore import ArtifactError, Explainer
+from camcore.options import ExplainOptions
 from demo.__main__ import main
 from demo.compare import text
 from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
+from demo.service import messages
 from demo.service.files import displayable_copy
 from demo.service.models import Models, load_models
 from export import pipeline
@@ -39,7 +41,7 @@ def test_a_model_that_is_there_is_used_and_the_choice_told(artifacts: Path, monk
     asked = load_models(artifacts, None, pytest.fail)
     assert (asked.explainer().manifest.model, asked.notice) == ("efficientnet_lite0", None)
     monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
-    assert load_models(None, None, pytest.fail).notice == text.not_preferred("efficientnet_lite0")
+    assert load_models(None, None, pytest.fail).notice == messages.not_preferred("efficientnet_lite0")
 
 
 def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_the_page_fills_in_order(models: Models, eagle: str) -> None:
 
 
 def test_a_stopped_run_ends_within_a_chunk(models: Models, eagle: str) -> None:
-    request = ExplainRequest(eagle, effort="exact")
+    request = ExplainRequest(eagle, ExplainOptions(effort="exact"))
     session = Session(request)
     plates = explain(models, session, request)
     state = next(state for state in plates if "score-cam" in state.explanations)
@@ -141,7 +143,7 @@ def test_a_newer_request_ends_a_run_without_a_word(models: Models, eagle: str) -
     session = Session(request)
     plates = explain(models, session, request)
     next(plates)
-    session.wanted = ExplainRequest(eagle, class_idx=21)
+    session.wanted = ExplainRequest(eagle, ExplainOptions(21))
     assert list(plates) == []
 
 
@@ -158,7 +160,7 @@ def test_a_fault_of_ours_is_logged_and_the_page_goes_on(
 ) -> None:
     monkeypatch.setattr(models.explainer(), "forward", lambda *_: 1 / 0)
     final = run(models, ExplainRequest(eagle))[-1]
-    assert final.status == text.FAILED
+    assert final.status == messages.FAILED
     assert "ZeroDivisionError" in caplog.text
 
 

@@ -8,6 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from camcore import Explainer
+from camcore.options import ExplainOptions
 from demo.compare.session import ExplainRequest, Session, explain
 from demo.service.models import Models
 from demo.service.queue import ModelQueue, RequestTimeoutError
@@ -97,7 +98,7 @@ def test_the_page_keeps_what_it_has_when_the_time_is_over(
     lite0: Explainer, artifacts: Path, imagenet_photos: list[Path]
 ) -> None:
     models = Models(lite0, artifacts / "efficientnet_lite0", timeout=100)
-    request = ExplainRequest(str(imagenet_photos[0]), effort="exact", made_at=time.monotonic() - 101)
+    request = ExplainRequest(str(imagenet_photos[0]), ExplainOptions(effort="exact"), made_at=time.monotonic() - 101)
     *_, last = explain(models, Session(request), request)
     assert last.status == "This took longer than 100 seconds and was stopped: ask for less effort, or try again later."
     assert len(last.predictions) == 5

@@ -1,0 +1,19 @@
+"""Types that several rooms share, and softmax."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Forward = Callable[[Array], Array]  # from a batch of inputs (N, 3, H, W) to logits (N, K)
+Precision = Literal["fp32", "int8", "int8+fp32"]
+
+
+def softmax(values: NDArray[np.floating]) -> Floats:
+    """Return the softmax over the last axis, in float64."""
+    powers = np.exp(values.astype(np.float64) - values.max(axis=-1, keepdims=True))
+    result: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return result
