@@ -1,4 +1,4 @@
-"""Reading a photo: which files are accepted, and how each becomes plain RGB."""
+"""Photos: the accepted formats, and the conversion of a file to plain RGB."""
 
 import io
 import warnings
@@ -10,12 +10,14 @@ from PIL import ExifTags, Image
 
 from camcore.errors import PhotoError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # Pillow opens MPO as JPEG
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # as Pillow names them; it opens MPO as JPEG
+ACCEPTED_FORMATS = "JPEG, PNG, WebP, BMP, TIFF, MPO or GIF"  # for messages
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".mpo", ".gif"})
 MAX_PIXELS = 50_000_000
 BACKGROUND = (255, 255, 255)
 
-_ACCEPTED = "use JPEG, PNG, WebP, BMP, TIFF, MPO or GIF"
-_FOREIGN = (
+_DAMAGED = "this photo is damaged or cut short: save or download it again"
+_FOREIGN = (  # first bytes of refused formats
     (b"%PDF", "a PDF"),
     (b"%!PS", "an EPS or PostScript file"),
     (b"\xc5\xd0\xd3\xc6", "an EPS file"),
@@ -24,9 +26,11 @@ _FOREIGN = (
     (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000"),
     (b"PK\x03\x04", "a zip archive"),
 )
+# Three letters of the brand that follows "ftyp" in ISO media files.
 _ISO_MEDIA = {b"hei": "a HEIC photo", b"hev": "a HEIC photo", b"mif": "a HEIF photo", b"msf": "a HEIF photo",
               b"avi": "an AVIF photo", b"crx": "a Canon raw photo"}  # fmt: skip
-_TURNS = {
+_ACCEPTED_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"BM")
+_TRANSPOSITIONS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -39,17 +43,20 @@ _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def open_photo(source: Path | str | bytes | IO[bytes]) -> Image.Image:
-    """Decode a photo into RGB, upright, with alpha laid over white.
+    """Decode a photo into an upright RGB image, with transparent pixels over white.
 
-    The first frame of an animation is taken; 16-bit grey is divided by 257; CMYK, palette and grey become RGB. The
-    result carries none of the file's metadata.
+    The EXIF orientation is applied. An animation gives its first frame; 16-bit grey values are divided by 257; CMYK,
+    palette and grey images are converted. The result carries none of the file's metadata.
+
+    Args:
+        source: a path, the bytes of a file, or a file opened in binary mode.
 
     Raises:
-        PhotoError: if the file is missing, empty, no photo, of a refused format, damaged, or above 50 megapixels.
+        PhotoError: if the file is missing, empty, not a photo, of a refused format, damaged, or above 50 megapixels.
     """
     data = _read(source)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on damage, which becomes one sentence or does not matter
+        warnings.simplefilter("ignore")  # Pillow's warnings of damage: an error follows, or the damage is harmless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         return _decode(data)
 
@@ -59,42 +66,45 @@ def _decode(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PhotoError("this photo is above 50 megapixels: make it smaller and try again") from None
-    except Exception:  # Pillow raises whatever the damage provokes
+    except Exception:  # a damaged file can raise any exception in Pillow
         raise PhotoError(_refusal(data)) from None
     if image.width * image.height > MAX_PIXELS:
         megapixels = image.width * image.height / 1e6
         raise PhotoError(f"this photo has {megapixels:.1f} megapixels, above 50: make it smaller and try again")
     try:
-        return to_rgb(image)
+        return _to_rgb(image)
     except PhotoError:
         raise
     except Exception:  # as above
-        raise PhotoError("this photo is damaged or cut short: save or download it again") from None
+        raise PhotoError(_DAMAGED) from None
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """An upright RGB copy of any Pillow image, alpha laid over white, without metadata."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return an upright RGB copy without metadata, with transparent pixels over white."""
     image.load()
-    turned = _upright(image)
-    if turned.mode in _SIXTEEN_BIT:
-        grey = np.clip(np.rint(np.asarray(turned).astype(np.float64) / 257), 0, 255)
-        turned = Image.fromarray(grey.astype(np.uint8))
-    elif turned.mode == "F":
+    upright = _upright(image)
+    if upright.mode in _SIXTEEN_BIT:
+        grey = np.clip(np.rint(np.asarray(upright).astype(np.float64) / 257), 0, 255)
+        upright = Image.fromarray(grey.astype(np.uint8))
+    elif upright.mode == "F":
         raise PhotoError("this photo stores floating-point pixels, whose range is unknown: save it as 8-bit")
-    if turned.has_transparency_data:
-        rgba = turned.convert("RGBA")
-        turned = Image.alpha_composite(Image.new("RGBA", rgba.size, (*BACKGROUND, 255)), rgba)
-    return Image.fromarray(np.asarray(turned.convert("RGB")))
+    if upright.has_transparency_data:
+        rgba = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", rgba.size, (*BACKGROUND, 255)), rgba)
+    return Image.fromarray(np.asarray(upright.convert("RGB")))
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF says; `ImageOps.exif_transpose` stumbles over a faulty entry of another kind."""
+    """Apply the EXIF orientation.
+
+    `ImageOps.exif_transpose` is not used: it fails if any other EXIF entry is faulty.
+    """
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # Pillow raises whatever a damaged entry provokes
+    except Exception:  # as above
         return image
-    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
-    return image if turn is None else image.transpose(turn)
+    transposition = _TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None
+    return image if transposition is None else image.transpose(transposition)
 
 
 def _read(source: Path | str | bytes | IO[bytes]) -> bytes:
@@ -109,10 +119,13 @@ def _read(source: Path | str | bytes | IO[bytes]) -> bytes:
     except IsADirectoryError:
         raise PhotoError(f"{source} is a folder: name the photos in it") from None
     except OSError as error:
-        raise PhotoError(f"the photo cannot be opened ({error.strerror})") from error
+        raise PhotoError(
+            f"the photo cannot be opened ({error.strerror}): check its path and its permissions"
+        ) from error
 
 
 def _refusal(data: bytes) -> str:
+    """Return the message for a file that Pillow does not open, from its first bytes."""
     if not data:
         return "this file is empty (0 bytes): choose another photo"
     kind = next((name for start, name in _FOREIGN if data.startswith(start)), None)
@@ -121,7 +134,7 @@ def _refusal(data: bytes) -> str:
     if b"<svg" in data[:4096].lower():
         kind = "an SVG drawing"
     if kind:
-        return f"this is {kind}, which is not accepted: {_ACCEPTED}"
-    if data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"BM")):
-        return "this photo is damaged or cut short: save or download it again"
-    return f"this file is not a photo, whatever its name says: {_ACCEPTED}"
+        return f"this is {kind}, which is not accepted: use {ACCEPTED_FORMATS}"
+    if data.startswith(_ACCEPTED_STARTS):
+        return _DAMAGED
+    return f"this file is not a photo, whatever its name says: use {ACCEPTED_FORMATS}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
+from camcore.images.photo import PHOTO_SUFFIXES
 from camcore.methods.grad_cam import ALL_METHODS
 from camcore.methods.score_cam import DEFINITIONS
 from camcore.model.classes import distinct_names
@@ -19,7 +20,6 @@ from demo.compare.photo_input import PhotoInput
 from demo.compare.session import PageState
 from demo.service.models import Models
 
-_PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".mpo", ".gif"}
 _OWN_PHOTOS = Path(__file__).parents[1] / "photos"
 
 
@@ -95,7 +95,7 @@ def example_photos() -> list[str]:
     spec = find_spec("gradio")
     folder = Path(((spec and spec.submodule_search_locations) or ["."])[0]) / "media_assets" / "images"
     bundled = [folder / "lion.jpg", folder / "cheetah1.jpg"]
-    own = sorted(path for path in _OWN_PHOTOS.iterdir() if path.suffix.lower() in _PHOTO_SUFFIXES)
+    own = sorted(path for path in _OWN_PHOTOS.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
     return [str(path) for path in (*bundled, *own) if path.is_file()]
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from camcore.images.photo import ACCEPTED_FORMATS
+
 TARGET = "animal"
 FAILED = "Something failed on our side; the terminal says more. Try again, or another photo."
 
@@ -19,7 +21,7 @@ def not_preferred(model: str) -> str:
     return f"This page uses {model}, the model that is here; for ResNet-50, run `python -m export` with a network."
 
 
-NO_PHOTO = "There is no photo in what you chose: use JPEG, PNG, WebP, BMP, TIFF, MPO or GIF, or a zip of them."
+NO_PHOTO = f"There is no photo in what you chose: use {ACCEPTED_FORMATS}, or a zip of them."
 
 
 def too_many_photos(count: int, most: int) -> str:

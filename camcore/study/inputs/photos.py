@@ -6,10 +6,10 @@ from pathlib import Path
 
 from camcore.drawing.output import output_stems
 from camcore.errors import StudyError
+from camcore.images.photo import PHOTO_SUFFIXES
 
 _OWN_FILES = ("progress.jsonl", "study.json")  # a folder that holds one is where a study wrote
 _WRITTEN = (*_OWN_FILES, "report.html", "figures.csv", "explanations")
-_ACCEPTED = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".mpo", ".gif"}
 # Those refused are told so one by one, by what is in them.
 _REFUSED = {".heic", ".heif", ".avif", ".jp2", ".svg", ".eps", ".pdf", ".psd", ".cr2", ".cr3", ".nef", ".arw", ".dng"}
 _LONGEST = 120  # bytes of a stem: a file system allows 255 for a name, and the stem gets more
@@ -80,7 +80,7 @@ def _search(folder: Path, root: Path, found: _Found, seen: set[Path]) -> None:
             found.unreadable += 1
         elif path.is_dir():
             _search(path, root, found, seen)
-        elif path.suffix.lower() in _ACCEPTED | _REFUSED:
+        elif path.suffix.lower() in PHOTO_SUFFIXES | _REFUSED:
             found.photos.append(path)
         else:
             found.others += 1
