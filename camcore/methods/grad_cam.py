@@ -1,4 +1,4 @@
-"""Class activation maps as pure functions of arrays, and the table of methods."""
+"""Grad-CAM and Grad-CAM++ as pure functions of arrays, and the table of all methods."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ MethodName = Literal["grad-cam", "grad-cam++", "score-cam"]
 
 
 def weighted_map(weights: NDArray[np.floating], activations: Array) -> Array:
-    """`ReLU(sum_k weights_k A_k)` for weights (C,) and activations (C, h, w): a map (h, w) >= 0.
+    """Return the map `ReLU(sum_k weights_k A_k)`, (h, w) and >= 0, of weights (C,) and activations (C, h, w).
 
-    Summed in float64, and zero where the sum is within its rounding: evidence that cancels leaves nothing.
+    The sum is in float64, and is set to zero where it is within its own rounding error, so that evidence that cancels
+    leaves no positive remainder.
     """
     weights, values = weights.astype(np.float64), activations.astype(np.float64)
     cam = np.tensordot(weights, values, axes=1)
@@ -24,19 +25,20 @@ def weighted_map(weights: NDArray[np.floating], activations: Array) -> Array:
 
 
 def grad_cam(activations: Array, gradients: Array) -> Array:
-    """Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391): a map (h, w) >= 0.
+    """Return the Grad-CAM map (Selvaraju et al. 2017, arXiv 1610.02391), (h, w) and >= 0.
 
-    Both arguments are (C, h, w); `gradients` are those of the class's logit, before softmax.
+    Both arguments are (C, h, w). `gradients` are those of the class's logit, before softmax.
     """
     return weighted_map(gradients.mean(axis=(1, 2), dtype=np.float64), activations)
 
 
 def grad_cam_pp(activations: Array, gradients: Array) -> Array:
-    """Grad-CAM++ (Chattopadhay et al. 2018, arXiv 1710.11063): a map (h, w) >= 0.
+    """Return the Grad-CAM++ map (Chattopadhay et al. 2018, arXiv 1710.11063), (h, w) and >= 0.
 
-    Both arguments are (C, h, w); `activations` must be >= 0, as after a ReLU. Then the paper's
-    `alpha ReLU(g) = g^2 ReLU(g) / (2 g^2 + S g^3)` is `ReLU(g) / (2 + S ReLU(g))`, with S the channel's sum, which
-    needs no special case at g = 0 and cannot underflow. The paper's exp(logit) only scales the map and drops out.
+    Both arguments are (C, h, w). `activations` must be >= 0, as after a ReLU. Then the paper's
+    `alpha ReLU(g) = g^2 ReLU(g) / (2 g^2 + S g^3)` equals `ReLU(g) / (2 + S ReLU(g))`, where S is the channel's sum.
+    This form needs no special case at g = 0 and cannot underflow. The paper's factor exp(logit) only scales the map,
+    and is left out.
     """
     positive = np.maximum(gradients.astype(np.float64), 0)
     total = activations.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
@@ -45,16 +47,40 @@ def grad_cam_pp(activations: Array, gradients: Array) -> Array:
 
 @dataclass(frozen=True)
 class Method:
-    """A method's title, its spelling in file names, and its function of (activations, gradients), if it is one."""
+    """A method of explanation: its names, and how it computes a map.
+
+    Attributes:
+        title: name for people.
+        file_name: spelling in the names of files.
+        hint: how the method works, in one sentence for readers who do not know the model.
+        from_gradients: the map (h, w) >= 0 from activations and gradients, both (C, h, w); None for Score-CAM, which
+            runs the model again.
+    """
 
     title: str
     file_name: str
+    hint: str
     from_gradients: Callable[[Array, Array], Array] | None
 
 
 METHODS: dict[MethodName, Method] = {
-    "grad-cam": Method("Grad-CAM", "grad-cam", grad_cam),
-    "grad-cam++": Method("Grad-CAM++", "grad-cam-pp", grad_cam_pp),
-    "score-cam": Method("Score-CAM", "score-cam", None),
+    "grad-cam": Method(
+        "Grad-CAM",
+        "grad-cam",
+        "Adds up the features that the model detected, each weighted by how much it supports the class on average.",
+        grad_cam,
+    ),
+    "grad-cam++": Method(
+        "Grad-CAM++",
+        "grad-cam-pp",
+        "Like Grad-CAM, but counts only what supports the class, which suits photos of several animals.",
+        grad_cam_pp,
+    ),
+    "score-cam": Method(
+        "Score-CAM",
+        "score-cam",
+        "Shows the model the parts of the photo with one feature at a time, and weights that feature by its answer.",
+        None,
+    ),
 }
 ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)
