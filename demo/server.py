@@ -1,14 +1,13 @@
 """Serving the page."""
 
 from collections.abc import Callable
-from typing import Any
 
-from anyio.to_thread import run_sync
 from gradio import Blocks
 
 from demo.app import build
 from demo.compare import preferences as remember
 from demo.gateway.middleware import middleware
+from demo.service.gradio_internals import return_separate_tool_outputs
 from demo.service.models import Models
 from demo.theme import head, theme
 
@@ -54,19 +53,5 @@ def serve(blocks: Blocks, host: str | None, port: int | None, *, mcp: bool = Fal
         mcp_server=mcp or None,
         app_kwargs={"middleware": middleware()},
     )
-    if blocks.mcp_server_obj:
-        _answer_in_parts(blocks.mcp_server_obj)
+    return_separate_tool_outputs(blocks)
     return address
-
-
-def _answer_in_parts(server: Any) -> None:
-    """Let a tool answer record and pictures one by one, as it does for clients that ask for progress.
-
-    To the others gradio 6.31 gives all that a tool answers as one text.
-    """
-
-    async def outputs(job: Any) -> list[Any]:
-        result = await run_sync(job.result)
-        return list(result) if isinstance(result, tuple) else [result]
-
-    server._execute_tool_without_progress = outputs

@@ -5,14 +5,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from gradio.data_classes import FileDataMeta
-
 from camcore.errors import BoxesError, CamError
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import Box, Target
 from camcore.model.classes import find_class
 from demo.service import messages
+from demo.service.gradio_internals import FileDataMeta
 
 _Name = TypeVar("_Name", bound=str)
 _LONGEST = 200  # characters of a name

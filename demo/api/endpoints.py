@@ -16,7 +16,8 @@ from demo.api.register import in_sentences, publish, streams, told
 from demo.api.requests import Reader
 from demo.api.responses import ExplainResponse, File, explained, predicted, to_file
 from demo.service.event_settings import ON_MODEL
-from demo.service.files import new_folder, upload_folder
+from demo.service.files import new_folder
+from demo.service.gradio_internals import upload_folder
 from demo.service.models import Models
 from demo.service.queue import RECEIVED_AT, Deadline
 from demo.service.study import Study

@@ -8,12 +8,12 @@ from inspect import signature
 from typing import Any, TypeVar, get_args
 
 import gradio as gr
-from gradio.events import api
 
 from camcore.errors import CamError
 from demo.api.arguments import ArgumentError
 from demo.api.requests import check_photo
 from demo.service import messages
+from demo.service.gradio_internals import add_endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,7 @@ def publish(blocks: gr.Blocks, function: Callable[..., Any], read: Callable[...,
     `read` takes its arguments, and raises ArgumentError if one is wrong: a program then learns that at once, with
     status 422, and has not waited.
     """
-    added = api(function, api_name=function.__name__, concurrency_id=concurrency_id, concurrency_limit=1)
-    blocks.fns[added["id"]].validator = _validator(read, function)
+    add_endpoint(blocks, function, _validator(read, function), concurrency_id=concurrency_id)
 
 
 def streams(function: _Function) -> _Function:

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-from gradio.data_classes import FileDataMeta
-
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
@@ -19,6 +17,7 @@ from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
 from demo.api.requests import Drawing, Explain, Predict
 from demo.service import messages
+from demo.service.gradio_internals import FileDataMeta
 
 _REDRAW_EVERY = 0.35  # seconds: drawing costs about as much as a chunk of forwards
 

@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import gradio as gr
 
-from camcore.drawing.output import make_folder
 from camcore.drawing.overlay import ColourMap
 from demo.compare import html as figures
 from demo.compare import text
@@ -19,6 +17,7 @@ from demo.compare.download_files import bundle, comparison
 from demo.compare.links import example_of, to_query
 from demo.compare.session import FinishedExplanation, Session
 from demo.service.event_settings import AT_ONCE, ON_MODEL, PRIVATE
+from demo.service.files import new_folder
 from demo.service.models import Models
 
 logger = logging.getLogger(__name__)
@@ -121,10 +120,7 @@ def _maker(take: Downloads, make: Callable[..., Path]) -> Callable[..., tuple[st
         if session.finished is None:
             return None, figures.message(text.TAKE_NOTHING)
         try:
-            cache = Path(take.file.GRADIO_CACHE)  # which gradio serves from, and cleans
-            make_folder(cache)
-            folder = Path(mkdtemp(dir=cache))
-            return str(make(session, session.finished, folder, colour_map=colour_map, opacity=opacity)), ""
+            return str(make(session, session.finished, new_folder(), colour_map=colour_map, opacity=opacity)), ""
         except Exception:  # its words may name a path of this machine
             logger.exception("making a file to take along failed")
             return None, figures.message(text.TAKE_FAILED)

@@ -1,7 +1,8 @@
 """The photo component: hands over the file as it was uploaded."""
 
 import gradio as gr
-from gradio.data_classes import ImageData
+
+from demo.service.gradio_internals import ImageData
 
 
 class PhotoInput(gr.Image):

@@ -6,15 +6,21 @@ from typing import Any
 from urllib.parse import unquote
 
 from gradio import Blocks
-from gradio.block_function import BlockFunction
-from gradio.utils import is_in_or_equal
 from starlette.requests import HTTPConnection
 
 from demo.gateway.errors import RefusedRequest
 from demo.gateway.routes import RouteKind
 from demo.service import messages
 from demo.service.event_settings import ENDPOINTS
-from demo.service.files import upload_folder
+from demo.service.gradio_internals import (
+    PageFunction,
+    endpoint_parameters,
+    find_function,
+    find_numbered_function,
+    forget_session,
+    has_session,
+    is_served_file,
+)
 
 CALLS: frozenset[RouteKind] = frozenset({"join", "run", "call", "call by name"})
 
@@ -49,7 +55,7 @@ def check_asked(blocks: Blocks, kind: RouteKind, event: str | None, request: HTT
         RefusedRequest: if nothing was ever called by that session or event, or if the part of a file is none.
     """
     wanted = {"answer": event, "listen": request.query_params.get("session_hash")}
-    if kind in wanted and wanted[kind] not in blocks._queue.pending_messages_per_session:
+    if kind in wanted and not has_session(blocks, wanted[kind]):
         raise RefusedRequest(404, messages.NOTHING_HERE)
     if kind == "file" and not _PART.fullmatch(request.headers.get("range", "bytes=0-")):
         raise RefusedRequest(416, messages.BAD_REQUEST)
@@ -58,8 +64,7 @@ def check_asked(blocks: Blocks, kind: RouteKind, event: str | None, request: HTT
 def forget(blocks: Blocks, event: str | None) -> None:
     """Let go of the session of a call that has been answered: each has its own, and gradio would keep thousands."""
     if event is not None:
-        blocks.state_holder.session_data.pop(event, None)
-        blocks.state_holder.time_last_used.pop(event, None)
+        forget_session(blocks, event)
 
 
 def with_files_of_ours(value: Any, depth: int = 0) -> Any:
@@ -102,12 +107,9 @@ def _path_here(name: str) -> str:
         ours = _OUR_FILE.match(name)
         if ours is None or _ADDRESS.match(name := unquote(ours[1])):
             raise RefusedRequest(422, messages.NOT_FETCHED)
-    try:
-        if is_in_or_equal(name, upload_folder()):
-            return name
-    except (OSError, ValueError):  # no file can have such a name
-        pass
-    raise RefusedRequest(422, messages.NOT_UPLOADED)
+    if not is_served_file(name):
+        raise RefusedRequest(422, messages.NOT_UPLOADED)
+    return name
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -120,35 +122,33 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return call
 
 
-def _called(blocks: Blocks, name: str | None) -> BlockFunction:
-    for function in blocks.fns.values():
-        if function.api_name == name:
-            return function
-    raise RefusedRequest(404, messages.NOTHING_HERE)
-
-
-def _numbered(blocks: Blocks, number: Any, queued: bool) -> BlockFunction:
-    """A function that the page calls, by the number that the page knows it by."""
-    function = blocks.fns.get(number) if type(number) is int else None
-    if function is None or function.fn is None or function.queue is not queued:
+def _called(blocks: Blocks, name: str | None) -> PageFunction:
+    function = find_function(blocks, name)
+    if function is None:
         raise RefusedRequest(404, messages.NOTHING_HERE)
     return function
 
 
-def _check_count(function: BlockFunction, values: Any) -> None:
-    if isinstance(values, list) and (len(values) == len(function.inputs) or function.cancels):
+def _numbered(blocks: Blocks, number: Any, queued: bool) -> PageFunction:
+    """A function that the page calls, by the number that the page knows it by."""
+    function = find_numbered_function(blocks, number)
+    if function is None or function.queued is not queued:
+        raise RefusedRequest(404, messages.NOTHING_HERE)
+    return function
+
+
+def _check_count(function: PageFunction, values: Any) -> None:
+    if function.accepts(values):
         return
-    name, parameters = function.api_name, function.input_parameter_names or []
-    if name in ENDPOINTS:
-        raise RefusedRequest(422, messages.wrong_values(name, filter(None, parameters)))
+    if function.api_name in ENDPOINTS:
+        raise RefusedRequest(422, messages.wrong_values(function.api_name, function.parameters))
     raise RefusedRequest(422, messages.BAD_CALL)
 
 
 def _check_names(blocks: Blocks, name: str, values: dict[str, Any]) -> None:
-    endpoint = blocks.get_api_info()["named_endpoints"].get(f"/{name}")
-    if endpoint is None:
+    has_default = endpoint_parameters(blocks, name)
+    if has_default is None:
         raise RefusedRequest(404, messages.NOTHING_HERE)
-    has_default = {each["parameter_name"]: each["parameter_has_default"] for each in endpoint["parameters"]}
     missing = any(not default and name not in values for name, default in has_default.items())
     if missing or not values.keys() <= has_default.keys():
         raise RefusedRequest(422, messages.wrong_values(name, has_default))

@@ -12,7 +12,7 @@ from demo.gateway.errors import RefusedRequest, ResponseFilter
 from demo.gateway.multipart import MultipartChecker
 from demo.gateway.routes import Route, find_route
 from demo.service import messages
-from demo.service.files import upload_folder
+from demo.service.gradio_internals import blocks_of, upload_folder
 from demo.service.queue import RECEIVED_AT
 
 _ENVELOPE = 1_000_000  # bytes that come with what is sent: boundaries, names, what else a call says
@@ -46,7 +46,7 @@ class Gateway:
 
     async def _let_in(self, scope: Scope, receive: Receive, answer: ResponseFilter) -> None:
         request = HTTPConnection(scope)
-        blocks, path = request.app.get_blocks(), scope["path"].removeprefix(scope.get("root_path", ""))
+        blocks, path = blocks_of(request), scope["path"].removeprefix(scope.get("root_path", ""))
         place, found = find_route(path or "/", scope["method"], request.query_params)
         answer.as_text = place.kind == "upload"
         body = RequestBody(receive, place, request.headers, answer)

@@ -1,37 +1,32 @@
-"""What gradio serves: where it lies until it is cleared away, and pictures of what browsers do not show."""
+"""Files made for a visitor, in the folder that Gradio serves and clears."""
 
 from pathlib import Path
 from tempfile import mkdtemp
 
-from gradio.utils import get_upload_folder
-
 from camcore.errors import PhotoError
 from camcore.images.photo import open_photo
+from demo.service.gradio_internals import upload_folder
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_QUALITY = 90  # of a JPEG that is looked at, and no more
-
-
-def upload_folder() -> Path:
-    """The folder of uploads, and of all else that is served."""
-    folder = Path(get_upload_folder())
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JPEG_QUALITY = 90  # for a picture that is only looked at
 
 
 def new_folder() -> Path:
-    """A new folder in it, for what is made for a visitor."""
+    """Create a folder of its own for the files of one answer, and return its path."""
     return Path(mkdtemp(dir=upload_folder()))
 
 
 def displayable_copy(path: str) -> str | None:
-    """Path of a picture to show in place of a TIFF, which few browsers show, of the same size; None for all else."""
+    """Return the path of a JPEG of the same size if the file is a TIFF, which few browsers show, or None otherwise.
+
+    A TIFF that cannot be read has no copy either: the explanation of the photo reports what is wrong with it.
+    """
     try:
         with Path(path).open("rb") as file:
-            if file.read(4) not in _TIFF:
+            if file.read(4) not in _TIFF_SIGNATURES:
                 return None
-        picture = new_folder() / f"{Path(path).name}.jpg"
-        open_photo(Path(path)).save(picture, "JPEG", quality=_QUALITY)
-    except (PhotoError, OSError):  # whoever explains it says what is wrong
+        copy = new_folder() / f"{Path(path).name}.jpg"
+        open_photo(Path(path)).save(copy, "JPEG", quality=_JPEG_QUALITY)
+    except (PhotoError, OSError):
         return None
-    return str(picture)
+    return str(copy)

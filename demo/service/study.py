@@ -53,7 +53,7 @@ class Study:
     def __init__(self, models: Models, asked: StudyRequest):
         self.asked = asked
         self.rows: list[TableRow] = []
-        self._queue = models.queue
+        self._model_queue = models.queue
         self._place = TemporaryDirectory(prefix="many-photos-")
         self._desk = Path(self._place.name)
         try:
@@ -97,7 +97,7 @@ class Study:
             OutputError: if a result cannot be written.
             LateError: if others keep the model too long.
         """
-        with self._queue.acquire(self._queue.deadline()):
+        with self._model_queue.acquire(self._model_queue.deadline()):
             record = next(self._photos).record
         photo = self.known.subjects[len(self.rows)].photo.path
         seen = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], THUMBNAIL)

@@ -1,0 +1,145 @@
+"""Every use of a Gradio internal, read or patched, so that an upgrade of Gradio breaks in one module.
+
+Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyio.to_thread import run_sync
+from gradio import Blocks
+from gradio.block_function import BlockFunction
+from gradio.data_classes import FileDataMeta, ImageData
+from gradio.events import api
+from gradio.utils import get_upload_folder, is_in_or_equal
+from starlette.requests import HTTPConnection
+
+# The types of uploaded files, by which Gradio recognises a file in the signature of an endpoint or a component.
+__all__ = [
+    "FileDataMeta",
+    "ImageData",
+    "PageFunction",
+    "add_endpoint",
+    "blocks_of",
+    "endpoint_parameters",
+    "find_function",
+    "find_numbered_function",
+    "forget_session",
+    "has_session",
+    "is_served_file",
+    "return_separate_tool_outputs",
+    "upload_folder",
+]
+
+
+def upload_folder() -> Path:
+    """Return the folder that Gradio serves files from, and create it if needed.
+
+    It holds the uploads and the files made for visitors. Gradio deletes them after a while.
+    """
+    folder = Path(get_upload_folder())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def is_served_file(path: str) -> bool:
+    """Return whether a path lies in the folder of uploads, by the check that Gradio itself applies.
+
+    The file need not exist. A name that no file can have is in no folder.
+    """
+    try:
+        return is_in_or_equal(path, upload_folder())
+    except (OSError, ValueError):
+        return False
+
+
+@dataclass(frozen=True)
+class PageFunction:
+    """A function that a request may call: its public name, the names of its parameters, and whether it is queued.
+
+    `any_values` is true for the function of a Cancel event, to which Gradio's page sends a varying number of values.
+    """
+
+    api_name: str
+    parameters: tuple[str, ...]
+    input_count: int
+    queued: bool
+    any_values: bool
+
+    def accepts(self, values: object) -> bool:
+        """Return whether `values` is a list of as many values as the function takes."""
+        return isinstance(values, list) and (self.any_values or len(values) == self.input_count)
+
+
+def find_function(blocks: Blocks, api_name: str | None) -> PageFunction | None:
+    """Return the function of this public name, or None if there is none."""
+    return next((_page_function(function) for function in blocks.fns.values() if function.api_name == api_name), None)
+
+
+def find_numbered_function(blocks: Blocks, number: object) -> PageFunction | None:
+    """Return the function that Gradio's page calls by this number, or None if it runs nothing on the server."""
+    function = blocks.fns.get(number) if type(number) is int else None
+    return None if function is None or function.fn is None else _page_function(function)
+
+
+def _page_function(function: BlockFunction) -> PageFunction:
+    parameters = tuple(name for name in function.input_parameter_names or () if name)
+    name = str(function.api_name or "")
+    return PageFunction(name, parameters, len(function.inputs), bool(function.queue), bool(function.cancels))
+
+
+def endpoint_parameters(blocks: Blocks, api_name: str) -> dict[str, bool] | None:
+    """Return the parameters of a public endpoint, each with whether it has a default, or None if there is no such."""
+    endpoint = blocks.get_api_info()["named_endpoints"].get(f"/{api_name}")
+    if endpoint is None:
+        return None
+    return {parameter["parameter_name"]: parameter["parameter_has_default"] for parameter in endpoint["parameters"]}
+
+
+def add_endpoint(
+    blocks: Blocks, function: Callable[..., Any], validator: Callable[..., Any], *, concurrency_id: str
+) -> None:
+    """Add an API endpoint named after `function`; of those with one `concurrency_id`, one runs at a time.
+
+    `validator` is called before a request is queued. `gradio.api` has no such parameter, other events have.
+    """
+    event = api(function, api_name=function.__name__, concurrency_id=concurrency_id, concurrency_limit=1)
+    blocks.fns[event["id"]].validator = validator
+
+
+def blocks_of(request: HTTPConnection) -> Blocks:
+    """Return the page that serves a request."""
+    blocks: Blocks = request.app.get_blocks()
+    return blocks
+
+
+def has_session(blocks: Blocks, session: str | None) -> bool:
+    """Return whether the queue knows a session.
+
+    A call by an endpoint's name has a session of its own, named by its event. Gradio answers a request for the messages
+    of an unknown session with a traceback.
+    """
+    return session in blocks._queue.pending_messages_per_session
+
+
+def forget_session(blocks: Blocks, session: str) -> None:
+    """Delete the state of a session, which Gradio would keep for each of thousands of answered calls."""
+    blocks.state_holder.session_data.pop(session, None)
+    blocks.state_holder.time_last_used.pop(session, None)
+
+
+def return_separate_tool_outputs(blocks: Blocks) -> None:
+    """Let MCP tools return a record and pictures as separate outputs, to clients that do not ask for progress too.
+
+    Gradio gives these clients everything that a tool returns as a single text.
+    """
+
+    async def execute(job: Any) -> list[Any]:
+        result = await run_sync(job.result)
+        return list(result) if isinstance(result, tuple) else [result]
+
+    server: Any = blocks.mcp_server_obj
+    if server is not None:
+        server._execute_tool_without_progress = execute
