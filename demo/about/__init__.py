@@ -1,1 +1,1 @@
-"""The tab that explains the methods."""
+"""The tab that explains the methods, the numbers and their limits."""
