@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_readme import BLOCKS, COMMANDS, ROOT
+from tests.readme_examples import EXAMPLES, ROOT, commands
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NEEDS_THE_PAGE = {"gradio", "gradio_client", "demo", "tests"}
@@ -69,7 +69,7 @@ def test_camcore_and_export_are_installed_and_nothing_else(site: Path) -> None:
     assert package.version == PROJECT["project"]["version"]
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("camcore ")])
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("camcore ")])
 def test_the_readmes_command_works_without_the_page(line: str, site: Path, desk: Path) -> None:
     done, imported = run(site, desk, str(site / "bin" / "camcore"), *line.split()[1:])
     assert done.returncode == 0, done.stderr
@@ -86,7 +86,9 @@ def test_a_study_finds_what_its_report_is_made_of(site: Path, desk: Path) -> Non
 
 
 def test_the_readmes_first_example_works_without_the_page(site: Path, desk: Path) -> None:
-    (desk / "example.py").write_text(next(block for kind, block in BLOCKS if kind == "python"))
+    (desk / "example.py").write_text(
+        next(example.text for example in EXAMPLES if (example.file, example.language) == ("README.md", "python"))
+    )
     done, imported = run(site, desk, "example.py")
     assert done.returncode == 0, done.stderr
     assert (desk / "grad-cam.png").is_file()

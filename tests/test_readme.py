@@ -1,6 +1,7 @@
-"""The README's commands and examples still work; `tests/space/test_space.py` looks at its front matter."""
+"""The commands and examples of the README files work; `tests/space/test_space.py` checks the front matter."""
 
 import json
+import os
 import re
 import runpy
 import shlex
@@ -13,11 +14,9 @@ import pytest
 import torch
 
 from export.labels import imagenet_labels
+from tests.readme_examples import DOCUMENTS, EXAMPLES, ROOT, commands
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines()]
+MAX_LINES = 180
 NEEDS_MORE = "python -m (demo|tests.bench|pytest)"  # a browser's test, a benchmark's own smoke test, and this run
 
 # `python -m` for each of several modules with its arguments, in one process, as torch takes seconds to load.
@@ -33,13 +32,14 @@ for module, *arguments in json.loads(sys.argv.pop()):
 
 
 def runnable() -> list[str]:
-    """Commands of the README that end by themselves and need no network, in order."""
-    return [line for line in COMMANDS if line.startswith("python -m") and not re.match(NEEDS_MORE, line)]
+    """Return the commands that end by themselves and need no network, those of the main README first."""
+    lines = dict.fromkeys([*commands("README.md"), *commands()])
+    return [line for line in lines if line.startswith("python -m") and not re.match(NEEDS_MORE, line)]
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) -> Path:
-    """A folder with what the README's commands speak of: two photos, a checkpoint and its labels."""
+    """Return a folder with the files that the examples name: photos, boxes, a checkpoint and its labels."""
     from torchvision.models import resnet18
 
     folder = tmp_path_factory.mktemp("desk")
@@ -60,14 +60,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) 
 
 
 def test_both_commands_come_first() -> None:
-    assert COMMANDS[0] == "make demo"
-    assert "make test" in COMMANDS[:6]
+    assert commands("README.md")[0] == "make demo"
+    assert "make test" in commands("README.md")[:6]
 
 
-def test_every_command_of_the_readme_works(desk: Path) -> None:
+def test_every_command_works(desk: Path) -> None:
     assert len(runnable()) >= 5
-    given = json.dumps([shlex.split(line)[2:] for line in runnable()])
-    command = [sys.executable, "-c", IN_ONE_PROCESS, given]
+    arguments = json.dumps([shlex.split(line)[2:] for line in runnable()])
+    command = [sys.executable, "-c", IN_ONE_PROCESS, arguments]
     done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False, env=_environment())
     assert done.returncode == 0, done.stderr
     assert (desk / "explanations" / "thrush.compare.png").is_file()
@@ -77,19 +77,19 @@ def test_every_command_of_the_readme_works(desk: Path) -> None:
 
 def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = [
-        block for kind, block in BLOCKS if kind == "python" and ":7860" not in block
+        example for example in EXAMPLES if example.language == "python" and ":7860" not in example.text
     ]  # tests/demo/api/test_endpoints.py has those
     assert examples
     monkeypatch.chdir(desk)
     for number, example in enumerate(examples):
-        assert len(example.splitlines()) <= (10 if number else 8)
+        assert len(example.text.splitlines()) <= (10 if number else 8)
         script = desk / "example.py"
-        script.write_text(example)
+        script.write_text(example.text)
         runpy.run_path(str(script))
     assert (desk / "grad-cam.png").is_file()
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make ")])
 def test_every_make_target_is_there(line: str) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
@@ -98,7 +98,7 @@ def test_every_make_target_is_there(line: str) -> None:
 
 
 def test_every_module_and_file_that_a_command_names_is_there() -> None:
-    for line in COMMANDS:
+    for line in commands():
         for module in re.findall(r"python3? -m (\S+)", line):
             if module not in {"venv", "pip", "pytest"}:
                 assert (ROOT / module.replace(".", "/") / "__main__.py").is_file(), line
@@ -106,18 +106,27 @@ def test_every_module_and_file_that_a_command_names_is_there() -> None:
             assert (ROOT / name).is_file(), line
 
 
-def test_links_within_the_repository_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_within_the_repository_lead_somewhere(name: str) -> None:
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", DOCUMENTS[name]):
+        path = ((ROOT / name).parent / target).resolve() if target else ROOT / name
+        assert path.exists(), target
+        if heading:
+            assert heading in _anchors(path.read_text(encoding="utf-8")), f"{target}#{heading}"
 
 
-def test_the_readme_names_only_classes_that_exist() -> None:
-    for name in re.findall(r'--class "([^"]+)"', README):
-        assert name in imagenet_labels()
+def test_the_readmes_name_only_classes_that_exist() -> None:
+    for document in DOCUMENTS.values():
+        for name in re.findall(r'--class "([^"]+)"', document):
+            assert name in imagenet_labels()
+
+
+def _anchors(document: str) -> set[str]:
+    """Return the anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     kept = {name: value for name, value in os.environ.items() if name != "CAMCORE_ARTIFACTS"}
     return {**kept, "PYTHONPATH": str(ROOT)}

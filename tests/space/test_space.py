@@ -30,6 +30,7 @@ from camcore.model.manifest import (
     sha256,
 )
 from demo.service.models import load_models
+from tests.readme_examples import DOCUMENTS, ROOT
 from tests.space.__main__ import main
 from tests.space.environment import (
     VENV,
@@ -45,8 +46,7 @@ from tests.space.memory import Memory, weigh
 from tests.space.report import Figures, draw_report, missed
 from tests.space.server import Server, Start, check_proxied, explain, free_port, running
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPACE_README = DOCUMENTS["demo/README.md"]
 COMMIT = "11c5a3d5811f50298f278a704980280950aedb10"
 GOOD = """---
 title: Birds
@@ -310,7 +310,7 @@ def test_artefacts_in_the_hubs_cache_are_found_through_its_links(tmp_path: Path,
 
 
 def test_the_readmes_torch_without_cuda_is_the_one_that_is_tested() -> None:
-    pinned = dict(re.findall(r"^(torch\w*)==(\S+)\+cpu$", README, flags=re.MULTILINE))
+    pinned = dict(re.findall(r"^(torch\w*)==(\S+)\+cpu$", SPACE_README, flags=re.MULTILINE))
     wanted = {line.name: line.specifier for line in requirements(ROOT)}
     assert sorted(pinned) == ["torch", "torchvision"]
     for name, number in pinned.items():
@@ -319,14 +319,14 @@ def test_the_readmes_torch_without_cuda_is_the_one_that_is_tested() -> None:
 
 
 def test_the_readmes_artefacts_are_found_where_the_hub_puts_them() -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", SPACE_README, flags=re.MULTILINE | re.DOTALL)
     (entry,) = yaml.safe_load(block.replace("COMMIT", COMMIT))["preload_from_hub"]
     allowed, _ = RULES["preload_from_hub"]
     assert allowed([entry])
     repository, files, _ = entry.split()
     assert files.split(",") == [f"resnet50/{name}" for name in (MANIFEST, TORCHSCRIPT, ONNX, ONNX_INT8)]
     folder = repo_folder_name(repo_id=repository, repo_type="model")
-    assert f"CAMCORE_ARTIFACTS=/home/user/.cache/huggingface/hub/{folder}/snapshots/COMMIT\n" in README
+    assert f"CAMCORE_ARTIFACTS=/home/user/.cache/huggingface/hub/{folder}/snapshots/COMMIT\n" in SPACE_README
 
 
 @pytest.fixture

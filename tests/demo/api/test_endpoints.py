@@ -38,6 +38,7 @@ from demo.server import MAX_WAITING, serve
 from demo.service.event_settings import ENDPOINTS
 from demo.service.models import Models
 from demo.service.queue import RECEIVED_AT
+from tests.readme_examples import EXAMPLES
 
 API = "/gradio_api"
 
@@ -492,10 +493,12 @@ def test_an_mcp_client_lists_the_tools_and_uses_them(address: str, eagle: Path) 
 
 @pytest.fixture(scope="module")
 def examples(address: str) -> list[tuple[str, str]]:
-    """Kind and text of the README's examples that speak to a page, made to speak to this one."""
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL)
-    return [(kind, block.replace("http://127.0.0.1:7860", address)) for kind, block in blocks if ":7860" in block]
+    """Language and text of the README files' examples that call a page, changed to call this one."""
+    return [
+        (example.language, example.text.replace("http://127.0.0.1:7860", address))
+        for example in EXAMPLES
+        if ":7860" in example.text
+    ]
 
 
 def test_the_readme_has_an_example_for_each_kind_of_program(examples: list[tuple[str, str]]) -> None:
