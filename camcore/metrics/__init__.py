@@ -1,1 +1,1 @@
-"""How far a map can be trusted: metrics as pure functions of NumPy arrays, and the verdict."""
+"""Metrics of heatmaps as pure functions of NumPy arrays, and the verdict in words."""

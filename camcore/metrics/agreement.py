@@ -1,4 +1,4 @@
-"""Whether heatmaps agree: rank correlation, and the overlap of their hottest fifths."""
+"""Agreement of heatmaps: rank correlation, and the overlap of their hottest fifths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,13 @@ Matrix = tuple[tuple[float | None, ...], ...]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Symmetric matrices (n, n) over n heatmaps in their order; None where a heatmap is the same everywhere.
+    """Two symmetric matrices (n, n) that compare n heatmaps, in their order.
 
-    `spearman` is the rank correlation over all pixels, in [-1, 1]; `overlap` the intersection over union of the
-    hottest fifths, in [0, 1].
+    An entry is None if one of its two heatmaps has the same value everywhere.
+
+    Attributes:
+        spearman: rank correlation over all pixels, in [-1, 1].
+        overlap: intersection over union of the hottest fifths, in [0, 1].
     """
 
     spearman: Matrix
@@ -27,7 +30,7 @@ class Agreement:
 
 
 def agreement(heatmaps: Sequence[Array]) -> Agreement:
-    """How far heatmaps (H, W) of one size agree, each with each."""
+    """Compare every two of several heatmaps (H, W) of one size."""
     count = len(heatmaps)
     ranks = [_ranks(heatmap) if np.ptp(heatmap) else None for heatmap in heatmaps]
     spearman: list[list[float | None]] = [[None] * count for _ in range(count)]
@@ -43,13 +46,14 @@ def agreement(heatmaps: Sequence[Array]) -> Agreement:
 
 
 def hottest(heatmap: Array, share: float = HOTTEST) -> NDArray[np.bool_]:
-    """The hottest `share` of a heatmap's pixels, (H, W): more where several are as hot as the last of them, and none
-    that are cold (0).
+    """Return a mask (H, W) of the hottest `share` of a heatmap's pixels.
+
+    Pixels as hot as the last of them are included too; pixels of value 0 never are.
     """
     count = max(round(share * heatmap.size), 1)
     limit = np.partition(heatmap, heatmap.size - count, axis=None)[heatmap.size - count]
-    chosen: NDArray[np.bool_] = (heatmap >= limit) & (heatmap > 0)
-    return chosen
+    mask: NDArray[np.bool_] = (heatmap >= limit) & (heatmap > 0)
+    return mask
 
 
 def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
@@ -57,7 +61,7 @@ def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _ranks(heatmap: Array) -> NDArray[np.float64]:
-    """Ranks of all pixels, the mean rank where several are equal."""
+    """Return the ranks of all pixels; equal pixels share their mean rank."""
     _, inverse, counts = np.unique(heatmap, return_inverse=True, return_counts=True)
     means: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse.ravel()]
     return means

@@ -1,4 +1,4 @@
-"""What the explanations of one photo amount to: where they lie, how far they agree, and the verdict."""
+"""Assessment of the explanations of one photo: position of the heat, agreement and verdict."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,23 @@ from camcore.results import Explanation, Prediction
 def locate_heat(
     boxes: Sequence[Box] | None, view: View, explanations: Sequence[Explanation], word: str
 ) -> TargetEvidence | None:
-    """The target that boxes mark, in the view, and where each explanation's heat lies; None without a box.
+    """Measure how much of each explanation's heat lies on the target that boxes mark; None without a box.
 
-    `word` is what to call the target. Raises BoxesError if a box is none.
+    Args:
+        boxes: boxes around the target, as fractions of the photo.
+        view: the part of the photo that the model saw.
+        explanations: explanations over that view.
+        word: noun for the target, such as "animal".
+
+    Raises:
+        BoxesError: if a box is invalid.
     """
     if not boxes:
         return None
     target = Target.of_boxes(boxes)
     coverage = target.coverage(view)
-    found = {explanation.method: localise(explanation.heatmap, coverage) for explanation in explanations}
-    return TargetEvidence(word, float(coverage.mean()), target.cut_off(view), found)
+    localisations = {explanation.method: localise(explanation.heatmap, coverage) for explanation in explanations}
+    return TargetEvidence(word, float(coverage.mean()), target.cut_off(view), localisations)
 
 
 def assess(
@@ -30,11 +37,16 @@ def assess(
     target_evidence: TargetEvidence | None = None,
     truth: TrueClass | None = None,
 ) -> tuple[Verdict, Agreement]:
-    """The verdict on one photo, and how far its explanations, all of one class, agree.
+    """Return the verdict on one photo, and the agreement of its explanations.
 
-    `called` is the model's first choice, which may be another class than the explained one.
+    Args:
+        top_prediction: the most probable class, which may differ from the explained one.
+        explanations: explanations of one class.
+        target_evidence: position of the heat; None if no target was marked.
+        truth: label of the photo; None if there is none.
     """
-    agreed = agreement([explanation.heatmap for explanation in explanations])
-    shows = {explanation.method: explanation.shows_a_place for explanation in explanations}
-    asked = Prediction(explanations[0].class_idx, explanations[0].name, explanations[0].probability)
-    return write_verdict(top_prediction, truth, target_evidence, shows, agreed, asked=asked), agreed
+    compared = agreement([explanation.heatmap for explanation in explanations])
+    shows_place = {explanation.method: explanation.shows_a_place for explanation in explanations}
+    explained = Prediction(explanations[0].class_idx, explanations[0].name, explanations[0].probability)
+    verdict = write_verdict(top_prediction, truth, target_evidence, shows_place, compared, explained=explained)
+    return verdict, compared

@@ -1,4 +1,4 @@
-"""Whether the heat lies on the target: boxes or a mask in the photo, seen in the model's view."""
+"""Localisation: the share of the heat on a target, marked in the photo by boxes or a mask."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from camcore.errors import BoxesError
 from camcore.images.preprocess import View
 from camcore.types import Array, Floats
 
-LEAST_AREA = 1e-9  # of a photo: a thousandth of a pixel of the largest
+LEAST_AREA = 1e-9  # of a photo: less than a pixel of the largest photo
 
 
 class Box(NamedTuple):
@@ -24,12 +24,12 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Its share of the photo."""
+        """Return its share of the photo."""
         return (self.right - self.left) * (self.bottom - self.top)
 
 
 def in_view(box: Box, view: View) -> Box | None:
-    """The part of a box that the view shows, as fractions of the view; None if it shows none of it."""
+    """Return the part of a box inside the view, as fractions of the view; None if the box lies outside."""
     left, top, right, bottom = view.box
     photo_width, photo_height = view.photo_size
     across = [(edge * photo_width - left) / (right - left) for edge in (box.left, box.right)]
@@ -40,9 +40,12 @@ def in_view(box: Box, view: View) -> Box | None:
 
 @dataclass(frozen=True)
 class Target:
-    """The target in a photo: `inside` (m, n) in [0, 1], between `rows` (m + 1,) and `columns` (n + 1,).
+    """The target in a photo, as a grid of cells. Build it with `of_boxes` or `of_mask`.
 
-    Rows and columns are fractions of the photo's height and width, ascending. Build it with `of_boxes` or `of_mask`.
+    Attributes:
+        inside: share of each cell that belongs to the target, (m, n) in [0, 1].
+        rows: edges of the rows (m + 1,), ascending, as fractions of the photo's height.
+        columns: edges of the columns (n + 1,), ascending, as fractions of the photo's width.
     """
 
     inside: Floats
@@ -51,17 +54,18 @@ class Target:
 
     @classmethod
     def of_boxes(cls, boxes: Sequence[Box]) -> "Target":
-        """The union of boxes.
+        """Return the union of boxes.
 
         Raises:
-            BoxesError: if there is none, or one without an area to speak of, beyond the photo, or not finite.
+            BoxesError: if there is no box, or one is not finite, has nearly no area or extends beyond the photo.
         """
         if not boxes:
-            raise BoxesError("there is no box: give at least one")
+            raise BoxesError("there is no box: mark at least one")
         for box in boxes:
             if not (0 <= box.left < box.right <= 1 and 0 <= box.top < box.bottom <= 1) or box.area < LEAST_AREA:
                 raise BoxesError(
-                    f"{tuple(box)} is no box: give left, top, right and bottom as fractions of the photo, 0 to 1"
+                    f"{tuple(box)} is not a valid box: left, top, right and bottom must be fractions of the photo from "
+                    "0 to 1, with left < right and top < bottom"
                 )
         columns = np.unique([edge for box in boxes for edge in (box.left, box.right)])
         rows = np.unique([edge for box in boxes for edge in (box.top, box.bottom)])
@@ -73,28 +77,32 @@ class Target:
 
     @classmethod
     def of_mask(cls, mask: NDArray[np.bool_] | NDArray[np.floating]) -> "Target":
-        """A mask (height, width) of the whole photo at any resolution, each value the share of its pixel in [0, 1].
+        """Return the target of a mask (height, width) of the whole photo, at any resolution.
+
+        Each value of the mask is the share of its pixel that belongs to the target, in [0, 1].
 
         Raises:
-            BoxesError: if it marks nothing, has another shape, or values beyond [0, 1].
+            BoxesError: if the mask marks nothing, has another shape, or values outside [0, 1].
         """
         inside = np.asarray(mask, dtype=np.float64)
         if inside.ndim != 2 or not (inside >= 0).all() or not (inside <= 1).all() or not inside.any():
-            raise BoxesError("this mask marks nothing: give an array (height, width) of the photo, 1 on the target")
+            raise BoxesError(
+                "this mask is not valid: give an array (height, width) of the photo, 0 to 1, above 0 on the target"
+            )
         return cls(inside, np.linspace(0, 1, inside.shape[0] + 1), np.linspace(0, 1, inside.shape[1] + 1))
 
     def coverage(self, view: View) -> Floats:
-        """How much of each pixel of the view is target: (H, W) in [0, 1]."""
+        """Return the share of each pixel of the view that belongs to the target, (H, W) in [0, 1]."""
         (width, height), (photo_width, photo_height) = view.image.size, view.photo_size
         left, top, right, bottom = view.box
         across = _overlaps(self.columns * photo_width, np.linspace(left, right, width + 1))
         down = _overlaps(self.rows * photo_height, np.linspace(top, bottom, height + 1))
-        pixel = (right - left) / width * (bottom - top) / height
-        covered: Floats = np.clip(down.T @ self.inside @ across / pixel, 0, 1)
-        return covered
+        pixel_area = (right - left) / width * (bottom - top) / height
+        coverage: Floats = np.clip(down.T @ self.inside @ across / pixel_area, 0, 1)
+        return coverage
 
     def cut_off(self, view: View) -> float:
-        """The share of the target that lies outside the view, in [0, 1]."""
+        """Return the share of the target that lies outside the view, in [0, 1]."""
         left, top, right, bottom = view.box
         photo_width, photo_height = view.photo_size
         area = float((self.inside * np.outer(np.diff(self.rows), np.diff(self.columns))).sum())
@@ -103,7 +111,7 @@ class Target:
 
 
 def _overlaps(source: Floats, target: Floats) -> Floats:
-    """Lengths (m, n) that m intervals between the edges `source` share with n between the edges `target`."""
+    """Return the lengths (m, n) that m intervals share with n others, both as ascending edges."""
     ends = np.minimum(source[1:, None], target[None, 1:])
     starts = np.maximum(source[:-1, None], target[None, :-1])
     lengths: Floats = np.maximum(ends - starts, 0)
@@ -112,12 +120,13 @@ def _overlaps(source: Floats, target: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Localisation:
-    """Where the heat of one heatmap lies.
+    """The position of one heatmap's heat, relative to a target.
 
-    `energy` is the share of it on the target, `lift` that divided by the target's share of the view, so that 1 is what
-    an even map would get (Score-CAM's energy-based pointing game, Wang et al. 2020). `pointing_hit` says whether the
-    hottest point lies on the target (Zhang et al. 2016, arXiv 1608.00507); of several equally hot pixels, at least
-    half must, and no margin is allowed for.
+    Attributes:
+        energy: share of the heat on the target (energy-based pointing game of Score-CAM, Wang et al. 2020).
+        lift: `energy` divided by the target's share of the view; 1 is the value of an even map.
+        pointing_hit: whether the hottest point lies on the target (Zhang et al. 2016, arXiv 1608.00507). Of several
+            equally hot pixels, at least half must lie on it. There is no tolerance around the target.
     """
 
     energy: float
@@ -126,9 +135,9 @@ class Localisation:
 
 
 def localise(heatmap: Array, coverage: Floats) -> Localisation | None:
-    """Where a heatmap (H, W) lies, of a target that covers each pixel by `coverage` (H, W), in [0, 1].
+    """Measure the position of a heatmap (H, W), for a target that covers each pixel by `coverage` (H, W), in [0, 1].
 
-    None if the heatmap is empty, or the target outside the view: then there is nothing to say.
+    Return None if the heatmap is empty, or if the target lies outside the view.
     """
     heat = heatmap.astype(np.float64)
     if not heat.any() or not coverage.any():

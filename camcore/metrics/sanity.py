@@ -1,4 +1,4 @@
-"""Adebayo et al. 2018 (arXiv 1810.03292): does a map change if the classifier had learnt nothing?"""
+"""Sanity check of Adebayo et al. 2018 (arXiv 1810.03292): comparison with maps of an untrained classifier."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,23 +9,29 @@ from camcore.methods.heatmap import to_heatmap
 from camcore.metrics.agreement import agreement
 from camcore.types import Array
 
-SEEDS = range(8)  # one random matrix may resemble the learnt one by chance
+SEEDS = range(8)  # one random matrix may resemble the trained one by chance
 
 
 def sanity(
     activations: Array, gradients: Array, randomised: Iterable[Array], methods: Sequence[MethodName]
 ) -> dict[MethodName, float | None]:
-    """Spearman correlation of each gradient method's map with that of a random classifier, the mean over several.
+    """Return each gradient method's mean Spearman correlation with its maps of randomised classifiers.
 
-    All arrays are (C, h, w). Near 0 the map tells what the classifier has learnt; near 1 it would look the same had
-    it learnt nothing. Methods without gradients are left out; None if a map, or each random one, is empty.
+    Near 0, the map depends on what the classifier has learnt; near 1, it would look the same without any training.
+    Methods without gradients are left out. The value is None if the map, or every randomised one, is empty.
+
+    Args:
+        activations: activations of the photo, (C, h, w).
+        gradients: gradients of the trained classifier, (C, h, w).
+        randomised: gradients of each randomised classifier, (C, h, w).
+        methods: methods to check.
     """
-    others = list(randomised)
-    found: dict[MethodName, float | None] = {}
+    all_gradients = [gradients, *randomised]
+    correlations: dict[MethodName, float | None] = {}
     for name in methods:
-        rule = METHODS[name].from_gradients
-        if rule is not None:
-            maps = [to_heatmap(rule(activations, each), activations.shape[1:])[0] for each in (gradients, *others)]
-            defined = [value for value in agreement(maps).spearman[0][1:] if value is not None]
-            found[name] = float(np.mean(defined)) if defined else None
-    return found
+        compute_map = METHODS[name].from_gradients
+        if compute_map is not None:
+            heatmaps = [to_heatmap(compute_map(activations, g), activations.shape[1:])[0] for g in all_gradients]
+            defined = [value for value in agreement(heatmaps).spearman[0][1:] if value is not None]
+            correlations[name] = float(np.mean(defined)) if defined else None
+    return correlations

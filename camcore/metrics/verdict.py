@@ -1,4 +1,4 @@
-"""What the figures say of one photo, in words: every rule, and every threshold, stands here."""
+"""The verdict: the metrics of one photo in words, with every rule and every threshold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,22 +12,26 @@ from camcore.metrics.agreement import Agreement
 from camcore.metrics.localisation import Localisation
 from camcore.results import Prediction
 
-UNSURE = 0.5  # a name less probable than this is unsure
-ON, OFF = 1.2, 0.8  # lift from which the heat lies on the target, and up to which it lies off it
-FILLS = 0.7  # of the view: above it nearly every map lies on the target, so lift tells nothing
-CUT_OFF = 0.25  # of the target: more is worth a warning
-AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that are least alike
-SEVERE, MODERATE, MINOR = 4, 2, 1  # reasons to look at a photo; several add up
-
-Reason = tuple[int, str]
+UNSURE = 0.5  # a prediction of lower probability is uncertain
+ON, OFF = 1.2, 0.8  # least lift of heat on the target, and largest lift of heat off it
+FILLS = 0.7  # share of the view: a larger target holds most of nearly every map, so lift tells little
+CUT_OFF = 0.25  # share of the target outside the view: more is worth a warning
+AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that differ most
+SEVERE, MODERATE, MINOR = 4, 2, 1  # severity of one warning; the verdict adds them up
 
 NameStatus = Literal["right", "wrong", "no such class", "not told"]
 HeatPlace = Literal["on the target", "off the target", "in between", "unknown"]
+Warnings = list[tuple[int, str]]  # severity and text of each warning
 
 
 @dataclass(frozen=True)
 class TrueClass:
-    """What the photo shows, where somebody told: its `title`, and the model's class for that, None if it has none."""
+    """The label of a photo.
+
+    Attributes:
+        title: name of what the photo shows.
+        prediction: the model's class of that name, with its probability; None if the model has no such class.
+    """
 
     title: str
     prediction: Prediction | None
@@ -35,9 +39,13 @@ class TrueClass:
 
 @dataclass(frozen=True)
 class TargetEvidence:
-    """The target in the view: what to call it, its `share` of the view, how much of it was `cut_off`, in [0, 1].
+    """The target in the view, and the position of each heatmap's heat.
 
-    `localisations` has None for a heatmap that is empty.
+    Attributes:
+        word: noun for the target, such as "animal".
+        share: share of the view that the target fills, in [0, 1].
+        cut_off: share of the target outside the view, in [0, 1].
+        localisations: metrics of each method's heatmap; None for an empty heatmap.
     """
 
     word: str
@@ -48,9 +56,14 @@ class TargetEvidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A careful `sentence` or more, and what it rests on.
+    """The verdict on one photo.
 
-    `concerns` are the reasons to look at the photo, if any, the gravest first; `gravity` is their sum, 0 for none.
+    Attributes:
+        sentence: one or more sentences that state what was measured.
+        name: whether the prediction equals the label.
+        place: position of the heat.
+        warnings: reasons to check the photo, the most severe first.
+        severity: sum over the warnings; 0 without a warning.
     """
 
     sentence: str
@@ -64,141 +77,139 @@ def write_verdict(
     top_prediction: Prediction,
     truth: TrueClass | None,
     target_evidence: TargetEvidence | None,
-    found: Mapping[MethodName, bool],
+    shows_place: Mapping[MethodName, bool],
     agreement: Agreement,
     *,
-    asked: Prediction | None = None,
+    explained: Prediction | None = None,
 ) -> Verdict:
-    """The verdict on one photo.
+    """Return the verdict on one photo.
 
     Args:
-        called: the model's first choice.
-        truth: what the photo shows; None if nobody told.
-        sight: the target; None if nobody marked it.
-        found: for each method, in the order of `agreement`, whether its heatmap shows a place.
-        agreement: of those heatmaps.
-        asked: the class that they explain, if that is another.
+        top_prediction: the model's most probable class.
+        truth: label of the photo; None if there is none.
+        target_evidence: position of the heat; None if no target was marked.
+        shows_place: whether each method's heatmap shows a place, in the order of `agreement`.
+        agreement: agreement of the heatmaps.
+        explained: the class that the heatmaps explain; None for the most probable class.
     """
-    name, naming, worries = _name(top_prediction, truth)
-    if asked is not None and asked.class_idx != top_prediction.class_idx:
-        naming += f" Asked here about {asked.name} ({percent(asked.probability)})."
-    place, placing, more = _place(target_evidence, any(found.values()))
-    agreeing, most = _agreement(found, agreement)
-    parts = (naming, *placing, agreeing, _limit(name, place))
-    reasons = sorted((*worries, *more, *most), key=lambda reason: -reason[0])
-    warnings = tuple(concern for _, concern in reasons)
+    name, name_text, name_warnings = _judge_name(top_prediction, truth)
+    if explained is not None and explained.class_idx != top_prediction.class_idx:
+        name_text += f" The maps explain {explained.name} ({percent(explained.probability)}) instead."
+    place, place_text, place_warnings = _judge_place(target_evidence, any(shows_place.values()))
+    agreement_text, agreement_warnings = _judge_agreement(shows_place, agreement)
+    sentences = (name_text, place_text, agreement_text, _limitation(name, place))
+    warnings = sorted((*name_warnings, *place_warnings, *agreement_warnings), key=lambda warning: -warning[0])
     return Verdict(
-        " ".join(part for part in parts if part), name, place, warnings, sum(weight for weight, _ in reasons)
+        sentence=" ".join(sentence for sentence in sentences if sentence),
+        name=name,
+        place=place,
+        warnings=tuple(text for _, text in warnings),
+        severity=sum(severity for severity, _ in warnings),
     )
 
 
-def _name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, list[Reason]]:
-    said = f"{top_prediction.name} ({percent(top_prediction.probability)})"
-    unsure = [(MINOR, "the name is unsure")] if top_prediction.probability < UNSURE else []
+def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, Warnings]:
+    """Compare the prediction with the label."""
+    predicted = f"Predicted {top_prediction.name} ({percent(top_prediction.probability)})"
+    warnings = [(MINOR, "the prediction is uncertain")] if top_prediction.probability < UNSURE else []
     if truth is None:
-        return "not told", f"Called {said}.", unsure
+        return "not told", f"{predicted}.", warnings
     if truth.prediction is None:
-        return "no such class", f"Called {said}; the model has no class for {truth.title}.", unsure
+        return "no such class", f"{predicted}; the model has no class for {truth.title}.", warnings
     if truth.prediction.class_idx == top_prediction.class_idx:
-        return "right", f"Rightly called {said}.", unsure
-    other = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
-    return "wrong", f"Called {said}, not {other}.", [(SEVERE, "the name is wrong"), *unsure]
+        return "right", f"{predicted}, as labelled.", warnings
+    label = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
+    return (
+        "wrong",
+        f"{predicted}; the label is {label}.",
+        [(SEVERE, "the prediction differs from the label"), *warnings],
+    )
 
 
-def _place(target_evidence: TargetEvidence | None, any_found: bool) -> tuple[HeatPlace, list[str], list[Reason]]:
-    """Where the heat lies, sentences that say so, and what is worrying about it."""
-    if not any_found:
-        return "unknown", ["No map shows a place."], [(MODERATE, "no map shows a place")]
+def _judge_place(target_evidence: TargetEvidence | None, any_place: bool) -> tuple[HeatPlace, str, Warnings]:
+    """Describe the position of the heat, and the part of the target outside the view."""
+    if not any_place:
+        text = "no map highlights any part of the photo"
+        return "unknown", f"{text[0].upper()}{text[1:]}.", [(MODERATE, text)]
     if target_evidence is None:
-        return "unknown", [], []
-    if target_evidence.share == 0:
-        outside = (MODERATE, f"the marked {target_evidence.word} lies outside the view")
-        return "unknown", [f"The marked {target_evidence.word} lies outside what the model saw."], [outside]
-    cut: list[str] = []
-    worry: list[Reason] = []
-    if target_evidence.cut_off > CUT_OFF:
-        lost = f"{percent(target_evidence.cut_off)} of the marked {target_evidence.word} lies outside the view"
-        cut, worry = [f"{lost}."], [(MINOR, f"the {target_evidence.word} is cut off by the view")]
-    place, said, more = _heat(target_evidence)
-    return place, [said, *cut], [*more, *worry]
-
-
-def _heat(target_evidence: TargetEvidence) -> tuple[HeatPlace, str, list[Reason]]:
-    shown = [each for each in target_evidence.localisations.values() if each is not None]
-    energy, lift = (median(values) for values in zip(*((each.energy, each.lift) for each in shown), strict=True))
+        return "unknown", "", []
     word = target_evidence.word
-    if target_evidence.share > FILLS:
+    if target_evidence.share == 0:
         return (
             "unknown",
-            f"The marked {word} fills {percent(target_evidence.share)} of the view: where the heat lies tells little.",
-            [],
+            f"The marked {word} lies outside the part of the photo that the model saw.",
+            [(MODERATE, f"the model did not see the marked {word}")],
         )
-    filled = percent(target_evidence.share)
-    measured = f"{percent(energy)} of the heat lies on the marked {word}, which fills {filled} of the view"
-    said = f"{measured} (lift {lift:.1f})"
-    places = {_of_lift(each.lift) for each in shown}
-    if {"on the target", "off the target"} <= places:
-        return (
-            "in between",
-            f"{said}: by some methods on the {word}, by others off it.",
-            [(MODERATE, "the methods differ on where")],
-        )
-    place = _of_lift(lift)
+    place, text, warnings = _judge_heat(target_evidence)
+    if target_evidence.cut_off > CUT_OFF:
+        text += f" {percent(target_evidence.cut_off)} of the marked {word} was outside the part that the model saw."
+        warnings.append((MINOR, f"the model saw only part of the {word}"))
+    return place, text, warnings
+
+
+def _judge_heat(target_evidence: TargetEvidence) -> tuple[HeatPlace, str, Warnings]:
+    """Describe the share of the heat on the target."""
+    word, filled = target_evidence.word, percent(target_evidence.share)
+    if target_evidence.share > FILLS:
+        text = f"The marked {word} fills {filled} of what the model saw: where the heat lies says little."
+        return "unknown", text, []
+    localisations = [localisation for localisation in target_evidence.localisations.values() if localisation]
+    energy = median(localisation.energy for localisation in localisations)
+    lift = median(localisation.lift for localisation in localisations)
+    text = (
+        f"{percent(energy)} of the heat lies on the marked {word}, {lift:.1f} times what chance would put there, as it "
+        f"fills {filled} of what the model saw. "
+    )
+    if {"on the target", "off the target"} <= {_place_of_lift(localisation.lift) for localisation in localisations}:
+        text += f"The methods differ: some put the heat on the {word}, others around it."
+        return "in between", text, [(MODERATE, f"the methods differ on whether the heat is on the {word}")]
+    place = _place_of_lift(lift)
     if place == "off the target":
-        return place, f"{said}: the surroundings weigh more than the {word}.", [(SEVERE, f"the heat is off the {word}")]
+        text += f"On average, the heat is stronger around the {word} than on it."
+        return place, text, [(SEVERE, f"the heat is off the {word}")]
     if place == "in between":
-        return (
-            place,
-            f"{said}: about what an even map would put there.",
-            [(MODERATE, f"the heat is hardly on the {word}")],
-        )
-    if energy < 0.5:
-        return place, f"{said}: the {word} draws more than its share, yet most of the heat lies around it.", []
-    return place, f"{said}: the {word} weighs more than its surroundings.", []
+        text += "This is about as much as expected by chance."
+        return place, text, [(MODERATE, f"only about as much heat on the {word} as expected by chance")]
+    text += f"On average, the heat is stronger on the {word} than around it"
+    return place, f"{text}, but most of it lies around the {word}." if energy < 0.5 else f"{text}.", []
 
 
-def _of_lift(lift: float) -> HeatPlace:
+def _place_of_lift(lift: float) -> HeatPlace:
     if lift >= ON:
         return "on the target"
     return "off the target" if lift <= OFF else "in between"
 
 
-def _agreement(found: Mapping[MethodName, bool], agreement: Agreement) -> tuple[str, list[Reason]]:
-    titles = [METHODS[method].title for method in found]
-    if not any(found.values()):
+def _judge_agreement(shows_place: Mapping[MethodName, bool], agreement: Agreement) -> tuple[str, Warnings]:
+    """Describe how similar the heatmaps are, and name the empty ones."""
+    if not any(shows_place.values()):
         return "", []
-    said: list[str] = []
-    worries: list[Reason] = []
-    for title, shows in zip(titles, found.values(), strict=True):
-        if not shows:
-            said.append(f"{title} shows no place.")
-            worries.append((MINOR, f"{title} shows no place"))
+    titles = [METHODS[method].title for method in shows_place]
+    empty = [title for title, shows in zip(titles, shows_place.values(), strict=True) if not shows]
+    sentences = [f"{title} highlights no part of the photo." for title in empty]
+    warnings = [(MINOR, f"{title} highlights no part of the photo") for title in empty]
     overlaps = [
-        (value, titles[i], titles[j])
+        (overlap, titles[i], titles[j])
         for i, j in combinations(range(len(titles)), 2)
-        if (value := agreement.overlap[i][j]) is not None
+        if (overlap := agreement.overlap[i][j]) is not None
     ]
     if overlaps:
         least, first, second = min(overlaps)
-        said.append(_alike(least, first, second, sum(found.values())))
-        worries += [(MODERATE, "the methods disagree")] if least < DISAGREE else []
-    return " ".join(said), worries
+        methods = "The other methods" if empty else "The methods"
+        if least < DISAGREE:
+            warnings.append((MODERATE, "the methods disagree"))
+            sentences.append(
+                f"{methods} disagree: the hottest fifths of {first} and {second} overlap by {percent(least)}."
+            )
+        else:
+            sentences.append(f"{methods} agree." if least >= AGREE else f"{methods} agree in part.")
+    return " ".join(sentences), warnings
 
 
-def _alike(overlap: float, first: str, second: str, count: int) -> str:
-    """What the two methods that are least alike say of all of them."""
-    if overlap < DISAGREE:
-        return f"The methods disagree: the hottest fifths of {first} and {second} overlap by {percent(overlap)}."
-    methods = f"The {'two' if count == 2 else 'three'} methods agree"
-    return f"{methods}." if overlap >= AGREE else f"{methods} in part."
-
-
-def _limit(name: NameStatus, place: HeatPlace) -> str:
-    """What the heatmap cannot show, and what would."""
+def _limitation(name: NameStatus, place: HeatPlace) -> str:
+    """Return a sentence on what the heatmap cannot show."""
     if place == "off the target":
-        return "Whether the name would hold without them a heatmap cannot show: crop them away and ask again."
+        return "A heatmap cannot show whether the prediction needs the surroundings: crop them away and try again."
     if place == "on the target" and name == "wrong":
-        return "The place was right and the name still wrong; which marks misled it a heatmap cannot show."
-    if place == "on the target":
-        return "That tells where it looked, not which marks it knew."
-    return "A heatmap tells where the evidence lies, not what it is."
+        return "The heat is in the right place, but a heatmap cannot show which features misled the model."
+    return "A heatmap shows where the evidence lies, not which features the model recognised."

@@ -95,7 +95,7 @@ def test_the_box_is_typed_from_the_keyboard_and_a_wrong_one_said(explained: Page
     expect(explained.locator("#where")).to_contain_text("Lift")
     explained.get_by_role("radio", name=re.compile("^kite")).check()
     wait_until_done(explained, "kite")
-    expect(explained.locator("#verdict")).to_contain_text("Asked here about kite")
+    expect(explained.locator("#verdict")).to_contain_text("The maps explain kite")
     expect(explained.locator("#where")).to_contain_text("Lift")
 
 
@@ -179,7 +179,7 @@ def test_the_main_path_by_keyboard_alone(page: Page) -> None:
 def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: str) -> None:
     page = another(page, f"{address}?example=lion&class=293&definition=probability&fit=squash&effort=fast")
     wait_until_done(page, "cheetah")
-    expect(page.locator("#verdict")).to_contain_text("Asked here about cheetah")
+    expect(page.locator("#verdict")).to_contain_text("The maps explain cheetah")
     page.get_by_role("button", name="How it is computed").click()
     expect(page.get_by_role("radio", name="The whole photo, squeezed")).to_be_checked()
     link = page.locator("#take-link a").get_attribute("href")
@@ -201,7 +201,7 @@ def test_the_picture_and_everything_are_taken_along_with_one_click_each(explaine
         names = set(taken.namelist())
         page = taken.read("report.html").decode()
     assert {"report.html", "explanation.json", "figures.csv"} <= names
-    assert "Called bald eagle" in page
+    assert "Predicted bald eagle" in page
 
 
 def test_colours_and_opacity_are_remembered_and_nothing_of_the_photo(explained: Page, address: str) -> None:

@@ -86,7 +86,7 @@ def test_a_network_that_answers_to_the_patch_is_on_the_target(
     picture, marked = pasted(Image.new("RGB", (8, 8), RED), Image.new("RGB", (SIDE, SIDE), BLUE), box)
     record = record_of(explainer, picture, marked, tmp_path)
     assert record["verdict"]["place"] == "on the target"
-    assert "the bird weighs more than its surroundings" in record["verdict"]["sentence"]
+    assert "the heat is stronger on the bird than around it" in record["verdict"]["sentence"]
     for explanation in record["explanations"]:
         assert explanation["localisation"]["energy"] > 0.7
         assert explanation["localisation"]["pointing_hit"]
@@ -100,7 +100,7 @@ def test_a_network_that_answers_to_the_background_is_off_the_target(
     picture, marked = pasted(Image.new("RGB", (8, 8), RED), Image.new("RGB", (SIDE, SIDE), BLUE), box)
     record = record_of(explainer, picture, marked, tmp_path)
     assert record["verdict"]["place"] == "off the target"
-    assert "the surroundings weigh more than the bird" in record["verdict"]["sentence"]
+    assert "the heat is stronger around the bird than on it" in record["verdict"]["sentence"]
     assert "the heat is off the bird" in record["verdict"]["warnings"]
     for explanation in record["explanations"]:
         assert explanation["localisation"]["lift"] < 0.5
@@ -127,8 +127,8 @@ def test_a_network_without_evidence_says_so(tmp_path: Path, monkeypatch: pytest.
     explainer = colour_network("patch", (1, -0.5, -0.5), tmp_path, monkeypatch)
     picture = Image.new("RGB", (SIDE, SIDE), BLUE)
     record = record_of(explainer, picture, Box(0, 0, 0.5, 0.5), tmp_path)
-    assert "No map shows a place." in record["verdict"]["sentence"]
-    assert record["verdict"]["warnings"][-1] == "no map shows a place"
+    assert "No map highlights any part of the photo." in record["verdict"]["sentence"]
+    assert record["verdict"]["warnings"][-1] == "no map highlights any part of the photo"
     assert [each["faithfulness"] for each in record["explanations"]] == [None] * 3
     assert [each["localisation"] for each in record["explanations"]] == [None] * 3
 

@@ -1,4 +1,4 @@
-"""Every rule of the verdict, from figures made up for it."""
+"""Every rule of the verdict, on invented metrics."""
 
 import pytest
 
@@ -22,54 +22,60 @@ def target_evidence(
     *energies: float | None, share: float = 0.3, cut_off: float = 0.0, word: str = "bird"
 ) -> TargetEvidence:
     values = energies * 3 if len(energies) == 1 else energies
-    found = [None if each is None else Localisation(each, each / share if share else 0, True) for each in values]
-    return TargetEvidence(word, share, cut_off, dict(zip(METHODS, found, strict=True)))
+    localisations = [
+        None if energy is None else Localisation(energy, energy / share if share else 0, True) for energy in values
+    ]
+    return TargetEvidence(word, share, cut_off, dict(zip(METHODS, localisations, strict=True)))
 
 
 def verdict(
-    seen: TargetEvidence | None = None,
+    evidence: TargetEvidence | None = None,
     truth: TrueClass | None = None,
     top_prediction: Prediction = CLIFF,
-    found: dict[MethodName, bool] | None = None,
+    shows_place: dict[MethodName, bool] | None = None,
     agreement: Agreement | None = None,
 ) -> Verdict:
-    return write_verdict(top_prediction, truth, seen, ALL if found is None else found, agreement or alike())
+    shows_place = ALL if shows_place is None else shows_place
+    return write_verdict(top_prediction, truth, evidence, shows_place, agreement or alike())
 
 
-def test_the_cliff_behind_the_eagle() -> None:
-    found = verdict(target_evidence(0.21), TrueClass("Bonelli's Eagle", None))
-    assert found.sentence == (
-        "Called cliff (62%); the model has no class for Bonelli's Eagle. 21% of the heat lies on the marked bird, "
-        "which fills 30% of the view (lift 0.7): the surroundings weigh more than the bird. The three methods agree. "
-        "Whether the name would hold without them a heatmap cannot show: crop them away and ask again."
+def test_heat_off_the_target_without_a_matching_class() -> None:
+    result = verdict(target_evidence(0.21), TrueClass("Bonelli's Eagle", None))
+    assert result.sentence == (
+        "Predicted cliff (62%); the model has no class for Bonelli's Eagle. 21% of the heat lies on the marked bird, "
+        "0.7 times what chance would put there, as it fills 30% of what the model saw. On average, the heat is "
+        "stronger around the bird than on it. The methods agree. A heatmap cannot show whether the prediction needs "
+        "the surroundings: crop them away and try again."
     )
-    assert (found.name, found.place) == ("no such class", "off the target")
-    assert found.warnings == ("the heat is off the bird",)
-    assert found.severity == 4
+    assert (result.name, result.place) == ("no such class", "off the target")
+    assert result.warnings == ("the heat is off the bird",)
+    assert result.severity == 4
 
 
-def test_the_thrush_looked_at_in_the_right_place_and_misnamed() -> None:
-    found = verdict(target_evidence(0.78), TrueClass("bald eagle", EAGLE))
-    assert found.sentence.startswith("Called cliff (62%), not bald eagle (8%). 78% of the heat lies on the marked bird")
-    assert found.sentence.endswith(
-        "The place was right and the name still wrong; which marks misled it a heatmap cannot show."
+def test_heat_on_the_target_with_a_prediction_that_differs() -> None:
+    result = verdict(target_evidence(0.78), TrueClass("bald eagle", EAGLE))
+    assert result.sentence.startswith(
+        "Predicted cliff (62%); the label is bald eagle (8%). 78% of the heat lies on the marked bird, 2.6 times"
     )
-    assert (found.name, found.place) == ("wrong", "on the target")
-    assert found.warnings == ("the name is wrong",)
+    assert result.sentence.endswith(
+        "The heat is in the right place, but a heatmap cannot show which features misled the model."
+    )
+    assert (result.name, result.place) == ("wrong", "on the target")
+    assert result.warnings == ("the prediction differs from the label",)
 
 
-def test_the_bulbul_right_for_the_right_reason() -> None:
-    found = verdict(
+def test_heat_on_the_target_with_the_labelled_prediction() -> None:
+    result = verdict(
         target_evidence(0.88),
         TrueClass("Himalayan Bulbul", Prediction(16, "bulbul", 0.9)),
         Prediction(16, "bulbul", 0.9),
     )
-    assert found.sentence == (
-        "Rightly called bulbul (90%). 88% of the heat lies on the marked bird, which fills 30% of the view (lift 2.9): "
-        "the bird weighs more than its surroundings. The three methods agree. That tells where it looked, not which "
-        "marks it knew."
+    assert result.sentence == (
+        "Predicted bulbul (90%), as labelled. 88% of the heat lies on the marked bird, 2.9 times what chance would "
+        "put there, as it fills 30% of what the model saw. On average, the heat is stronger on the bird than around "
+        "it. The methods agree. A heatmap shows where the evidence lies, not which features the model recognised."
     )
-    assert (found.name, found.place, found.warnings) == ("right", "on the target", ())
+    assert (result.name, result.place, result.warnings) == ("right", "on the target", ())
 
 
 @pytest.mark.parametrize(
@@ -87,105 +93,119 @@ def test_the_place_follows_the_lift(energy: float, share: float, place: HeatPlac
     assert verdict(target_evidence(energy, share=share)).place == place
 
 
-def test_a_small_animal_that_draws_more_than_its_share() -> None:
-    found = verdict(target_evidence(0.3, share=0.1))
-    assert "the bird draws more than its share, yet most of the heat lies around it" in found.sentence
-    assert (found.place, found.warnings) == ("on the target", ())
+def test_a_small_target_with_most_heat_around_it() -> None:
+    result = verdict(target_evidence(0.3, share=0.1))
+    assert "the heat is stronger on the bird than around it, but most of it lies around the bird." in result.sentence
+    assert (result.place, result.warnings) == ("on the target", ())
 
 
-def test_an_animal_that_fills_the_view_makes_lift_uninformative() -> None:
-    found = verdict(target_evidence(0.95, share=0.9))
-    assert "The marked bird fills 90% of the view: where the heat lies tells little." in found.sentence
-    assert "lift" not in found.sentence
+def test_a_lift_near_one_is_as_expected_by_chance() -> None:
+    result = verdict(target_evidence(0.3))
+    assert "1.0 times what chance would put there" in result.sentence
+    assert "This is about as much as expected by chance." in result.sentence
+    assert result.warnings == ("only about as much heat on the bird as expected by chance",)
 
 
-def test_what_the_view_left_out() -> None:
-    found = verdict(target_evidence(0.5, cut_off=0.4))
-    assert "40% of the marked bird lies outside the view." in found.sentence
-    assert "the bird is cut off by the view" in found.warnings
+def test_a_target_that_fills_the_view_is_not_judged() -> None:
+    result = verdict(target_evidence(0.95, share=0.9))
+    assert "The marked bird fills 90% of what the model saw: where the heat lies says little." in result.sentence
+    assert "chance" not in result.sentence
+
+
+def test_a_target_partly_or_wholly_outside_the_view() -> None:
+    result = verdict(target_evidence(0.5, cut_off=0.4))
+    assert "40% of the marked bird was outside the part that the model saw." in result.sentence
+    assert "the model saw only part of the bird" in result.warnings
     assert verdict(target_evidence(0.5, cut_off=0.25)).warnings == ()
     outside = verdict(target_evidence(None, share=0, cut_off=1))
-    assert "The marked bird lies outside what the model saw." in outside.sentence
-    assert (outside.place, outside.warnings) == ("unknown", ("the marked bird lies outside the view",))
+    assert "The marked bird lies outside the part of the photo that the model saw." in outside.sentence
+    assert (outside.place, outside.warnings) == ("unknown", ("the model did not see the marked bird",))
 
 
-def test_methods_that_differ_on_where() -> None:
-    found = verdict(target_evidence(0.6, 0.6, 0.1))
-    assert "by some methods on the bird, by others off it" in found.sentence
-    assert (found.place, found.warnings) == ("in between", ("the methods differ on where",))
+def test_methods_that_differ_on_the_place() -> None:
+    result = verdict(target_evidence(0.6, 0.6, 0.1))
+    assert "The methods differ: some put the heat on the bird, others around it." in result.sentence
+    assert (result.place, result.warnings) == ("in between", ("the methods differ on whether the heat is on the bird",))
     assert verdict(target_evidence(0.6, 0.3, 0.3)).place == "in between"  # the middle one decides where none is off it
 
 
 @pytest.mark.parametrize(
-    ("overlap", "said", "worries"),
+    ("overlap", "sentence", "warnings"),
     [
-        (0.5, "The three methods agree.", 0),
-        (0.49, "The three methods agree in part.", 0),
-        (0.34, "The three methods agree in part.", 0),
+        (0.5, "The methods agree.", 0),
+        (0.49, "The methods agree in part.", 0),
+        (0.34, "The methods agree in part.", 0),
         (0.33, "The methods disagree: the hottest fifths of Grad-CAM and Grad-CAM++ overlap by 33%.", 1),
     ],
 )
-def test_agreement_follows_the_two_least_alike(overlap: float, said: str, worries: int) -> None:
-    found = verdict(agreement=alike(overlap))
-    assert said in found.sentence
-    assert found.warnings == ("the methods disagree",) * worries
+def test_agreement_follows_the_two_methods_that_differ_most(overlap: float, sentence: str, warnings: int) -> None:
+    result = verdict(agreement=alike(overlap))
+    assert sentence in result.sentence
+    assert result.warnings == ("the methods disagree",) * warnings
 
 
-def test_no_method_that_shows_a_place() -> None:
-    found = verdict(target_evidence(None), found=dict.fromkeys(METHODS, False), agreement=alike(None))
-    assert "No map shows a place." in found.sentence
-    assert "agree" not in found.sentence
-    assert (found.place, found.warnings) == ("unknown", ("no map shows a place",))
+def test_no_map_that_shows_a_place() -> None:
+    result = verdict(target_evidence(None), shows_place=dict.fromkeys(METHODS, False), agreement=alike(None))
+    assert "No map highlights any part of the photo." in result.sentence
+    assert "agree" not in result.sentence
+    assert (result.place, result.warnings) == ("unknown", ("no map highlights any part of the photo",))
 
 
-def test_one_method_that_shows_none() -> None:
+def test_one_map_that_shows_no_place() -> None:
     shows: dict[MethodName, bool] = {"grad-cam": False, "grad-cam++": True, "score-cam": True}
     matrix = ((None, None, None), (None, 1.0, 0.9), (None, 0.9, 1.0))
-    found = verdict(target_evidence(None, 0.6, 0.6), found=shows, agreement=Agreement(matrix, matrix))
-    assert "Grad-CAM shows no place. The two methods agree." in found.sentence
-    assert found.warnings == ("Grad-CAM shows no place",)
-    assert found.place == "on the target"
+    result = verdict(target_evidence(None, 0.6, 0.6), shows_place=shows, agreement=Agreement(matrix, matrix))
+    assert "Grad-CAM highlights no part of the photo. The other methods agree." in result.sentence
+    assert result.warnings == ("Grad-CAM highlights no part of the photo",)
+    assert result.place == "on the target"
 
 
-def test_only_one_method_that_shows_a_place() -> None:
+def test_only_one_map_that_shows_a_place() -> None:
     shows: dict[MethodName, bool] = {"grad-cam": False, "grad-cam++": False, "score-cam": True}
     matrix = ((None,) * 3, (None,) * 3, (None, None, 1.0))
-    found = verdict(target_evidence(None, None, 0.6), found=shows, agreement=Agreement(matrix, matrix))
-    assert "agree" not in found.sentence
-    assert len(found.warnings) == 2
+    result = verdict(target_evidence(None, None, 0.6), shows_place=shows, agreement=Agreement(matrix, matrix))
+    assert "agree" not in result.sentence
+    assert len(result.warnings) == 2
 
 
-def test_nobody_told_and_nobody_marked() -> None:
-    found = verdict()
-    assert found.sentence == (
-        "Called cliff (62%). The three methods agree. A heatmap tells where the evidence lies, not what it is."
+def test_an_explained_class_other_than_the_prediction_is_named() -> None:
+    result = write_verdict(CLIFF, None, None, ALL, alike(), explained=EAGLE)
+    assert result.sentence.startswith("Predicted cliff (62%). The maps explain bald eagle (8%) instead.")
+    assert write_verdict(CLIFF, None, None, ALL, alike(), explained=CLIFF) == verdict()
+
+
+def test_without_a_label_and_without_a_target() -> None:
+    result = verdict()
+    assert result.sentence == (
+        "Predicted cliff (62%). The methods agree. A heatmap shows where the evidence lies, not which features the "
+        "model recognised."
     )
-    assert (found.name, found.place, found.warnings) == ("not told", "unknown", ())
+    assert (result.name, result.place, result.warnings) == ("not told", "unknown", ())
 
 
-def test_an_unsure_name_is_a_reason_to_look() -> None:
-    assert verdict(top_prediction=Prediction(972, "cliff", 0.49)).warnings == ("the name is unsure",)
+def test_an_uncertain_prediction_is_a_warning() -> None:
+    assert verdict(top_prediction=Prediction(972, "cliff", 0.49)).warnings == ("the prediction is uncertain",)
     wrong = verdict(top_prediction=Prediction(972, "cliff", 0.2), truth=TrueClass("bald eagle", EAGLE))
-    assert wrong.warnings == ("the name is wrong", "the name is unsure")
+    assert wrong.warnings == ("the prediction differs from the label", "the prediction is uncertain")
 
 
-def test_the_gravest_concern_comes_first_and_they_add_up() -> None:
-    found = verdict(
+def test_warnings_are_sorted_by_severity_which_adds_up() -> None:
+    result = verdict(
         target_evidence(0.1, cut_off=0.4), TrueClass("x", None), Prediction(972, "cliff", 0.2), agreement=alike(0.1)
     )
-    assert found.warnings == (
+    assert result.warnings == (
         "the heat is off the bird",
         "the methods disagree",
-        "the name is unsure",
-        "the bird is cut off by the view",
+        "the prediction is uncertain",
+        "the model saw only part of the bird",
     )
-    assert found.severity == 4 + 2 + 1 + 1
+    assert result.severity == 4 + 2 + 1 + 1
     assert verdict(target_evidence(0.9)).severity == 0
 
 
 @pytest.mark.parametrize("place", [0.1, 0.3, 0.9])
 @pytest.mark.parametrize("truth", [None, TrueClass("x", None), TrueClass("x", CLIFF), TrueClass("x", EAGLE)])
-def test_every_verdict_says_what_a_heatmap_cannot_show(place: float, truth: TrueClass | None) -> None:
+def test_every_verdict_ends_with_a_limitation(place: float, truth: TrueClass | None) -> None:
     last = verdict(target_evidence(place), truth).sentence.split(". ")[-1]
     assert "not " in last
     assert last.endswith(".")

@@ -77,7 +77,7 @@ def test_the_record_is_of_the_class_asked_about_and_of_the_box(archive: dict[str
     (record,) = made["photos"]
     assert {each["name"] for each in record["explanations"]} == {"kite"}
     assert record["predictions"][0]["name"] == "bald eagle"
-    assert "Asked here about kite" in record["verdict"]["sentence"]
+    assert "The maps explain kite" in record["verdict"]["sentence"]
     assert record["target"]["word"] == "animal"
     assert all(each["localisation"]["lift"] > 0 for each in record["explanations"])
     assert made["protocol"]["score"] == "softmax probability of the explained class, kite"
