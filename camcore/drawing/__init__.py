@@ -1,1 +1,1 @@
-"""Heatmaps as pictures, and files written whole or not at all."""
+"""Heatmaps as pictures, and atomic writing of result files."""

@@ -1,4 +1,4 @@
-"""One picture that sets the model's view and its explanations side by side."""
+"""The comparison: one picture of the model's view and its explanations side by side."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from camcore.drawing.overlay import OPACITY, ColourMap, draw_overlay
@@ -14,10 +15,10 @@ from camcore.methods.grad_cam import METHODS
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 
-_PANEL, _GAP, _MARGIN = 336, 16, 28
-_TITLE, _TEXT, _LEADING = 19, 16, 25
+_PANEL, _GAP, _MARGIN = 336, 16, 28  # side of a panel, and spaces, in pixels
+_TITLE, _TEXT, _LINE_HEIGHT = 19, 16, 25  # font sizes and line height in pixels
 _SCALE_WIDTH = 12
-_PAPER, _INK, _QUIET = "#fbfaf7", "#1d1c1a", "#66635e"
+_BACKGROUND, _FOREGROUND, _SECONDARY = "#fbfaf7", "#1d1c1a", "#66635e"
 
 
 def draw_comparison(
@@ -27,40 +28,50 @@ def draw_comparison(
     *,
     opacity: float = OPACITY,
     colour_map: ColourMap = "inferno",
+    overlays: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Image.Image:
-    """The model's view and an overlay for each explanation, with class, probability and time under each.
+    """Draw the model's view beside an overlay per explanation, with class, probability and time below.
 
-    `source` is a line that says which model and settings these are. The scale at the right runs from 0 to 1.
+    Args:
+        view: what the model saw, RGB.
+        explanations: explanations over that view.
+        source: text for the bottom that names photo, model and settings.
+        opacity: opacity of the hottest pixel, in [0, 1].
+        colour_map: colours of the overlays, and of the scale at the right, which runs from 0 to 1.
+        overlays: overlay of each explanation if they are already drawn, with that opacity and colour map, uint8
+            (H, W, 3); None to draw them.
     """
+    if overlays is None:
+        overlays = [draw_overlay(view, explanation.heatmap, opacity, colour_map) for explanation in explanations]
     panels = 1 + len(explanations)
     width = 2 * _MARGIN + panels * _PANEL + (panels - 1) * _GAP + 4 * _SCALE_WIDTH
-    height = 2 * _MARGIN + _PANEL + 5 * _LEADING
-    picture = Image.new("RGB", (width, height), _PAPER)
+    height = 2 * _MARGIN + _PANEL + 5 * _LINE_HEIGHT
+    picture = Image.new("RGB", (width, height), _BACKGROUND)
     draw = ImageDraw.Draw(picture)
     _draw_panel(picture, 0, view, ["What the model saw", f"{view.width} × {view.height} pixels"])
-    for column, explanation in enumerate(explanations, start=1):
-        pixels = draw_overlay(view, explanation.heatmap, opacity, colour_map)
-        _draw_panel(picture, column, Image.fromarray(pixels), _caption(explanation))
+    for column, (explanation, overlay) in enumerate(zip(explanations, overlays, strict=True), start=1):
+        _draw_panel(picture, column, Image.fromarray(overlay), _caption(explanation))
     _draw_scale(picture, width - _MARGIN - 2 * _SCALE_WIDTH, colour_map)
     footer = _shortened(source, _font("DejaVuSans", _TEXT), width - 2 * _MARGIN)
-    draw.text((_MARGIN, height - _MARGIN - _TEXT), footer, _QUIET, _font("DejaVuSans", _TEXT))
+    draw.text((_MARGIN, height - _MARGIN - _TEXT), footer, _SECONDARY, _font("DejaVuSans", _TEXT))
     return picture
 
 
 def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanation]) -> str:
-    """Which photo, model and settings a comparison is of."""
+    """Return the text that names the photo, model and settings of a comparison."""
     parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.target_layer}"]
     parts += [
-        f"Score-CAM as in “{each.definition}”, {each.effort}, {each.precision}"
-        for each in explanations
-        if each.method == "score-cam"
+        f"{METHODS[explanation.method].title} as in “{explanation.definition}”, {explanation.effort}, "
+        f"{explanation.precision}"
+        for explanation in explanations
+        if explanation.definition
     ]
     return "  ·  ".join(parts)
 
 
 def _caption(explanation: Explanation) -> list[str]:
-    taken = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
-    return [METHODS[explanation.method].title, subject(explanation), taken]
+    duration = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
+    return [METHODS[explanation.method].title, subject(explanation), duration]
 
 
 def _draw_panel(picture: Image.Image, column: int, image: Image.Image, lines: Sequence[str]) -> None:
@@ -70,7 +81,8 @@ def _draw_panel(picture: Image.Image, column: int, image: Image.Image, lines: Se
     top = _MARGIN + _PANEL + 8
     for number, line in enumerate(lines):
         font = _font("DejaVuSans", _TEXT) if number else _font("DejaVuSans-Bold", _TITLE)
-        draw.text((left, top + number * _LEADING), _shortened(line, font, _PANEL), _QUIET if number > 1 else _INK, font)
+        colour = _SECONDARY if number > 1 else _FOREGROUND
+        draw.text((left, top + number * _LINE_HEIGHT), _shortened(line, font, _PANEL), colour, font)
 
 
 def _draw_scale(picture: Image.Image, left: int, colour_map: ColourMap) -> None:
@@ -78,8 +90,8 @@ def _draw_scale(picture: Image.Image, left: int, colour_map: ColourMap) -> None:
     colours = (255 * matplotlib.colormaps[colour_map](ramp)[..., :3]).astype(np.uint8)
     picture.paste(Image.fromarray(colours), (left, _MARGIN))
     draw, font = ImageDraw.Draw(picture), _font("DejaVuSans", 13)
-    draw.text((left + _SCALE_WIDTH + 5, _MARGIN), "1", _QUIET, font, anchor="lt")
-    draw.text((left + _SCALE_WIDTH + 5, _MARGIN + _PANEL), "0", _QUIET, font, anchor="lb")
+    draw.text((left + _SCALE_WIDTH + 5, _MARGIN), "1", _SECONDARY, font, anchor="lt")
+    draw.text((left + _SCALE_WIDTH + 5, _MARGIN + _PANEL), "0", _SECONDARY, font, anchor="lb")
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
@@ -92,6 +104,6 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 
 @cache
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font that matplotlib carries; it covers Latin, Greek, Cyrillic and Arabic names."""
+    """Return a font of matplotlib, which covers Latin, Greek, Cyrillic and Arabic names."""
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
     return ImageFont.truetype(str(path), size)

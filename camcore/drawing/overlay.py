@@ -1,4 +1,4 @@
-"""Heat over the model's view, as pixels."""
+"""Overlays: a heatmap in colour over the model's view."""
 
 from typing import Literal
 
@@ -20,12 +20,12 @@ OPACITY = 0.8
 
 
 def draw_heat(heatmap: Array) -> Image.Image:
-    """A heatmap (H, W) as a grey picture, 255 for 1: what a browser colours and lays over the view."""
+    """Return a heatmap (H, W) as a grey picture with 255 for 1, which a browser can colour and lay over the view."""
     return Image.fromarray(np.rint(255 * heatmap).astype(np.uint8))
 
 
 def colour_table(colour_map: ColourMap, steps: int = 33) -> list[tuple[float, float, float]]:
-    """RGB, each in [0, 1], of `steps` values evenly spaced from 0 to 1."""
+    """Return the RGB colours, in [0, 1], of `steps` evenly spaced heat values from 0 to 1."""
     colours = matplotlib.colormaps[colour_map](np.linspace(0, 1, steps))
     return [(float(red), float(green), float(blue)) for red, green, blue, _ in colours]
 
@@ -33,10 +33,10 @@ def colour_table(colour_map: ColourMap, steps: int = 33) -> list[tuple[float, fl
 def draw_overlay(
     view: Image.Image, heatmap: Array, opacity: float = OPACITY, colour_map: ColourMap = "inferno"
 ) -> NDArray[np.uint8]:
-    """The heatmap (H, W) in colour over an RGB view of the same size: uint8 (H, W, 3).
+    """Draw a heatmap (H, W) in colour over an RGB view of the same size; return uint8 (H, W, 3).
 
-    A pixel's opacity is `opacity` times its heat, so that the photo stays visible where the map is cold. The values
-    are coloured as they are: neither bent nor rescaled.
+    A pixel's opacity is `opacity` times its heat, so that the photo stays visible where the map is cold. The heat
+    values are not rescaled.
     """
     pixels = np.asarray(view, dtype=np.float32)
     colours = 255 * matplotlib.colormaps[colour_map](heatmap)[..., :3]

@@ -110,7 +110,7 @@ def test_equal_stems_get_numbers_whatever_their_case(eagle: str) -> None:
         (["--class", "CARDIGAN"], "several classes are named 'CARDIGAN': give an index instead, 264 or 474"),
         (["--model", "resnet50"], "has no model 'resnet50' (it holds efficientnet_lite0)"),
         (["--artifacts", "nowhere"], "nowhere holds no exported model: run `python -m export`"),
-        (["--out", "taken"], "the folder taken cannot be made"),
+        (["--out", "taken"], "the folder taken cannot be created"),
     ],
 )
 def test_what_cannot_start_says_so_in_one_sentence(

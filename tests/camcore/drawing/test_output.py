@@ -1,4 +1,4 @@
-"""Names of result files, and writing each whole or not at all."""
+"""Names of result files, and atomic writing."""
 
 from pathlib import Path
 
@@ -42,5 +42,5 @@ def test_a_failed_write_keeps_the_older_file(tmp_path: Path, monkeypatch: pytest
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         make_folder(tmp_path / "file" / "folder")
