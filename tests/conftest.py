@@ -1,5 +1,6 @@
-"""Artefacts and photos that several tests share, each made once a session."""
+"""Artefacts and photos that several tests share."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,26 @@ from camcore.model.manifest import Preprocessing
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 from export.trace import SplitClassifier
+from tests.artifact_cache import cached, contents
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One core for each worker and for what it starts: threads of two workers would wait for each other.
+    torch.set_num_threads(1)
+    os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
+    # Ports of its own: between gradio's look at a port and its use of it another worker's page could take it.
+    os.environ["GRADIO_SERVER_PORT"] = str(7960 + 100 * int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a browser."""
+    for item in items:
+        if item.path.parent.name == "browser":
+            item.add_marker("browser")
 
 
 def package_folder(name: str) -> Path:
@@ -62,11 +79,13 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the artefact of EfficientNet-Lite0, its real weights inside."""
-    root = tmp_path_factory.mktemp("artifacts")
-    export_model(ExportOptions(model="efficientnet_lite0", out=root / "efficientnet_lite0"))
-    return root
+def artifacts() -> Iterator[Path]:
+    """A folder with the artefact of EfficientNet-Lite0, its real weights inside; shared, so not to be written to."""
+
+    def export(root: Path) -> None:
+        export_model(ExportOptions(model="efficientnet_lite0", out=root / "efficientnet_lite0"))
+
+    yield from _shared("lite0", export)
 
 
 @pytest.fixture(scope="session")
@@ -106,10 +125,14 @@ def resnet50_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def seeded_resnet50(resnet50_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The artefact directory of that ResNet-50."""
-    out = tmp_path_factory.mktemp("resnet50") / "seeded"
-    return export_model(ExportOptions(weights=str(resnet50_checkpoint), out=out))
+def seeded_resnet50(resnet50_checkpoint: Path) -> Iterator[Path]:
+    """The artefact directory of that ResNet-50; shared, so not to be written to."""
+
+    def export(root: Path) -> None:
+        export_model(ExportOptions(weights=str(resnet50_checkpoint), out=root / "seeded"))
+
+    for root in _shared("resnet50", export):
+        yield root / "seeded"
 
 
 @pytest.fixture(scope="session")
@@ -153,16 +176,21 @@ def _eager(name: str, state: dict[str, torch.Tensor]) -> SplitClassifier:
 
 
 @pytest.fixture(scope="session")
-def quick_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model of ImageNet's classes and random weights, for tests to which its answers do not matter."""
-    root = tmp_path_factory.mktemp("quick")
-    torch.manual_seed(3)
-    torch.save(_build(1000, channels=32).state_dict(), root / "finches.pth")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ARCHITECTURES, "tiny", _tiny(channels=32))
-        options = ExportOptions(model="tiny", weights=str(root / "finches.pth"), out=root / "models" / "finches")
-        export_model(options)
-    return root / "models"
+def quick_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a model of ImageNet's classes and random weights, for tests to which its answers do not matter.
+
+    It is shared, so not to be written to.
+    """
+
+    def export(root: Path) -> None:
+        checkpoint = tmp_path_factory.mktemp("quick") / "finches.pth"
+        torch.manual_seed(3)
+        torch.save(_build(1000, channels=32).state_dict(), checkpoint)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(ARCHITECTURES, "tiny", _tiny(channels=32))
+            export_model(ExportOptions(model="tiny", weights=str(checkpoint), out=root / "finches"))
+
+    yield from _shared("quick", export)
 
 
 @pytest.fixture
@@ -173,6 +201,16 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportOptions:
     checkpoint = tmp_path / "finches.pth"
     torch.save(_build(4, channels=6).state_dict(), checkpoint)
     return ExportOptions(model="tiny", weights=str(checkpoint), out=tmp_path / "out" / "finches")
+
+
+def _shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield the folder of a shared export, and fail if a test has changed it."""
+    root = cached(name, export)
+    before = contents(root)
+    yield root
+    assert contents(root) == before, (
+        f"a test has changed the files of {root}: it must change a copy; delete that folder"
+    )
 
 
 def _tiny(channels: int) -> Architecture:
