@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,8 @@ from demo.service.queue import DEFAULT_TIMEOUT
 def main(arguments: list[str] | None = None) -> int:
     """Serve the page until interrupted. Returns 0, or 2 with one sentence on stderr if it cannot be served."""
     options = _parser().parse_args(arguments)
+    # SIGTERM, with which a Space ends the page, ends it as Ctrl-C does: the folder of photos is deleted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_torch_to_cores()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with TemporaryDirectory(prefix="camcore-page-") as cache:

@@ -3,10 +3,10 @@
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -15,8 +15,11 @@ from typing import Literal, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from tests.processes import END, end
+
 ColourScheme = Literal["light", "dark"]
 ROOT = Path(__file__).parents[2]
+START = 240  # seconds until a page is served
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -34,19 +37,33 @@ def served(artifacts: Path) -> Iterator[Served]:
     """A page for these models, while it runs."""
     environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
-    with subprocess.Popen(
+    server = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-    ) as server:
-        assert server.stderr
-        found = next((found[1] for line in server.stderr if (found := re.search(r"page is at (http\S+)", line))), None)
-        assert found, "the demo ended before it served a page"
-        said: list[str] = []
-        reader = Thread(target=lambda: said.extend(server.stderr or []), daemon=True)
-        reader.start()
-        yield Served(found, server.pid)
-        server.send_signal(signal.SIGINT)
-        reader.join()
-    assert said == [], "the terminal shows what nobody should have to read"
+    )
+    address: Future[str] = Future()
+    printed: list[str] = []
+    reader = Thread(target=_listen, args=(server, address, printed), daemon=True)
+    reader.start()
+    try:
+        yield Served(address.result(START), server.pid)
+    finally:
+        code = end(server)
+        reader.join(END)
+    assert printed == [], "the terminal shows what nobody should have to read"
+    assert code == 0, "the page does not end by itself on SIGTERM"
+
+
+def _listen(server: "subprocess.Popen[str]", address: "Future[str]", printed: list[str]) -> None:
+    """Tell the address of the page once it is served, and keep every line that follows."""
+    assert server.stderr
+    with server.stderr:
+        for line in server.stderr:
+            if address.done():
+                printed.append(line)
+            elif found := re.search(r"page is at (http\S+)", line):
+                address.set_result(found[1])
+    if not address.done():
+        address.set_exception(RuntimeError("the demo ended before it served a page"))
 
 
 @pytest.fixture(scope="session")
@@ -76,11 +93,11 @@ def visited(browser: Browser, address: str, width: int, scheme: ColourScheme) ->
     outside: list[str] = []
     errors: list[str] = []
 
-    def keep_inside(route: object, asked: Request) -> None:
-        if asked.url.startswith((address, "data:", "blob:")):
+    def keep_inside(route: object, request: Request) -> None:
+        if request.url.startswith((address, "data:", "blob:")):
             route.continue_()  # type: ignore[attr-defined]
         else:
-            outside.append(asked.url)
+            outside.append(request.url)
             route.abort()  # type: ignore[attr-defined]
 
     opened.route("**/*", keep_inside)
