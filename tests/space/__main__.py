@@ -21,12 +21,12 @@ from tests.space.environment import (
     space_variables,
     untracked,
 )
-from tests.space.front_matter import find_faults, read_front_matter
+from tests.space.front_matter import read_front_matter
+from tests.space.record import RECORD, is_rehearsed, write_record
 from tests.space.report import EARLY, Figures, draw_report, missed
 from tests.space.server import Start, check_proxied, explain, free_port, running
 
 ROOT = Path(__file__).parents[2]
-EXPLANATIONS = 50
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -34,36 +34,34 @@ def main(arguments: list[str] | None = None) -> int:
     """Rehearse. Returns 0, or 1 with a sentence on stderr if the Space would not run, or misses a limit."""
     options = _parser().parse_args(arguments)
     try:
-        front = _front_matter()
+        front = read_front_matter(ROOT, version("gradio"))
         if options.packages:
             print("\n".join(added_packages(front["sdk_version"])))
             return 0
+        if options.if_changed and is_rehearsed(ROOT, front):
+            print(f"the Space is not rehearsed: nothing that it depends on has changed since {RECORD} was written")
+            return 0
         with TemporaryDirectory(prefix="space-") as folder:
-            figures = _rehearse(front, Path(folder))
+            figures = _rehearse(front, Path(folder), options.explanations)
     except RehearsalError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"\n{draw_report(figures)}")
-    found = missed(figures, timed=not options.ci)
-    if found:
-        print(f"error: {found}", file=sys.stderr)
-    return 1 if found else 0
+    report = draw_report(figures)
+    print(f"\n{report}")
+    if failure := missed(figures, timed=not options.ci):
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    write_record(ROOT, front, report)
+    return 0
 
 
-def _front_matter() -> dict[str, Any]:
-    faults = find_faults(ROOT, version("gradio"))
-    if faults:
-        raise RehearsalError("; ".join(faults))
-    return read_front_matter((ROOT / "README.md").read_text(encoding="utf-8"))
-
-
-def _rehearse(front: Mapping[str, Any], folder: Path) -> Figures:
+def _rehearse(front: Mapping[str, Any], folder: Path, explanations: int) -> Figures:
     if not Path("/proc/self/status").is_file():
         raise RehearsalError("the rehearsal reads memory from /proc: run it on Linux, as Spaces do")
     home, alone, app = folder / "home", folder / "requirements", folder / "home" / "app"
     for path in (home / "tmp", alone, app):
         path.mkdir(parents=True)
-    _say("1. the front matter is one that Spaces accept")
+    _say("1. the front matter names what there is")
     _say("2. the packages, in one call of pip, before there is a repository")
     python = build_environment(ROOT, front, alone, _say)
     _say(f"3. the repository: {copy_repository(ROOT, app)} files that git tracks")
@@ -72,13 +70,13 @@ def _rehearse(front: Mapping[str, Any], folder: Path) -> Figures:
     cache_seeded_weights(home)
     _say("4. a ResNet-50 of seeded weights in torchvision's cache: they serve for time and memory, and mean nothing")
     variables = space_variables(home, app, python, free_port(), front["title"])
-    figures = _measure(Start(python, app, front["app_file"], variables))
+    figures = _measure(Start(python, app, front["app_file"], variables), explanations)
     if left := sorted({path.name for path in (home / "tmp").rglob("*") if path.suffix in _PICTURES}):
         raise RehearsalError(f"the server has left {', '.join(left)} behind: people's photos are to go when it ends")
     return figures
 
 
-def _measure(start: Start) -> Figures:
+def _measure(start: Start, explanations: int) -> Figures:
     """Start the app cold, explain, weigh it and stop it; then start it again, with the artefacts there."""
     photos, (load, *_) = _photos(), os.getloadavg()
     _say("5. app.py with a Space's variables, on two cores, behind proxies that refuse")
@@ -89,17 +87,17 @@ def _measure(start: Start) -> Figures:
         explain(client, photos[0])
         first = server.seconds
         check_proxied(server)
-        _say(f"6. {EXPLANATIONS} explanations of {len(photos)} photos, one after the other")
+        _say(f"6. {explanations} explanations of {len(photos)} photos, one after the other")
         seconds, memory = [], []
-        for count, photo in enumerate(islice(cycle(photos), EXPLANATIONS), start=1):
+        for count, photo in enumerate(islice(cycle(photos), explanations), start=1):
             begun = server.seconds
             explain(client, photo)
             seconds.append(server.seconds - begun)
-            if count in (EARLY, EXPLANATIONS):
+            if count in (EARLY, explanations):
                 memory.append(server.memory())
         _say("7. SIGTERM, as a Space is stopped")
         end = server.stop()
-    early, late = memory
+    early, late = memory[0], memory[-1]
     return Figures(page, first, _again(start, photos[0]), tuple(seconds), early=early, late=late, end=end, load=load)
 
 
@@ -137,6 +135,10 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("CI", "").lower() in ("true", "1"),
         help="a start that takes too long is printed, but fails nothing: the machine may be slow (or CI=true)",
     )
+    parser.add_argument(
+        "--explanations", type=int, default=50, metavar="N", help="number of explanations (default: 50)"
+    )
+    parser.add_argument("--if-changed", action="store_true", help=f"only if the inputs are not those of {RECORD}")
     parser.add_argument("--packages", action="store_true", help="only print what Spaces add to requirements.txt")
     return parser
 

@@ -10,6 +10,7 @@ from typing import Any
 
 VENV = ".venv-space"  # beside the repository's files, ignored by git
 _BUILT = "built-from.txt"
+_INSTALL_TIMEOUT = 1800.0  # seconds
 MODEL = "resnet50"
 SPACE = "somebody/what-did-it-look-at"
 
@@ -44,10 +45,12 @@ def build_environment(root: Path, front: Mapping[str, Any], folder: Path, say: C
         say(f"{VENV} is as requirements.txt and the front matter ask: kept (delete it to build it anew)")
         return python
     shutil.rmtree(venv, ignore_errors=True)
-    subprocess.run([_interpreter(version), "-m", "venv", str(venv)], check=True)
+    subprocess.run([_interpreter(version), "-m", "venv", str(venv)], check=True, timeout=_INSTALL_TIMEOUT)
     shutil.copy(root / "requirements.txt", folder)
     say(f"Python {version}, pip install {' '.join(command[4:])}")
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    installed = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=_INSTALL_TIMEOUT
+    )
     if installed.returncode:
         raise RehearsalError(f"pip cannot install what a Space would: {_last_error(installed.stderr)}")
     (venv / _BUILT).write_text(asked, encoding="utf-8")
@@ -140,7 +143,9 @@ def _last_error(printed: str) -> str:
 
 def _git(root: Path, *arguments: str) -> list[str]:
     try:
-        done = subprocess.run(["git", *arguments, "-z"], cwd=root, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments, "-z"], cwd=root, capture_output=True, text=True, check=True, timeout=60
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise RehearsalError(f"git does not list the files of {root} ({error}): rehearse in a clone") from error
     return [name for name in done.stdout.split("\0") if name]

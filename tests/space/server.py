@@ -71,7 +71,7 @@ class Server:
         """
         while self.seconds < PATIENCE:
             if self._process.poll() is not None:
-                self._reader.join()
+                self._reader.join(END)
                 last = self.printed[-1] if self.printed else "it printed nothing"
                 raise RehearsalError(f"app.py ended with exit code {self._process.returncode}: {last}")
             with suppress(URLError, ConnectionError, TimeoutError):
