@@ -1,1 +1,1 @@
-"""The report of explained photos: one HTML file, and the metrics as CSV."""
+"""The report on explained photos: one HTML file, and the metrics as CSV."""

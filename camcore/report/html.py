@@ -1,9 +1,8 @@
-"""A study's report: one HTML file that stands alone, for a browser or for paper."""
+"""The report of a study: one self-contained HTML file for the screen and for paper."""
 
 import base64
 import io
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,26 +13,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
-from camcore import formatting as text
+from camcore import formatting
 from camcore.drawing.output import save_text
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.verdict import SEVERE
-from camcore.report import notes as remarks
-from camcore.report import plots, summary
+from camcore.report import figures, notes, plots, summary
 from camcore.report.metrics_table import MISSING, SECTIONS, number
-from camcore.report.summary import Record, SpeciesSummary
+from camcore.report.summary import Record
 
-SIDE = 224  # pixels of a picture, at most
+SIDE = 224  # largest side of a picture in pixels
 THUMBNAIL = 120
+LIKE_UNTRAINED = 0.7  # correlation with maps of an untrained classifier from which on a map says little of the model
 _QUALITY = 80  # of WebP, in percent
-_FIRST = 24  # photos to worry about that are not folded away
+_FIRST = 24  # flagged photos that are visible at once; the others are in a closed section
 _DEFAULT_TARGET = "animal"
-LEARNT_NOTHING = 0.7  # a correlation with maps of random models from which on the map says little of this one
 
 
 @dataclass(frozen=True)
 class ReportPhoto:
-    """A record and how the report names it, with what is worth saying about what it lacks."""
+    """A photo's record, its anchor in the report, and sentences on metrics that do not exist."""
 
     anchor: str
     record: Record
@@ -41,12 +39,15 @@ class ReportPhoto:
 
 
 def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]) -> None:
-    """Write the report of a study to `path`, with the pictures of its folder inside.
+    """Write the report of a study to `path`, and embed the pictures of its folder.
 
-    `records` are one a photo, as the study keeps them; a picture that is not there is said to be missing.
+    Args:
+        path: file to write.
+        study: description of the study, without its records.
+        records: one record per photo; a picture that is not in the folder is reported as missing.
 
     Raises:
-        OutputError: if it cannot be written.
+        OutputError: if the file cannot be written.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -55,18 +56,18 @@ def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": text.percent, "seconds": text.seconds, "words": words, "number": number}
-    environment.filters |= {"capfirst": lambda said: said[:1].upper() + said[1:], "breakable": breakable}
-    environment.globals |= {"METHODS": METHODS, "SECTIONS": SECTIONS, "MISSING": MISSING, "of_photo": summary.of_photo}
-    environment.globals |= {"picture": partial(picture, path.parent), "agreement_of": remarks.agreement_of}
-    environment.globals |= {"SEVERE": SEVERE, "LEARNT_NOTHING": LEARNT_NOTHING}
-    environment.globals |= {"PLACES": summary.PLACES, "STATUSES": summary.STATUSES, "THUMBNAIL": THUMBNAIL}
-    page = environment.get_template("report.html.jinja").render(**_context(study, records))
-    save_text(path, page.lstrip())
+    environment.filters |= {
+        "percent": formatting.percent,
+        "seconds": formatting.seconds,
+        "setting": setting_text,
+        "breakable": breakable,
+    }
+    context = _constants() | _contents(study, records) | {"picture": partial(picture, path.parent)}
+    save_text(path, environment.get_template("report.html.jinja").render(context).lstrip())
 
 
 def picture(folder: Path, name: str, side: int = SIDE) -> str:
-    """A picture of the folder as a data URI of WebP, at most `side` pixels wide and high; "" if it cannot be read."""
+    """Return a picture of the folder as a WebP data URI of at most `side` pixels; "" if it cannot be read."""
     try:
         with Image.open(folder / name) as opened:
             image = opened.convert("RGB")
@@ -79,92 +80,70 @@ def picture(folder: Path, name: str, side: int = SIDE) -> str:
 
 
 def breakable(path: str) -> Markup:
-    """A path that a narrow column may break after a slash or an underscore, before it breaks within a word."""
+    """Return a path that may be broken after a slash or an underscore, to fit a narrow column."""
     return Markup(re.sub(r"([/_])", r"\1<wbr>", str(escape(path))))
 
 
-def words(value: object) -> str:
-    """A setting as people read it: None is a dash, a truth yes or no, a list its entries."""
+def setting_text(value: object) -> str:
+    """Return the text of a setting: a dash for None, "yes" or "no" for a truth value, the entries of a list."""
     if value is None or value == "":
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {words(held)}" for key, held in value.items())
+        return ", ".join(f"{key}: {setting_text(entry)}" for key, entry in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(words(held) for held in value) or MISSING
+        return ", ".join(setting_text(entry) for entry in value) or MISSING
     return str(value)
 
 
-def _context(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+def _constants() -> dict[str, Any]:
+    """Return what the templates need of every study."""
+    return {
+        "METHODS": METHODS,
+        "SECTIONS": SECTIONS,
+        "PLACES": summary.PLACES,
+        "STATUSES": summary.STATUSES,
+        "MISSING": MISSING,
+        "SEVERE": SEVERE,
+        "LIKE_UNTRAINED": LIKE_UNTRAINED,
+        "THUMBNAIL": THUMBNAIL,
+        "number": number,
+        "of_photo": summary.of_photo,
+        "by_section": summary.by_section,
+        "agreement_of": notes.agreement_of,
+        "scale": plots.colour_scale(),
+    }
+
+
+def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+    """Return what the templates need of one study."""
     photos = [
-        ReportPhoto(f"photo-{number}", record, remarks.missing_metrics(record))
+        ReportPhoto(f"photo-{number}", record, notes.missing_metrics(record))
         for number, record in enumerate(records, 1)
     ]
-    anchors = {id(photo.record): photo for photo in photos}
+    photo_of = {id(photo.record): photo for photo in photos}
+    flagged = [photo_of[id(record)] for record in summary.flagged_photos(records)]
     species = summary.by_species(records, study["species"])
-    flagged = [anchors[id(record)] for record in summary.flagged_photos(records)]
+    targets = [record["target"] for record in summary.explained(records) if record["target"]]
     return {
         "study": study,
-        "target": _target(records),
-        "photo_of": lambda record: anchors[id(record)],
         "model": {key: value for key, value in study["model"].items() if key != "files"},
+        "target": targets[0]["word"] if targets else _DEFAULT_TARGET,
+        "has_boxes": bool(targets),
+        "photo_of": lambda record: photo_of[id(record)],
         "failed": [photo for photo in photos if photo.record["error"] is not None],
         "flagged": flagged[:_FIRST],
         "flagged_rest": flagged[_FIRST:],
         "warning_counts": summary.warning_counts(records),
-        "counts": _counts(records),
+        "totals": summary.totals(records),
         "outcomes": summary.outcomes(records),
         "species": species,
-        "rows": summary.by_method(records),
-        "pairs": summary.agreement(records),
-        "left_out": remarks.excluded_counts(records),
-        "filled": remarks.large_targets(records),
-        "blind": remarks.undetectable_problems(records),
-        "marked": any(record["target"] for record in summary.explained(records)),
-        "scale": plots.colour_scale(),
-        "strips": [plot for index in range(len(METHODS)) if (plot := _strips(species, index))],
-        "curves": _curves(records),
+        "metric_rows": summary.by_method(records),
+        "method_pairs": summary.agreement(records),
+        "excluded_counts": notes.excluded_counts(records),
+        "large_targets": notes.large_targets(records),
+        "undetectable_problems": notes.undetectable_problems(records),
+        "lift_figures": figures.lift_figures(species),
+        "curve_figures": figures.curve_figures(records),
     }
-
-
-def _target(records: Sequence[Record]) -> str:
-    """What the boxes hold, in a word."""
-    held = (record["target"]["word"] for record in summary.explained(records) if record["target"])
-    return next(held, _DEFAULT_TARGET)
-
-
-def _counts(records: Sequence[Record]) -> dict[str, int]:
-    outcomes = summary.outcomes(records)
-    places = sum(outcomes.values(), Counter[str]())
-    named = {status: found.total() for status, found in outcomes.items()}
-    return {
-        "photos": len(records),
-        "explained": places.total(),
-        "right": named.get("right", 0),
-        "nameable": named.get("right", 0) + named.get("wrong", 0),
-        "on": places["on the target"],
-        "placed": places.total() - places[summary.UNKNOWN],
-        "flagged": len(summary.flagged_photos(records)),
-    }
-
-
-def _strips(species: Sequence[SpeciesSummary], index: int) -> dict[str, str] | None:
-    """The plot of one method's lifts, under its title; None if there is no lift."""
-    method = list(METHODS)[index]
-    strips = []
-    for group in species:
-        maps = [(record["file"], record["explanations"][index]) for record in summary.explained(group.records)]
-        dots = [(file, found["localisation"]["lift"]) for file, found in maps if found["localisation"]]
-        strips.append(plots.Strip(group.title, dots))
-    plot = plots.lift_strips(method, strips)
-    return {"title": METHODS[method].title, "plot": plot} if plot else None
-
-
-def _curves(records: Sequence[Record]) -> list[dict[str, str]]:
-    titles = {
-        "deletion": ("Deletion: the lower the better", "pixels taken away, hottest first"),
-        "insertion": ("Insertion: the higher the better", "pixels given back, hottest first"),
-    }
-    drawn = {name: plots.mean_curves(*said, summary.curves(records, name)) for name, said in titles.items()}
-    return [{"title": titles[name][0], "plot": plot} for name, plot in drawn.items() if plot]

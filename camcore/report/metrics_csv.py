@@ -1,4 +1,4 @@
-"""`figures.csv`: a row a photo and method."""
+"""The metrics as CSV, with one row per photo and method."""
 
 import csv
 import io
@@ -14,7 +14,10 @@ COLUMNS = (
 
 
 def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """The figures of all records; empty where there is no value, 1 or 0 for yes or no. Percent for drop and gain."""
+    """Return the metrics of all records as CSV.
+
+    A value that does not exist is empty; yes and no are 1 and 0. Average drop and average gain are in percent.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -29,8 +32,5 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from ({**photo, "method": method} for method in METHODS)
         return
     for explanation in record["explanations"]:
-        figures = {**explanation, **(explanation["faithfulness"] or {}), **(explanation["localisation"] or {})}
-        yield {
-            **photo,
-            **{key: int(value) if isinstance(value, bool) else value for key, value in figures.items()},
-        }
+        values = {**explanation, **(explanation["faithfulness"] or {}), **(explanation["localisation"] or {})}
+        yield photo | {key: int(value) if isinstance(value, bool) else value for key, value in values.items()}

@@ -1,4 +1,4 @@
-"""The figures of a map: what each is called, means, and how it is written."""
+"""The metrics of a heatmap: their names, meanings and number formats."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,17 +9,23 @@ from camcore.formatting import fidelity
 MISSING = "–"
 
 
-def number(form: str, value: float | None) -> str:
-    """A value as the form says, with a minus sign, or a dash for None."""
-    return MISSING if value is None else form.format(value).replace("-", "−")
+def number(template: str, value: float | None) -> str:
+    """Format a value with a format string and a real minus sign; a dash for None."""
+    return MISSING if value is None else template.format(value).replace("-", "−")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of an explanation: where a record keeps it, how it is written, and which direction is better.
+    """One metric of an explanation.
 
-    `section` is the part of the explanation that holds `key`: "" for the explanation itself, "sanity" for the
-    record's. `{target}` in `title` stands for what the boxes hold.
+    Attributes:
+        section: part of the explanation's record that holds the metric; "" for the explanation itself, "sanity" for
+            that of the photo.
+        key: name of the metric in that part.
+        title: name for readers; `{target}` stands for the noun of the target.
+        write: function from a value to text.
+        better: the better direction; "" if there is none.
+        meaning: explanation in one or two sentences.
     """
 
     section: Literal["localisation", "faithfulness", "sanity", ""]
@@ -30,17 +36,17 @@ class Metric:
     meaning: str
 
     def read(self, record: Mapping[str, Any], explanation: Mapping[str, Any]) -> float | None:
-        """Its value for one explanation of a record; None if it does not exist."""
-        held = explanation
+        """Return the value for one explanation of a photo's record; None if it does not exist."""
+        values = explanation
         if self.section == "sanity":
-            held = {"sanity": (record["sanity"] or {}).get(explanation["method"])}
+            values = {"sanity": (record["sanity"] or {}).get(explanation["method"])}
         elif self.section:
-            held = explanation[self.section] or {}
-        value: float | None = held.get(self.key)
+            values = explanation[self.section] or {}
+        value: float | None = values.get(self.key)
         return value
 
     def text(self, value: float | None) -> str:
-        """A value as people read it: "61.4%", "1.90", "yes"; a dash for None."""
+        """Format a value, as "61.4%", "1.90" or "yes"; a dash for None."""
         if value is None:
             return MISSING
         if isinstance(value, bool):
@@ -50,52 +56,54 @@ class Metric:
 
 SECTIONS = {
     "localisation": "Is the heat on the {target}?",
-    "faithfulness": "Did what is hot count for the model?",
+    "faithfulness": "Did the hot places matter to the model?",
     "sanity": "Does the map depend on what the model learnt?",
-    "": "How it was made",
+    "": "How the map was computed",
 }
 
 METRICS = (
     Metric(
         "localisation", "energy", "Energy on the {target}", "{:.1%}".format, "higher",
-        "How much of all the heat lies inside the box.",
+        "Share of the heat inside the box.",
     ),
     Metric(
         "localisation", "lift", "Lift", "{:.2f}".format, "higher",
-        "Energy divided by the box’s share of the picture: 1 is what an even map would get, 2 twice that.",
+        "Energy divided by the box’s share of the picture: 1 is expected by chance, 2 is twice as much.",
     ),
     Metric(
-        "localisation", "pointing_hit", "Pointing", "{:.0%}".format, "higher",
+        "localisation", "pointing_hit", "Hottest point on the {target}", "{:.0%}".format, "higher",
         "Whether the hottest point lies inside the box.",
     ),
     Metric(
         "faithfulness", "average_drop", "Average drop", "{:.1f}%".format, "lower",
-        "How much of the probability is lost when the picture is dimmed wherever the map is cold.",
+        "Share of the probability that is lost when the picture is dimmed wherever the map is cold.",
     ),
     Metric(
         "faithfulness", "increase", "Increase", "{:.0%}".format, "higher",
-        "Whether the model is surer of the dimmed picture than of the whole one.",
+        "Whether the class is more probable for the dimmed picture than for the whole one.",
     ),
     Metric(
         "faithfulness", "average_gain", "Average gain", "{:.1f}%".format, "higher",
-        "How much of the missing certainty the dimmed picture makes up.",
+        "Share of the missing probability, up to 100%, that the dimmed picture adds.",
     ),
     Metric(
         "faithfulness", "deletion_auc", "Deletion", "{:.3f}".format, "lower",
-        "The hottest pixels are taken away first. The area under the falling probability: small if they counted.",
+        "The hottest pixels are removed first. The area under the falling probability is small if they mattered.",
     ),
     Metric(
         "faithfulness", "insertion_auc", "Insertion", "{:.3f}".format, "higher",
-        "The hottest pixels return first, over a blurred picture. The area under the rising probability.",
+        "The hottest pixels are restored first, on a blurred picture. The area under the rising probability is large "
+        "if they mattered.",
     ),
     Metric(
-        "sanity", "sanity", "Random model", "{:z.2f}".format, "",
-        "Rank correlation with the maps of the same model with a random last layer: near 0 is good, near 1 bad.",
+        "sanity", "sanity", "Untrained classifier", "{:z.2f}".format, "",
+        "Rank correlation with the maps of the same model with a random last layer: near 0, the map depends on what "
+        "the model learnt; near 1, it hardly does.",
     ),
     Metric(
         "", "fidelity_estimate", "Fidelity", fidelity, "",
-        "Score-CAM’s own estimate of how alike its fast map is to the exhaustive one: 1 is the same.",
+        "Score-CAM’s own estimate of how similar its quick map is to the complete one: 1 is identical.",
     ),
-    Metric("", "forwards", "Forwards", "{:.0f}".format, "", "How many times Score-CAM asked the model."),
-    Metric("", "seconds", "Seconds", "{:.2f}".format, "lower", "Time for the map, without the figures above."),
+    Metric("", "forwards", "Model runs", "{:.0f}".format, "", "How many times Score-CAM ran the model."),
+    Metric("", "seconds", "Seconds", "{:.2f}".format, "lower", "Time to compute the map, without the metrics above."),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a report says of figures that do not exist, and of how far maps agree."""
+"""Sentences of the report about missing metrics and about agreement."""
 
 from collections.abc import Sequence
 
@@ -10,65 +10,67 @@ from camcore.report.summary import Record
 
 
 def missing_metrics(record: Record) -> tuple[str, ...]:
-    """Why figures of a photo do not exist, in sentences."""
+    """Return sentences on why some metrics of a photo do not exist."""
     if record["error"] is not None:
         return ()
-    said = []
+    sentences = []
     if record["target"] is None:
-        found = record.get("unmarked") == "none found"
-        why = "The detector found nothing on this photo" if found else "This photo has no box"
-        said.append(f"{why}, so nothing tells whether the heat is in the right place.")
+        no_detection = record.get("unmarked") == "none found"
+        reason = "The detector found nothing in this photo" if no_detection else "This photo has no box"
+        sentences.append(f"{reason}, so whether the heat is in the right place cannot be judged.")
     elif record["target"]["share"] == 0:
-        said.append("The box lies outside of what the model saw.")
-    empty = [METHODS[found["method"]].title for found in record["explanations"] if found["faithfulness"] is None]
+        sentences.append("The box lies outside the part of the photo that the model saw.")
+    explanations = record["explanations"]
+    empty = [METHODS[entry["method"]].title for entry in explanations if entry["faithfulness"] is None]
     if empty:
-        said.append(f"No place in the map: {', '.join(empty)}. Its figures do not exist.")
-    return tuple(said)
+        sentences.append(f"No metrics for {', '.join(empty)}: the map highlights no part of the photo.")
+    return tuple(sentences)
 
 
 def excluded_counts(records: Sequence[Record]) -> list[str]:
-    """What the means leave out, in words."""
-    found = summary.explained(records)
-    empty = sum(explanation["faithfulness"] is None for record in found for explanation in record["explanations"])
+    """Return what the means leave out, each with its number."""
+    explained = summary.explained(records)
+    empty = sum(entry["faithfulness"] is None for record in explained for entry in record["explanations"])
     counts = {
-        ("photo that could not be explained", "photos that could not be explained"): len(records) - len(found),
-        ("photo without a box", "photos without a box"): sum(record["target"] is None for record in found),
-        ("map that shows no place", "maps that show no place"): empty,
+        ("photo that could not be explained", "photos that could not be explained"): len(records) - len(explained),
+        ("photo without a box", "photos without a box"): sum(record["target"] is None for record in explained),
+        ("map that highlights nothing", "maps that highlight nothing"): empty,
     }
     return [f"{count} {one if count == 1 else many}" for (one, many), count in counts.items() if count]
 
 
 def undetectable_problems(records: Sequence[Record]) -> str:
-    """What cannot have stood out, for want of boxes or of true names; "" if nothing."""
-    found = summary.explained(records)
-    no_boxes = all(record["target"] is None for record in found)
-    no_names = all(record["truth"]["status"] == "not told" for record in found)
-    missing = [what for what, lacks in (("boxes", no_boxes), ("true names", no_names)) if lacks]
-    return f"There were no {' and no '.join(missing)}: what they would tell is not among these." if missing else ""
+    """Return a sentence on problems that cannot be detected without boxes or labels; "" if there are both."""
+    explained = summary.explained(records)
+    sentences = []
+    if all(record["target"] is None for record in explained):
+        sentences.append("There are no boxes, so heat in the wrong place cannot be detected.")
+    if all(record["truth"]["status"] == "not told" for record in explained):
+        sentences.append("There are no labels, so wrong predictions cannot be detected.")
+    return " ".join(sentences)
 
 
 def large_targets(records: Sequence[Record]) -> str:
-    """How many photos pull the mean lift towards 1, because the target fills them; "" if none does."""
+    """Return a sentence on photos whose target fills nearly the whole view; "" if there are none."""
     targets = (record["target"] for record in summary.explained(records))
     count = sum(target is not None and target["share"] > FILLS for target in targets)
     if not count:
         return ""
-    which = "1 photo has" if count == 1 else f"{count} photos have"
-    return f"{which} its box on more than {FILLS:.0%} of the view, which pulls lift towards 1."
+    photos = "1 photo" if count == 1 else f"{count} photos"
+    return f"In {photos}, the box fills more than {FILLS:.0%} of the view, which moves lift towards 1."
 
 
 def agreement_of(record: Record) -> str:
-    """How far the maps of one photo agree, in a sentence."""
+    """Return a sentence on the agreement of one photo's maps."""
     pairs = summary.agreement([record])
     ranks = [pair.spearman.value for pair in pairs if pair.spearman.value is not None]
     overlaps = [pair.overlap.value for pair in pairs if pair.overlap.value is not None]
     if not ranks or not overlaps:
-        return "The maps cannot be compared: fewer than two of them show a place."
-    ranking = _span("{:z.2f}", ranks)
-    shared = _span("{:.0%}", overlaps)
-    return f"Agreement of the maps, pair by pair: rank correlation {ranking}, overlap of the hottest fifths {shared}."
+        return "The maps cannot be compared: fewer than two of them highlight a part of the photo."
+    ranking, overlap = _range("{:z.2f}", ranks), _range("{:.0%}", overlaps)
+    return f"Agreement between pairs of maps: rank correlation {ranking}, overlap of the hottest fifths {overlap}."
 
 
-def _span(form: str, values: Sequence[float]) -> str:
-    least, most = number(form, min(values)), number(form, max(values))
+def _range(template: str, values: Sequence[float]) -> str:
+    least, most = number(template, min(values)), number(template, max(values))
     return least if least == most else f"{least} to {most}"

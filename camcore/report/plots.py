@@ -1,4 +1,4 @@
-"""A report's small plots, as SVG that takes its colours from the page and says in words what it shows."""
+"""Small plots as SVG, with colours from the style sheet of the page and a description in words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from markupsafe import Markup
 from camcore.drawing.overlay import OPACITY, ColourMap, colour_table
 from camcore.methods.grad_cam import METHODS, MethodName
 
-WIDTH = 320  # of a plot, in units that are about pixels
+WIDTH = 320  # of a plot, in about pixels
 _LEFT, _RIGHT = 42, WIDTH - 6
-_STRIP = 44  # height of a group's strip of dots
-_LEAST, _MOST = -3, 4  # powers of two: lifts beyond are drawn at the edge
+_STRIP = 44  # height of one row of dots
+_LEAST, _MOST = -3, 4  # powers of two; lifts outside are drawn at the edge
 _FRACTIONS = {-3: "⅛", -2: "¼", -1: "½"}
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A row of dots: its title, and what each dot is called and worth."""
+    """A row of dots: its title, and the name and value of each dot."""
 
     title: str
     dots: Sequence[tuple[str, float]]
 
     @property
     def mean(self) -> float:
-        """Of the dots, of which there must be one."""
+        """Return the mean of the dots, of which there must be at least one."""
         return fmean(value for _, value in self.dots)
 
 
 def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
-    """A dot a photo on an axis of lift, doubling from tick to tick, with a line where an even map would be.
+    """Plot one dot per photo on an axis of lift with ticks at powers of two, and a line at 1.
 
-    Strips without dots are left out; with no dots at all there is no plot, but an empty string.
+    Strips without dots are left out. Return an empty string if there are no dots at all.
     """
     strips = [strip for strip in strips if strip.dots]
     if not strips:
@@ -45,60 +45,60 @@ def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
     bottom = _STRIP * len(strips) + 4
     parts = [_lift_axis(low, high, bottom)]
     parts += [_strip(strip, _STRIP * row, low, high) for row, strip in enumerate(strips)]
-    said = "; ".join(f"{strip.title} {strip.mean:.1f}" for strip in strips)
-    under = sum(value < 1 for value in values)
+    means = "; ".join(f"{strip.title} {strip.mean:.1f}" for strip in strips)
+    below = sum(value < 1 for value in values)
     label = (
-        f"Lift of each photo’s {METHODS[method].title} map, where 1 is an even map. Means: {said}. "
-        f"{under} of {len(values)} are below 1."
+        f"Lift of each photo’s {METHODS[method].title} map; 1 is expected by chance. Means: {means}. "
+        f"{below} of {len(values)} are below 1."
     )
     return _svg(bottom + 34, label, parts)
 
 
-def mean_curves(title: str, across: str, curves: Mapping[MethodName, Sequence[float]]) -> Markup:
-    """A line a method, from 0 to 100% of the pixels; an empty string if there is no curve."""
+def mean_curves(title: str, axis: str, curves: Mapping[MethodName, Sequence[float]]) -> Markup:
+    """Plot one line per method from 0 to 100% of the pixels; return an empty string if there is no curve."""
     if not curves:
         return Markup()
     high = next(top for top in (0.25, 0.5, 0.75, 1) if top >= max(map(max, curves.values())) or top == 1)
-    parts = [_curve_axes(across, high)]
+    parts = [_curve_axes(axis, high)]
     legend = 236
     for row, (method, curve) in enumerate(curves.items()):
         style = f"line line-{list(METHODS).index(method)}"
         points = " ".join(
-            f"{_LEFT + (_RIGHT - _LEFT) * index / (len(curve) - 1):.1f},{_down(value, high):.1f}"
+            f"{_LEFT + (_RIGHT - _LEFT) * index / (len(curve) - 1):.1f},{_y(value, high):.1f}"
             for index, value in enumerate(curve)
         )
         y = legend + 18 * row
         parts.append(f'<polyline class="{style}" points="{points}"/>')
         parts.append(f'<line class="{style}" x1="{_LEFT}" x2="{_LEFT + 36}" y1="{y - 4}" y2="{y - 4}"/>')
         parts.append(_text(_LEFT + 44, y, METHODS[method].title))
-    said = "; ".join(
+    values = "; ".join(
         f"{METHODS[method].title} from {curve[0]:.2f} over {curve[len(curve) // 2]:.2f} halfway to {curve[-1]:.2f}"
         for method, curve in curves.items()
     )
-    label = f"{title}: mean probability of the explained class by {across}. {said}."
+    label = f"{title}: mean probability of the explained class by {axis}. {values}."
     return _svg(legend + 18 * len(curves) - 8, label, parts)
 
 
 def colour_scale(colour_map: ColourMap = "inferno", steps: int = 24) -> Markup:
-    """What the colours of the maps mean, from cold to hot, as they lie over grey."""
+    """Draw the colours of the maps from cold to hot, as they appear over grey."""
     cells = [
         f'<rect x="{index * 10}" width="10.5" height="10" fill="#8c8a85"/>'
         f'<rect x="{index * 10}" width="10.5" height="10" fill="rgb({100 * red:.1f}% {100 * green:.1f}% '
         f'{100 * blue:.1f}%)" fill-opacity="{OPACITY * index / (steps - 1):.3f}"/>'
         for index, (red, green, blue) in enumerate(colour_table(colour_map, steps))
     ]
-    label = "From cold, where the photo shows plainly, over violet and orange to hot, in pale yellow"
-    return _svg(10, label, cells, width=steps * 10, style="ramp")
+    label = "From cold, where the photo is visible, over violet and orange to hot, in pale yellow"
+    return _svg(10, label, cells, width=steps * 10, style="colour-scale")
 
 
 def _lift_axis(low: int, high: int, bottom: int) -> str:
     parts = []
     for power in range(low, high + 1):
-        x = _across(2.0**power, low, high)
-        kind = "even" if power == 0 else "tick"
-        parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{18 if power == 0 else 0}" y2="{bottom}"/>')
+        x = _x(2.0**power, low, high)
+        style = "chance" if power == 0 else "tick"
+        parts.append(f'<line class="{style}" x1="{x:.1f}" x2="{x:.1f}" y1="{18 if power == 0 else 0}" y2="{bottom}"/>')
         parts.append(_text(x, bottom + 14, _FRACTIONS.get(power, str(2**power if power >= 0 else "")), "middle"))
-    parts.append(_text(_across(1, low, high), bottom + 29, "even map", "middle"))
+    parts.append(_text(_x(1, low, high), bottom + 29, "by chance", "middle"))
     return "".join(parts)
 
 
@@ -106,50 +106,53 @@ def _strip(strip: Strip, top: int, low: int, high: int) -> str:
     y = top + 31
     title = strip.title if len(strip.title) <= 34 else f"{strip.title[:33]}…"
     parts = [
-        f'<rect class="ground" x="0" y="{top}" width="{WIDTH}" height="20"/>',
+        f'<rect class="backdrop" x="0" y="{top}" width="{WIDTH}" height="20"/>',
         _text(0, top + 16, title),
         _text(WIDTH, top + 16, f"mean {strip.mean:.1f}", "end"),
         f'<line class="base" x1="{_LEFT}" x2="{_RIGHT}" y1="{y}" y2="{y}"/>',
     ]
     for name, value in strip.dots:
-        style = "dot" if value >= 1 else "dot under"
-        said = f"<title>{escape(name)}: {value:.2f}</title>"
-        parts.append(f'<circle class="{style}" cx="{_across(value, low, high):.1f}" cy="{y}" r="4">{said}</circle>')
-    x = _across(strip.mean, low, high)
+        style = "dot" if value >= 1 else "dot below"
+        tooltip = f"<title>{escape(name)}: {value:.2f}</title>"
+        parts.append(f'<circle class="{style}" cx="{_x(value, low, high):.1f}" cy="{y}" r="4">{tooltip}</circle>')
+    x = _x(strip.mean, low, high)
     parts.append(f'<line class="mean" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 8}" y2="{y + 8}"/>')
     return "".join(parts)
 
 
-def _curve_axes(across: str, high: float) -> str:
+def _curve_axes(axis: str, high: float) -> str:
     parts = []
     for share in (0, 0.5, 1):
-        y, x = _down(share * high, high), _LEFT + (_RIGHT - _LEFT) * share
+        y, x = _y(share * high, high), _LEFT + (_RIGHT - _LEFT) * share
         anchor = {0: "start", 0.5: "middle", 1: "end"}[share]
         parts.append(f'<line class="{"base" if share == 0 else "tick"}" x1="{_LEFT}" x2="{_RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(_text(_LEFT - 4, y + 4, f"{share * high:.3g}", "end"))
         parts.append(_text(x, 194, f"{share:.0%}", anchor))
-    parts.append(_text((_LEFT + _RIGHT) / 2, 212, across, "middle"))
+    parts.append(_text((_LEFT + _RIGHT) / 2, 212, axis, "middle"))
     return "".join(parts)
 
 
-def _across(value: float, low: int, high: int) -> float:
+def _x(value: float, low: int, high: int) -> float:
+    """Return the horizontal position of a lift."""
     power = min(max(log2(value) if value > 0 else low, low), high)
     return _LEFT + (_RIGHT - _LEFT) * (power - low) / (high - low)
 
 
-def _down(value: float, high: float) -> float:
+def _y(value: float, high: float) -> float:
+    """Return the vertical position of a probability."""
     return 178 - 170 * value / high
 
 
 def _power(value: float, *, up: bool) -> int:
+    """Return the next power of two above or below a lift."""
     if value <= 0:
         return _LEAST
     power = log2(value)
     return int(-(-power // 1) if up else power // 1)
 
 
-def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _svg(height: float, label: str, parts: Iterable[str], width: float = WIDTH, style: str = "plot") -> Markup:

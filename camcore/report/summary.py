@@ -1,4 +1,4 @@
-"""What a study's records add up to: tables by method and by species, and the photos to worry about."""
+"""The summary of a study's records: tables by method and by species, and the photos with warnings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,40 +8,41 @@ from statistics import fmean
 from typing import Any
 
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.report.metrics_table import METRICS, Metric
+from camcore.report.metrics_table import METRICS, SECTIONS, Metric
 
 Record = Mapping[str, Any]
 UNKNOWN = "unknown"
-PLACES = ("on the target", "in between", "off the target", UNKNOWN)
+PLACES = {"on the target": "On the {target}", "in between": "In between", "off the target": "Off the {target}",
+          UNKNOWN: "Not judged"}  # fmt: skip
 STATUSES = {
-    "right": "Named right",
-    "wrong": "Named wrong",
-    "no such class": "The model has no such class",
-    "not told": "True name not told",
+    "right": "Predicted as labelled",
+    "wrong": "Predicted differently",
+    "no such class": "No class for the label",
+    "not told": "No label",
 }
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean of the values that exist, None if none does, with how many do and how many were asked for."""
+    """The mean of the values that exist, None if there are none; their `count`, and that of `total` values."""
 
     value: float | None
     count: int
-    asked: int
+    total: int
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One figure of each method, in the order of METHODS, and which of them are the best as they are shown."""
+    """One metric of each method, in the order of METHODS, and the indices of the best ones, as they are rounded."""
 
-    figure: Metric
+    metric: Metric
     means: tuple[Mean, ...]
     best: frozenset[int]
 
 
 @dataclass(frozen=True)
 class MethodPair:
-    """Two methods, and the means of how far their heatmaps agree."""
+    """Two methods, and the mean agreement of their heatmaps."""
 
     first: MethodName
     second: MethodName
@@ -51,7 +52,7 @@ class MethodPair:
 
 @dataclass(frozen=True)
 class SpeciesSummary:
-    """One species of a study. `why_not` says why none of its photos can be right, "" if some can."""
+    """The photos of one species. `why_not` is the reason if none of them can be predicted as labelled, else ""."""
 
     code: str
     title: str
@@ -66,31 +67,41 @@ class SpeciesSummary:
 
 
 def mean(values: Iterable[float | None]) -> Mean:
-    """The mean of the values that are not None."""
-    asked = list(values)
-    known = [value for value in asked if value is not None]
-    return Mean(fmean(known) if known else None, len(known), len(asked))
+    """Return the mean of the values that are not None."""
+    values = list(values)
+    existing = [value for value in values if value is not None]
+    return Mean(fmean(existing) if existing else None, len(existing), len(values))
 
 
 def explained(records: Iterable[Record]) -> list[Record]:
-    """The records of photos that were explained: those without an error."""
+    """Return the records without an error."""
     return [record for record in records if record["error"] is None]
 
 
 def by_method(records: Sequence[Record]) -> list[MetricRow]:
-    """The mean of each figure over the photos explained, a mean a method."""
-    found = explained(records)
-    return [_row(figure, [mean(_read(figure, found, method)) for method in METHODS]) for figure in METRICS]
+    """Return the mean of each metric over the explained photos, for each method."""
+    existing = explained(records)
+    return [_row(metric, [mean(_read(metric, existing, method)) for method in METHODS]) for metric in METRICS]
 
 
 def of_photo(record: Record) -> list[MetricRow]:
-    """Each figure of one photo that was explained, a value a method."""
-    values = {figure: [_read(figure, [record], method)[0] for method in METHODS] for figure in METRICS}
-    return [_row(figure, [Mean(value, int(value is not None), 1) for value in row]) for figure, row in values.items()]
+    """Return each metric of one explained photo, for each method."""
+    rows = []
+    for metric in METRICS:
+        values = [next(iter(_read(metric, [record], method)), None) for method in METHODS]
+        rows.append(_row(metric, [Mean(value, int(value is not None), 1) for value in values]))
+    return rows
+
+
+def by_section(rows: Iterable[MetricRow]) -> list[list[MetricRow]]:
+    """Group rows by the section of their metric, without those that have no value."""
+    existing = [row for row in rows if any(cell.count for cell in row.means)]
+    groups = ([row for row in existing if row.metric.section == section] for section in SECTIONS)
+    return [group for group in groups if group]
 
 
 def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) -> list[SpeciesSummary]:
-    """Each species that has photos: first those of the list, in its order, then others as they come."""
+    """Return each species that has photos: first those of the list, in its order, then others as they occur."""
     listed = {entry["code"]: entry for entry in species}
     groups: dict[str, list[Record]] = {code: [] for code in listed}
     for record in records:
@@ -99,96 +110,99 @@ def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) 
 
 
 def agreement(records: Sequence[Record]) -> list[MethodPair]:
-    """How far each two methods agree, over the photos explained."""
-    found = [record["agreement"] for record in explained(records) if record["agreement"]]
+    """Return the agreement of each two methods over the explained photos."""
+    matrices = [record["agreement"] for record in explained(records) if record["agreement"]]
     return [
         MethodPair(
             first,
             second,
-            mean(_between(matrices, "spearman", first, second) for matrices in found),
-            mean(_between(matrices, "overlap", first, second) for matrices in found),
+            mean(_agreement_of_pair(entry, "spearman", first, second) for entry in matrices),
+            mean(_agreement_of_pair(entry, "overlap", first, second) for entry in matrices),
         )
         for first, second in combinations(METHODS, 2)
     ]
 
 
 def flagged_photos(records: Sequence[Record]) -> list[Record]:
-    """The photos with something to worry about: the gravest first, else in their order."""
-    found = [record for record in explained(records) if record["verdict"]["warnings"]]
-    return sorted(found, key=lambda record: -record["verdict"]["severity"])
+    """Return the photos with warnings, the most severe first."""
+    flagged = [record for record in explained(records) if record["verdict"]["warnings"]]
+    return sorted(flagged, key=lambda record: -record["verdict"]["severity"])
 
 
 def warning_counts(records: Sequence[Record]) -> list[tuple[str, int]]:
-    """Each concern and how many photos have it, the most frequent first."""
-    return Counter(
-        concern for record in flagged_photos(records) for concern in record["verdict"]["warnings"]
-    ).most_common()
+    """Return each warning with its number of photos, the most frequent first."""
+    flagged = flagged_photos(records)
+    return Counter(warning for record in flagged for warning in record["verdict"]["warnings"]).most_common()
 
 
 def outcomes(records: Sequence[Record]) -> dict[str, Counter[str]]:
-    """How many photos are at each of PLACES, by whether they were named right: only what of STATUSES there is."""
-    found = {status: Counter[str]() for status in STATUSES}
+    """Return the number of photos by status of the prediction and place of the heat, without empty statuses."""
+    counts = {status: Counter[str]() for status in STATUSES}
     for record in explained(records):
-        found[record["truth"]["status"]][record["verdict"]["place"]] += 1
-    return {status: places for status, places in found.items() if places}
+        counts[record["truth"]["status"]][record["verdict"]["place"]] += 1
+    return {status: places for status, places in counts.items() if places}
 
 
-def curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]]:
-    """The mean "deletion" or "insertion" curve of each method that has one; of the commonest length, if they differ."""
-    found: dict[MethodName, list[list[float]]] = {method: [] for method in METHODS}
-    for record in explained(records):
-        for explanation in record["explanations"]:
-            if explanation["faithfulness"]:
-                found[explanation["method"]].append(explanation["faithfulness"][name])
-    lengths = Counter(len(curve) for measured in found.values() for curve in measured)
-    length = lengths.most_common(1)[0][0] if lengths else 0
-    kept = {method: [curve for curve in measured if len(curve) == length] for method, measured in found.items()}
-    return {method: list(map(fmean, zip(*same, strict=True))) for method, same in kept.items() if same}
+def totals(records: Sequence[Record]) -> dict[str, int]:
+    """Return the numbers of photos that the head of the summary shows."""
+    counts = outcomes(records)
+    places = sum(counts.values(), Counter[str]())
+    statuses = {status: counts[status].total() if status in counts else 0 for status in STATUSES}
+    return {
+        "photos": len(records),
+        "explained": places.total(),
+        "right": statuses["right"],
+        "nameable": statuses["right"] + statuses["wrong"],
+        "on": places["on the target"],
+        "placed": places.total() - places[UNKNOWN],
+        "flagged": len(flagged_photos(records)),
+    }
 
 
-def _row(figure: Metric, means: Sequence[Mean]) -> MetricRow:
-    known = [value.value for value in means if value.value is not None]
-    shown = [figure.text(value.value) for value in means]
-    alike = len({value.count for value in means}) == 1  # else a mean is of other photos
-    if not figure.better or not alike or len(known) < len(means) or len(set(shown)) == 1:
-        return MetricRow(figure, tuple(means), frozenset())
-    best = figure.text(min(known) if figure.better == "lower" else max(known))
-    return MetricRow(figure, tuple(means), frozenset(index for index, text in enumerate(shown) if text == best))
+def _row(metric: Metric, means: Sequence[Mean]) -> MetricRow:
+    values = [cell.value for cell in means if cell.value is not None]
+    texts = [metric.text(cell.value) for cell in means]
+    same_photos = len({cell.count for cell in means}) == 1
+    comparable = metric.better and same_photos and len(values) == len(means) and len(set(texts)) > 1
+    if not comparable:
+        return MetricRow(metric, tuple(means), frozenset())
+    best = metric.text(min(values) if metric.better == "lower" else max(values))
+    return MetricRow(metric, tuple(means), frozenset(index for index, text in enumerate(texts) if text == best))
 
 
-def _read(figure: Metric, records: Sequence[Record], method: MethodName) -> list[float | None]:
-    found = ((record, explanation) for record in records for explanation in record["explanations"])
-    return [figure.read(record, explanation) for record, explanation in found if explanation["method"] == method]
+def _read(metric: Metric, records: Sequence[Record], method: MethodName) -> list[float | None]:
+    pairs = ((record, explanation) for record in records for explanation in record["explanations"])
+    return [metric.read(record, explanation) for record, explanation in pairs if explanation["method"] == method]
 
 
 def _species(code: str, listed: Mapping[str, Any], records: Sequence[Record]) -> SpeciesSummary:
-    found = explained(records)
-    statuses = Counter(record["truth"]["status"] for record in found)
+    existing = explained(records)
+    statuses = Counter(record["truth"]["status"] for record in existing)
     nameable = statuses["right"] + statuses["wrong"]
-    why_not = (
-        "" if nameable else next((status for status in ("no such class", "not told") if statuses[status]), UNKNOWN)
-    )
+    reasons = [status for status in ("no such class", "not told") if statuses[status]]
     return SpeciesSummary(
-        code,
-        listed.get("title") or code or "All photos",
-        listed.get("scientific_name") or "",
-        tuple(records),
-        statuses["right"],
-        nameable,
-        why_not,
-        Counter(record["verdict"]["place"] for record in found),
-        mean(_over_methods(record, "energy") for record in found),
-        mean(_over_methods(record, "lift") for record in found),
+        code=code,
+        title=listed.get("title") or code or "All photos",
+        scientific_name=listed.get("scientific_name") or "",
+        records=tuple(records),
+        right=statuses["right"],
+        nameable=nameable,
+        why_not="" if nameable else next(iter(reasons), UNKNOWN),
+        places=Counter(record["verdict"]["place"] for record in existing),
+        energy=mean(_mean_over_methods(record, "energy") for record in existing),
+        lift=mean(_mean_over_methods(record, "lift") for record in existing),
     )
 
 
-def _over_methods(record: Record, key: str) -> float | None:
-    """A photo's mean over its maps, so that each photo counts once."""
-    places = (explanation["localisation"] for explanation in record["explanations"])
-    return mean(place[key] for place in places if place).value
+def _mean_over_methods(record: Record, key: str) -> float | None:
+    """Return the mean over a photo's maps, so that each photo counts once."""
+    localisations = (explanation["localisation"] for explanation in record["explanations"])
+    return mean(localisation[key] for localisation in localisations if localisation).value
 
 
-def _between(matrices: Mapping[str, Any], name: str, first: MethodName, second: MethodName) -> float | None:
-    order = matrices["methods"]
-    value: float | None = matrices[name][order.index(first)][order.index(second)]
+def _agreement_of_pair(matrices: Mapping[str, Any], name: str, first: MethodName, second: MethodName) -> float | None:
+    methods = matrices["methods"]
+    if first not in methods or second not in methods:
+        return None
+    value: float | None = matrices[name][methods.index(first)][methods.index(second)]
     return value

@@ -1,6 +1,7 @@
-"""A study's report as people read it: without a network, wide and narrow, light and dark, on paper."""
+"""The report in a browser: without a network, wide and narrow, light and dark, on paper."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,28 +12,28 @@ from playwright.sync_api import Browser, Page, expect
 from camcore.cli.main import main
 from tests.conftest import package_folder
 
-# By hand: left, top, width and height, as fractions.
+# Left, top, width and height by hand, as fractions.
 BOXES = {"lion/lion.jpg": [0.02, 0.02, 0.72, 0.97], "cheetah/running.jpg": [0.17, 0.33, 0.58, 0.36]}
 
 
 @pytest.fixture(scope="module")
 def report(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a study of two cats, of the boxes of both, and of a file that is no photo."""
-    desk = tmp_path_factory.mktemp("report")
+    """Return the report of a study of two cats with boxes, and of a file that is not a photo."""
+    folder = tmp_path_factory.mktemp("report")
     images = package_folder("gradio") / "media_assets" / "images"
-    for source, place in (("lion.jpg", "lion/lion.jpg"), ("cheetah.jpg", "cheetah/running.jpg")):
-        (desk / "cats" / place).parent.mkdir(parents=True)
-        shutil.copy(images / source, desk / "cats" / place)
-    shutil.copy(images / "lion.jpg", desk / "cats" / "cheetah" / "mislaid.jpg")
-    (desk / "cats" / "lion" / "words.jpg").write_text("not a photo")
-    found = [
+    for source, file in (("lion.jpg", "lion/lion.jpg"), ("cheetah.jpg", "cheetah/running.jpg")):
+        (folder / "cats" / file).parent.mkdir(parents=True)
+        shutil.copy(images / source, folder / "cats" / file)
+    shutil.copy(images / "lion.jpg", folder / "cats" / "cheetah" / "mislaid.jpg")
+    (folder / "cats" / "lion" / "words.jpg").write_text("not a photo")
+    detections = [
         {"file": file, "detections": [{"category": "1", "conf": 0.9, "bbox": bbox}]} for file, bbox in BOXES.items()
     ]
-    content = {"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": found}
-    (desk / "boxes.json").write_text(json.dumps(content))
-    arguments = ["--boxes", str(desk / "boxes.json"), "--artifacts", str(artifacts), "--out", str(desk / "study")]
-    assert main(["study", str(desk / "cats"), *arguments, "--sanity"]) == 1
-    return desk / "study" / "report.html"
+    content = {"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": detections}
+    (folder / "boxes.json").write_text(json.dumps(content))
+    arguments = ["--boxes", str(folder / "boxes.json"), "--artifacts", str(artifacts), "--out", str(folder / "study")]
+    assert main(["study", str(folder / "cats"), *arguments, "--sanity"]) == 1
+    return folder / "study" / "report.html"
 
 
 @pytest.fixture(
@@ -40,38 +41,38 @@ def report(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=["wide-light", "wide-dark", "narrow-light", "narrow-dark"],
 )
 def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
-    """The report without a network or scripts; fails afterwards if it asked for anything or logged an error."""
+    """Open the report without network and scripts; fail afterwards if it requested a file or logged an error."""
     width, scheme = request.param
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, java_script_enabled=False
     )
     page = context.new_page()
-    asked: list[str] = []
+    requested: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda sent: asked.append(sent.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(report.as_uri())
     yield page
     Path("screenshots").mkdir(exist_ok=True)
     page.screenshot(path=Path("screenshots") / f"report-{request.node.callspec.id}.png", full_page=True)
     context.close()
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert [url for url in requested if not url.startswith("data:")] == [report.as_uri()]
     assert errors == []
 
 
-def test_it_says_which_photos_to_worry_about_first(opened: Page) -> None:
-    worries = opened.locator(".worries li")
-    expect(worries.first).to_contain_text("cheetah/mislaid.jpg")
-    expect(worries.first).to_contain_text("the name is wrong")
-    worries.first.get_by_role("link").click()
+def test_flagged_photos_come_first(opened: Page) -> None:
+    flagged = opened.locator(".flagged li")
+    expect(flagged.first).to_contain_text("cheetah/mislaid.jpg")
+    expect(flagged.first).to_contain_text("the prediction differs from the label")
+    flagged.first.get_by_role("link").click()
     assert "#" in opened.url
     article = opened.locator("article", has_text="mislaid.jpg")
     expect(article).to_be_in_viewport()
-    expect(article).to_contain_text("Called lion")
+    expect(article).to_contain_text("Predicted lion")
     expect(opened.locator("article", has_text="words.jpg")).to_contain_text("this file is not a photo")
 
 
-def test_every_picture_is_drawn_and_says_what_it_shows(opened: Page) -> None:
+def test_every_picture_is_drawn_and_described(opened: Page) -> None:
     pictures = opened.get_by_role("img")
     assert pictures.count() >= 3 * 4
     for index in range(pictures.count()):
@@ -79,7 +80,7 @@ def test_every_picture_is_drawn_and_says_what_it_shows(opened: Page) -> None:
         assert picture.get_attribute("alt") or picture.get_attribute("aria-label")
     running = opened.locator("article", has_text="running.jpg")
     assert running.locator(".box").count() == 4
-    expect(running).to_contain_text("Rightly called cheetah")
+    expect(running).to_contain_text(re.compile(r"Predicted cheetah \(\d+%\), as labelled"))
     expect(running).to_contain_text("of the heat on the animal")
 
 
@@ -91,16 +92,16 @@ def test_it_is_no_wider_than_the_screen(browser: Browser, report: Path) -> None:
         page.close()
 
 
-def test_it_prints_with_all_figures_on_light_paper(browser: Browser, report: Path) -> None:
+def test_it_prints_with_all_metrics_on_a_light_background(browser: Browser, report: Path) -> None:
     page = browser.new_page(viewport={"width": 794, "height": 1123}, color_scheme="dark")
     page.goto(report.as_uri())
     page.emulate_media(media="print")
     expect(page.locator("article", has_text="running.jpg").get_by_role("table").first).to_be_visible()
-    ink, paper = page.evaluate(
+    text, background = page.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.documentElement).backgroundColor]"
     )
-    assert _lightness(ink) < 80
-    assert paper == "rgba(0, 0, 0, 0)" or _lightness(paper) > 200
+    assert _lightness(text) < 80
+    assert background == "rgba(0, 0, 0, 0)" or _lightness(background) > 200
     printed = page.pdf(format="A4")
     assert printed.startswith(b"%PDF")
     assert 2 <= printed.count(b"/Type /Page\n") <= 12
@@ -108,5 +109,5 @@ def test_it_prints_with_all_figures_on_light_paper(browser: Browser, report: Pat
 
 
 def _lightness(colour: str) -> float:
-    red, green, blue = (float(each) for each in colour.partition("(")[2].rstrip(")").split(",")[:3])
+    red, green, blue = (float(channel) for channel in colour.partition("(")[2].rstrip(")").split(",")[:3])
     return (red + green + blue) / 3

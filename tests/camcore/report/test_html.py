@@ -1,4 +1,4 @@
-"""The report of a study: one page that stands alone, says all that is known, and escapes what it is given."""
+"""The report of a study: one self-contained page, complete and escaped."""
 
 import base64
 import io
@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from camcore.errors import OutputError
-from camcore.report.html import picture, words, write_report
+from camcore.methods import grad_cam
+from camcore.report.html import picture, setting_text, write_report
 from camcore.report.plots import Strip, colour_scale, lift_strips, mean_curves
 from tests.camcore.report.test_summary import METHODS, failed, photo
 
@@ -32,7 +33,7 @@ STUDY: dict[str, Any] = {
 
 
 class Page(HTMLParser):
-    """A page's elements, each with its attributes, and all of its text; fails if they are not nested."""
+    """The elements of a page with their attributes, and its text; fails if elements are not nested."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -45,7 +46,7 @@ class Page(HTMLParser):
         assert len({name for name, _ in attrs}) == len(attrs)
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag in {"td", "th", "dd"}:
-            self.text += " "  # cells stand apart
+            self.text += " "  # separates cells
         if tag not in VOID:
             self._open.append(tag)
 
@@ -66,7 +67,7 @@ class Page(HTMLParser):
 
 
 def report(folder: Path, records: list[dict[str, Any]], **study: Any) -> Page:
-    """The page of these records, whose pictures are made where they lack."""
+    """Write the report of these records, with pictures made up for it, and return its page."""
     for name in ("view", *METHODS):
         Image.new("RGB", (224, 224), "olive").save(folder / f"{name}.png")
     write_report(folder / "report.html", {**STUDY, **study}, records)
@@ -75,12 +76,17 @@ def report(folder: Path, records: list[dict[str, Any]], **study: Any) -> Page:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Page:
-    """A study of all kinds of photos."""
+    """Return the page of a study with every kind of photo."""
     return report(
         tmp_path,
         [
             photo("himbul/1.jpg", lifts=(2.0, 1.5, 0.5), sanity={"grad-cam": 0.1, "grad-cam++": 0.9}),
-            photo("himbul/2.jpg", status="wrong", warnings=["the name is wrong"], lifts=(0.4, 0.0, 40.0)),
+            photo(
+                "himbul/2.jpg",
+                status="wrong",
+                warnings=["the prediction differs from the label"],
+                lifts=(0.4, 0.0, 40.0),
+            ),
             photo("himbul/3.jpg", drops=(None, None, None), agreement=None, place="unknown"),
             failed("himbul/4.jpg"),
             photo("other/1.jpg", status="not told", place="unknown"),
@@ -89,7 +95,7 @@ def page(tmp_path: Path) -> Page:
     )
 
 
-def test_the_page_asks_nothing_of_the_network(page: Page) -> None:
+def test_the_page_loads_nothing_from_the_network(page: Page) -> None:
     for link in page.values("src") + page.values("href") + page.values("srcset"):
         assert link.startswith(("#", "data:")), link
     assert not page.all("script")
@@ -106,9 +112,9 @@ def test_ids_are_unique_and_links_and_labels_lead_somewhere(page: Page) -> None:
     assert targets
 
 
-def test_every_picture_says_what_it_shows(page: Page) -> None:
+def test_every_picture_is_described(page: Page) -> None:
     pictures = page.all("img")
-    assert len(pictures) == 5 * 4 + 1, "four a photo explained, and one to worry about"
+    assert len(pictures) == 5 * 4 + 1, "four per explained photo, and one flagged"
     assert all(each["alt"].strip() and each["loading"] == "lazy" for each in pictures)
     assert "Heat of Grad-CAM for bulbul over himbul/1.jpg: 50% of the heat on the animal" in page.values("alt")
     assert all(each["aria-label"] for each in page.all("svg"))
@@ -133,29 +139,29 @@ def test_headings_step_down_one_at_a_time_and_tables_name_their_cells(page: Page
     assert page.all("html") == [{"lang": "en"}]
 
 
-def test_what_is_worrying_comes_first_and_leads_to_its_photo(page: Page) -> None:
-    first = page.text.index("Look at these first", page.text.index("How this was made"))
-    assert first < page.text.index("the name is wrong") < page.text.index("By method")
+def test_flagged_photos_come_first_and_link_to_their_article(page: Page) -> None:
+    first = page.text.index("Photos to check first", page.text.index("How this was made"))
+    assert first < page.text.index("the prediction differs from the label") < page.text.index("By method")
     assert {"href": "#photo-2"} in page.all("a")
     articles = [each["id"] for each in page.all("article")]
     assert articles == [f"photo-{number}" for number in range(1, 7)]
 
 
-def test_the_page_says_what_does_not_exist_and_why(page: Page) -> None:
+def test_the_page_names_what_is_missing_and_why(page: Page) -> None:
     assert "This photo could not be explained: It ends early." in page.text
     assert "This photo has no box" in page.text
-    assert "No place in the map: Grad-CAM, Grad-CAM++, Score-CAM" in page.text
+    assert "No metrics for Grad-CAM, Grad-CAM++, Score-CAM: the map highlights no part of the photo." in page.text
     assert "3 photos without a box" in page.text
     assert "The maps cannot be compared" in page.text
-    assert "no such class" in page.text
+    assert "No class for the label" in page.text
     assert "None" not in page.text
 
 
 def test_the_numbers_are_the_means(page: Page) -> None:
     text = " ".join(page.text.split())
-    assert "named right, of those that the model has a class for 2 of 3" in text
+    assert "predicted as labelled, of those with a label that the model has a class for 2 of 3" in text
     assert "Lift higher is better 1.20 0.75 20.25" in text, "(2 + 0.4) / 2 and so on"
-    assert "Random model 0.10 0.90 –" in text
+    assert "Untrained classifier 0.10 0.90 –" in text
     assert "Himalayan Bulbul 4 2 of 3 2 of 2 " in text
     assert "7.40" in text, "((2 + 1.5 + 0.5) / 3 + (0.4 + 0 + 40) / 3) / 2"
 
@@ -188,21 +194,21 @@ def test_hostile_names_are_only_text(tmp_path: Path) -> None:
 def test_without_boxes_without_photos_and_with_none_that_could_be_explained(tmp_path: Path) -> None:
     boxless = report(tmp_path, [photo(), photo("himbul/2.jpg")])
     assert not [each for each in boxless.all("span") if each.get("class") == "box"]
-    assert "Lift, photo by photo" not in boxless.text
-    assert "Nothing stood out in 2 photos" in boxless.text
+    assert "Lift of each photo" not in boxless.text
+    assert "There are no warnings for 2 photos" in boxless.text
     assert "0 photos" in report(tmp_path, []).text
     broken = report(tmp_path, [failed()])
     assert "By method" not in broken.text
     assert "Could not be explained: himbul/bad.jpg." in " ".join(broken.text.split())
 
 
-def test_many_worries_are_folded_after_the_first(tmp_path: Path) -> None:
+def test_only_the_first_flagged_photos_are_visible_at_once(tmp_path: Path) -> None:
     page = report(tmp_path, [photo(f"himbul/{number}.jpg", warnings=["why not"]) for number in range(30)])
     assert "6 more" in page.text
     assert len(page.all("img")) == 30 * 5
 
 
-def test_a_picture_that_is_missing_is_said_to_be(tmp_path: Path) -> None:
+def test_a_missing_picture_is_reported(tmp_path: Path) -> None:
     record = photo()
     record["view"]["picture"] = "gone.png"
     assert "The picture gone.png is missing." in report(tmp_path, [record]).text
@@ -220,21 +226,21 @@ def test_a_report_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "text"),
     [(None, "–"), ("", "–"), ([], "–"), (True, "yes"), (False, "no"), (0, "0"), (0.2, "0.2"), (["a", 2], "a, 2"),
      ({"torch": "2.15", "onnx": None}, "torch: 2.15, onnx: –")],
 )  # fmt: skip
-def test_settings_are_written_as_people_read_them(value: object, said: str) -> None:
-    assert words(value) == said
+def test_settings_are_readable(value: object, text: str) -> None:
+    assert setting_text(value) == text
 
 
-def test_dots_lie_at_their_lift_and_those_beyond_at_the_edge() -> None:
+def test_dots_lie_at_their_lift_or_at_the_edge() -> None:
     plot = lift_strips("grad-cam", [Strip("a", [("one", 1.0), ("none", 0.0), ("huge", 1000.0)]), Strip("b", [])])
     places = [part.partition('"')[0] for part in plot.split('cx="')[1:]]
     assert places == ["158.6", "42.0", "314.0"], "1 is three of seven doublings from the left edge"
     assert 'aria-label="Lift of each photo’s Grad-CAM map' in plot
     assert "1 of 3 are below 1." in plot
-    assert plot.count('class="dot under"') == 1
+    assert plot.count('class="dot below"') == 1
     assert lift_strips("grad-cam", [Strip("b", [])]) == ""
 
 
@@ -243,6 +249,18 @@ def test_curves_run_from_the_first_value_to_the_last() -> None:
     assert 'points="42.0,8.0 178.0,93.0 314.0,178.0"' in plot
     assert "Grad-CAM from 1.00 over 0.50 halfway to 0.00" in plot
     assert mean_curves("Deletion", "pixels", {}) == ""
+
+
+def test_a_fourth_method_has_a_column_a_panel_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(grad_cam.METHODS, "fourth", grad_cam.Method("Fourth", "fourth", "", None))  # type: ignore[misc]
+    old, new = photo("himbul/1.jpg", lifts=(2.0, 1.5, 0.5)), photo("himbul/2.jpg", lifts=(2.0, 1.5, 0.5))
+    new["explanations"].append(new["explanations"][0] | {"method": "fourth"})
+    page = report(tmp_path, [old, new])
+    assert "--panels: 5" in page.source
+    assert {cell["colspan"] for cell in page.all("td") if "colspan" in cell} == {"5"}
+    assert 'class="line line-3"' in page.source
+    assert "Lift of each photo’s Fourth map" in page.source
+    assert all(f".line-{index} {{" in page.source for index in range(1, 6))
 
 
 def test_plots_escape_their_names_and_take_their_colours_from_the_page() -> None:

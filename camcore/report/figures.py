@@ -1,0 +1,70 @@
+"""The figures of a study's report, drawn from its records."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from markupsafe import Markup
+
+from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.report import plots, summary
+from camcore.report.summary import Record, SpeciesSummary
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot and its title."""
+
+    title: str
+    plot: Markup
+
+
+def lift_figures(species: Sequence[SpeciesSummary]) -> list[Figure]:
+    """Return a figure of the lifts by species for each method that has any."""
+    figures = []
+    for method, description in METHODS.items():
+        strips = []
+        for group in species:
+            dots = [
+                (record["file"], explanation["localisation"]["lift"])
+                for record in summary.explained(group.records)
+                for explanation in record["explanations"]
+                if explanation["method"] == method and explanation["localisation"]
+            ]
+            strips.append(plots.Strip(group.title, dots))
+        figures.append(Figure(description.title, plots.lift_strips(method, strips)))
+    return [figure for figure in figures if figure.plot]
+
+
+def curve_figures(records: Sequence[Record]) -> list[Figure]:
+    """Return a figure of the mean deletion curves and one of the mean insertion curves, if there are any."""
+    descriptions = {
+        "deletion": ("Deletion: lower is better", "pixels removed, hottest first"),
+        "insertion": ("Insertion: higher is better", "pixels restored, hottest first"),
+    }
+    figures = [
+        Figure(title, plots.mean_curves(title, axis, average_curves(records, name)))
+        for name, (title, axis) in descriptions.items()
+    ]
+    return [figure for figure in figures if figure.plot]
+
+
+def average_curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]]:
+    """Return the mean "deletion" or "insertion" curve of each method that has one.
+
+    If curves differ in length, only those of the most frequent length count.
+    """
+    curves: list[tuple[MethodName, list[float]]] = [
+        (explanation["method"], explanation["faithfulness"][name])
+        for record in summary.explained(records)
+        for explanation in record["explanations"]
+        if explanation["faithfulness"]
+    ]
+    lengths = Counter(len(curve) for _, curve in curves).most_common(1)
+    means = {}
+    for method in METHODS:
+        same = [curve for owner, curve in curves if owner == method and len(curve) == lengths[0][0]]
+        if same:
+            means[method] = [fmean(values) for values in zip(*same, strict=True)]
+    return means
