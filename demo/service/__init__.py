@@ -1,1 +1,1 @@
-"""What the page and the endpoints for programs share."""
+"""What the page and the endpoints for programs share: models, their queue, uploads and studies."""

@@ -1,16 +1,16 @@
-"""What the page's events have in common."""
+"""Settings that Gradio events of several modules share."""
 
 from typing import Any
 
-# Plumbing of the page: no endpoint for others, and no spinner over pictures.
+# An event of the page only: not listed for programs, and without a spinner over the pictures.
 PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-# What takes a moment is never kept waiting in the line.
+# A short event, which does not wait in the queue.
 AT_ONCE: dict[str, Any] = {**PRIVATE, "queue": False}
-# Of several changes in a row, the last is what counts.
+# A short event of which only the last of several in a row matters.
 LAST: dict[str, Any] = {**AT_ONCE, "trigger_mode": "always_last"}
-# What asks for a run does so by changing a state, which gradio's page notices only of queued events.
+# An event that starts a run by changing a state. Gradio's page notices a changed state only after a queued event.
 ASKING: dict[str, Any] = {**PRIVATE, "trigger_mode": "always_last"}
-# One line for all that runs the model, or two would fight for the cores.
+# An event that runs the model. One queue for all of them, or two would compete for the cores.
 ON_MODEL: dict[str, Any] = {**PRIVATE, "concurrency_id": "model", "concurrency_limit": 1}
-# What programs may call by name; all else is the page's own.
+# The functions that programs may call by name; all others belong to the page.
 ENDPOINTS: tuple[str, ...] = ("predict", "explain", "study")

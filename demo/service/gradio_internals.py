@@ -3,7 +3,7 @@
 Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from anyio.to_thread import run_sync
 from gradio import Blocks
 from gradio.block_function import BlockFunction
+from gradio.blocks import Block
 from gradio.data_classes import FileDataMeta, ImageData
 from gradio.events import api
 from gradio.utils import get_upload_folder, is_in_or_equal
@@ -29,6 +30,7 @@ __all__ = [
     "forget_session",
     "has_session",
     "is_served_file",
+    "keep_files",
     "return_separate_tool_outputs",
     "upload_folder",
 ]
@@ -53,6 +55,11 @@ def is_served_file(path: str) -> bool:
         return is_in_or_equal(path, upload_folder())
     except (OSError, ValueError):
         return False
+
+
+def keep_files(component: Block, paths: Iterable[str]) -> None:
+    """Keep files of a component that Gradio would delete after a while, together with the files of visitors."""
+    component.keep_in_cache.update(paths)
 
 
 @dataclass(frozen=True)

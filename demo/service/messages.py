@@ -1,81 +1,13 @@
-"""The sentences that answer programs, and whatever else asks the page for something."""
+"""Messages to visitors and programs that several modules share."""
 
 from collections.abc import Iterable
 
-from camcore.images.photo import ACCEPTED_FORMATS
-
-TARGET = "animal"
+TARGET = "animal"  # what boxes mark
 FAILED = "Something failed on our side; the terminal says more. Try again, or another photo."
 
 
-def fallback(reason: str, model: str) -> str:
-    """Why the page uses another model than ResNet-50, and how to get that later."""
-    return (
-        f"{reason[:1].upper()}{reason[1:]}; until then this page uses {model}, "
-        "and running `python -m export` and starting the demo again brings ResNet-50 later."
-    )
-
-
-def not_preferred(model: str) -> str:
-    """That the page uses the model it found, and how to get ResNet-50."""
-    return f"This page uses {model}, the model that is here; for ResNet-50, run `python -m export` with a network."
-
-
-NO_PHOTO = f"There is no photo in what you chose: use {ACCEPTED_FORMATS}, or a zip of them."
-
-
-def too_many_photos(count: int, most: int) -> str:
-    """That there are more photos than the page takes."""
-    return f"These are {count:,} photos, and {most:,} at a time is the most: take some out."
-
-
-def too_many_files(most: int) -> str:
-    """That there are more files than the page takes."""
-    return f"These are more than {most:,} files: take out what is no photo."
-
-
-def too_large(name: str, megabytes: int) -> str:
-    """That one file is larger than the page takes."""
-    return f"“{name}” is larger than {megabytes} MB: make it smaller, or take it out."
-
-
-def too_much(megabytes: int) -> str:
-    """That all files together are larger than the page takes."""
-    return f"All of it is larger than {megabytes} MB unpacked: take some out."
-
-
-def gone(name: str) -> str:
-    """That an upload was cleared away, as all are after a while."""
-    return f"“{name}” was cleared away in the meantime: choose it again."
-
-
-def damaged_zip(name: str) -> str:
-    """That a zip cannot be read."""
-    return f"“{name}” is damaged, or no plain zip: pack it again."
-
-
-def locked_zip(name: str) -> str:
-    """That a zip has a password."""
-    return f"“{name}” is locked with a password: pack it again without one."
-
-
-def zip_leads_out(name: str) -> str:
-    """That a zip would write outside its folder."""
-    return f"“{name}” has a path that leads out of it: pack it again from inside its folder."
-
-
-def cannot_unpack(name: str) -> str:
-    """That a file cannot be put where the study needs it."""
-    return f"“{name}” cannot be unpacked here: rename it, or try with fewer photos."
-
-
-def passed_over(name: str, count: int) -> str:
-    """That a zip holds links or zips, which are not followed."""
-    return f"“{name}” holds {count:,} {'link or zip, which is' if count == 1 else 'links or zips, which are'} left out."
-
-
-def sentence(error: Exception) -> str:
-    """Return the message of an error as a sentence: with a capital letter and a full stop."""
+def sentence(error: object) -> str:
+    """Return an error, or its message, as a sentence: with a capital letter and a full stop."""
     message = str(error)
     return message[:1].upper() + message[1:] + ("" if message.endswith(".") else ".")
 
@@ -110,16 +42,6 @@ def not_a_class(parameter: str) -> str:
 def against_itself(name: str) -> str:
     """A class set against itself."""
     return f"{name} cannot be set against itself: choose two classes"
-
-
-def line_too_long(timeout: float) -> str:
-    """A request whose turn did not come."""
-    return f"too many others were asking, and the turn did not come within {timeout:g} seconds: try again later"
-
-
-def took_too_long(timeout: float) -> str:
-    """A request that was stopped."""
-    return f"this took longer than {timeout:g} seconds and was stopped: ask for less effort, or try again later"
 
 
 # The door: what is answered to a request that is not let in, or that gradio answers with an error

@@ -1,5 +1,6 @@
-"""Which models the page offers, and which it opens with: one that is there, else a fresh export, else the one that
-needs no network.
+"""The models that the page offers, and the choice of the first.
+
+The first is an exported model, else a new export, else the embedded model, whose weights need no network.
 """
 
 import ctypes
@@ -12,17 +13,17 @@ from threading import Lock
 from camcore.errors import ArtifactError
 from camcore.explainer import Explainer
 from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
-from demo.service import messages
 from demo.service.queue import DEFAULT_TIMEOUT, ModelQueue
 
 DEFAULT, EMBEDDED = PREFERRED
 
 
 class Models:
-    """The exported models of a folder by name, each loaded when it is first asked for; the `first` is open already.
+    """The exported models of a folder by name, each loaded when it is first used.
 
-    A `directory` that was named as one artefact has no neighbours. `notice` is what a reader should be told of the
-    choice of the first, or None. Whoever runs one of them takes a turn in the `line`.
+    `first` is the name of the model that the page opens with; it is `explainer`, loaded already from `directory`. The
+    other models are in the folders beside `directory`, unless `alone` is true. `notice` explains the choice of the
+    first model to visitors, or is None. Running a model requires the `queue`.
     """
 
     def __init__(
@@ -44,20 +45,18 @@ class Models:
 
     @property
     def manifests(self) -> Mapping[str, Manifest]:
-        """Of every model whose manifest can be read, the first one first."""
-        found = {self.first: self._loaded[self.first].manifest}
+        """Return the manifest of each model, by name, the first model's first; one that cannot be read is left out."""
+        manifests = {self.first: self._loaded[self.first].manifest}
         for name in sorted(self._directories.keys() - {self.first}):
-            try:
-                found[name] = read_manifest(self._directories[name])
-            except ArtifactError:
-                continue  # a half-written or foreign neighbour is no model to offer
-        return found
+            with suppress(ArtifactError):  # a half-written or foreign folder is not a model to offer
+                manifests[name] = read_manifest(self._directories[name])
+        return manifests
 
     def explainer(self, name: str | None = None) -> Explainer:
-        """The model of that name, or the first.
+        """Return the model of this name, by default the first, and load it if needed.
 
         Raises:
-            ArtifactError: if there is none of that name, or it is damaged.
+            ArtifactError: if there is no model of this name, or it is damaged.
         """
         name = name or self.first
         if name not in self._directories:
@@ -69,11 +68,12 @@ class Models:
 
 
 def load_models(
-    root: Path | None, model: str | None, say: Callable[[str], None], timeout: float = DEFAULT_TIMEOUT
+    root: Path | None, model: str | None, report_progress: Callable[[str], None], timeout: float = DEFAULT_TIMEOUT
 ) -> Models:
-    """Open the model that is there; export it if there is none; use the embedded one if its weights cannot be had.
+    """Load an exported model; export one if there is none; use the embedded one if the weights cannot be downloaded.
 
-    `say` is told, while it is happening, what takes long. `patience` is how many seconds a request may take.
+    `report_progress` is called with one sentence before each step that takes long. `timeout` is how many seconds a
+    request may take.
 
     Raises:
         ArtifactError: if the directory is foreign, or its model damaged.
@@ -82,46 +82,50 @@ def load_models(
     folder = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
     names = list_artifacts(folder)
     if _is_empty(folder) or (names and model not in (None, *names)):
-        models = _export(folder, model or DEFAULT, say, timeout)
-        _give_back_memory()
+        models = _export(folder, model or DEFAULT, report_progress, timeout)
+        _release_memory()
         return models
     directory = find_artifact(folder, model)
     explainer = Explainer.load(directory)
-    alone = (folder / MANIFEST).is_file()
-    return Models(explainer, directory, _notice(explainer, asked=bool(root or model)), alone, timeout)
+    notice = None
+    if explainer.manifest.model == EMBEDDED and not (root or model):
+        notice = (
+            f"This page uses {EMBEDDED}, the model that was exported here. For ResNet-50, run `python -m export` with "
+            "a network, and start the demo again."
+        )
+    return Models(explainer, directory, notice, (folder / MANIFEST).is_file(), timeout)
 
 
-def _export(folder: Path, model: str, say: Callable[[str], None], timeout: float) -> Models:
+def _export(folder: Path, model: str, report_progress: Callable[[str], None], timeout: float) -> Models:
     from export.errors import WeightsError
     from export.models import ARCHITECTURES
     from export.pipeline import ExportOptions, export_model
 
     if model not in ARCHITECTURES:
         raise ArtifactError(f"{folder} has no model {model!r}, and none of that name can be exported")
-    say(f"no {model} has been exported yet: exporting it to {folder / model}, once")
+    report_progress(f"no {model} has been exported yet: exporting it to {folder / model}, once")
+    notice = None
     try:
-        directory = export_model(ExportOptions(model=model, out=folder / model), progress=say)
+        directory = export_model(ExportOptions(model=model, out=folder / model), progress=report_progress)
     except WeightsError as error:
         if model != DEFAULT:
             raise
-        notice = messages.fallback(str(error), EMBEDDED)
+        reason = str(error)
+        notice = (
+            f"{reason[:1].upper()}{reason[1:]}; until then this page uses {EMBEDDED}. "
+            "For ResNet-50 later, run `python -m export` and start the demo again."
+        )
         directory = folder / EMBEDDED
         if EMBEDDED not in list_artifacts(folder):
-            export_model(ExportOptions(model=EMBEDDED, out=directory), progress=say)
-        return Models(Explainer.load(directory), directory, notice, timeout=timeout)
-    return Models(Explainer.load(directory), directory, timeout=timeout)
+            export_model(ExportOptions(model=EMBEDDED, out=directory), progress=report_progress)
+    return Models(Explainer.load(directory), directory, notice, timeout=timeout)
 
 
-def _give_back_memory() -> None:
-    """Let the system have what an export has freed, which glibc would keep while the page runs."""
+def _release_memory() -> None:
+    """Return the memory of an export to the system, which glibc would keep while the page runs."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _is_empty(folder: Path) -> bool:
     return not folder.exists() or (folder.is_dir() and not any(path.name[0] != "." for path in folder.iterdir()))
-
-
-def _notice(explainer: Explainer, asked: bool) -> str | None:
-    name = explainer.manifest.model
-    return messages.not_preferred(name) if name == EMBEDDED and not asked else None

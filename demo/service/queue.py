@@ -1,4 +1,4 @@
-"""The one line for the model: page and endpoints take turns, first come, first served, and none waits for ever."""
+"""The queue for the model: the page and the endpoints run it one at a time, in the order of their requests."""
 
 import time
 from collections import deque
@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from threading import Condition
 
 from camcore.errors import CamError
-from demo.service import messages
 
 DEFAULT_TIMEOUT = 600  # seconds
-RECEIVED_AT = "camcore.received_at"  # of an ASGI scope: the `time.monotonic()` at which its request came
+RECEIVED_AT = "camcore.received_at"  # key in an ASGI scope: the `time.monotonic()` at which the request came in
 
 
 class RequestTimeoutError(CamError, TimeoutError):
@@ -18,61 +17,64 @@ class RequestTimeoutError(CamError, TimeoutError):
 
 
 class Deadline:
-    """When a request must have been answered."""
+    """The time by which a request must be answered: `timeout` seconds after it was received."""
 
     def __init__(self, received_at: float, timeout: float):
-        self._timeout = timeout
-        self._at = received_at + timeout
+        self.timeout = timeout
+        self._ends_at = received_at + timeout
 
     @property
     def left(self) -> float:
-        """Seconds until then, 0 if it is over."""
-        return max(self._at - time.monotonic(), 0.0)
+        """Return the remaining seconds, 0 after the deadline."""
+        return max(self._ends_at - time.monotonic(), 0.0)
 
     def check(self) -> None:
-        """Raise RequestTimeoutError if it is over."""
+        """Raise RequestTimeoutError after the deadline."""
         if self.left == 0:
-            raise RequestTimeoutError(messages.took_too_long(self._timeout))
-
-    def give_up(self) -> None:
-        """Raise RequestTimeoutError, for the turn did not come."""
-        raise RequestTimeoutError(messages.line_too_long(self._timeout))
+            raise RequestTimeoutError(
+                f"this took longer than {self.timeout:g} seconds and was stopped: choose less effort, "
+                "or try again later"
+            )
 
 
 class ModelQueue:
-    """Whoever runs the model waits here for a turn; `patience` is how long a request may take, in seconds.
+    """A first-come, first-served queue, from which one request at a time runs the model.
 
-    gradio's queue lets one page event at a time come here. A study by program comes between: one turn a photo.
+    Gradio's own queue lets one page event at a time come here. A study for a program acquires this queue once for each
+    photo, so that other requests run in between. `timeout` is how many seconds a request may take, waiting included.
     """
 
     def __init__(self, timeout: float = DEFAULT_TIMEOUT):
         self._timeout = timeout
-        self._waiting: deque[object] = deque()  # its first has the model
-        self._moved = Condition()
+        self._requests: deque[object] = deque()  # the first one runs the model
+        self._changed = Condition()
 
     def __len__(self) -> int:
-        """How many wait or are being served."""
-        return len(self._waiting)
+        """Return the number of requests that wait or run."""
+        return len(self._requests)
 
     def deadline(self, received_at: float | None = None) -> Deadline:
-        """Of a request that came at that `time.monotonic()`, or now."""
+        """Return the deadline of a request that came in at this `time.monotonic()`, by default now."""
         return Deadline(time.monotonic() if received_at is None else received_at, self._timeout)
 
     @contextmanager
     def acquire(self, deadline: Deadline) -> Iterator[None]:
-        """Wait for the model, and keep it to oneself until the block is left, on whichever thread that is.
+        """Wait until the model is free, and keep it until the block is left, on whichever thread that happens.
 
         Raises:
-            RequestTimeoutError: if the turn has not come by the deadline.
+            RequestTimeoutError: if the model is not free by the deadline.
         """
-        ticket = object()
+        request = object()
         try:
-            with self._moved:
-                self._waiting.append(ticket)
-                if not self._moved.wait_for(lambda: self._waiting[0] is ticket, timeout=deadline.left):
-                    deadline.give_up()
+            with self._changed:
+                self._requests.append(request)
+                if not self._changed.wait_for(lambda: self._requests[0] is request, timeout=deadline.left):
+                    raise RequestTimeoutError(
+                        f"too many other requests were waiting, and this one could not start within "
+                        f"{deadline.timeout:g} seconds: try again later"
+                    )
             yield
         finally:
-            with self._moved:
-                self._waiting.remove(ticket)
-                self._moved.notify_all()
+            with self._changed:
+                self._requests.remove(request)
+                self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""A visitor's study of many photos: begun, explained photo by photo, stopped, gone on with, and written up."""
+"""One visitor's study of many photos: prepared, explained photo by photo, stopped, resumed and reported."""
 
 import re
 import shlex
@@ -12,22 +12,26 @@ from camcore.drawing.output import make_folder
 from camcore.errors import CamError
 from camcore.report.html import picture
 from camcore.study.description import conditions, describe
+from camcore.study.file_names import METRICS, PICTURES, REPORT
+from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
-from camcore.study.record import PICTURES, StudySettings
+from camcore.study.record import StudySettings
 from camcore.study.resume import StudyLog
-from camcore.study.run import CONFIDENCE, FIGURES, REPORT, StudiedPhoto, run_study, write_results
+from camcore.study.run import StudiedPhoto, run_study, write_results
 from demo.service import messages
 from demo.service.models import Models
 from demo.service.uploads import UploadError, collect, is_zip, read_upload
 
 THUMBNAIL = 80  # pixels
 _PHOTOS = "photos"
+_BOXES = "boxes"
+_MAX_NAME = 60  # characters
 _SETTINGS = StudySettings(target_word=messages.TARGET)
 
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What is to be studied, and with which model; None means the first."""
+    """The uploads to study, an optional file of boxes, and the name of the model; None means the first model."""
 
     uploads: tuple[Path, ...]
     boxes: Path | None = None
@@ -36,7 +40,10 @@ class StudyRequest:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A photo's record, a small picture of what the model saw as a data URI ("" if none), and where the photo lies."""
+    """One studied photo: its record, its path, and a thumbnail.
+
+    The thumbnail shows what the model saw, as a data URI; it is "" for a photo that cannot be read.
+    """
 
     record: Mapping[str, Any]
     thumbnail: str
@@ -44,117 +51,115 @@ class TableRow:
 
 
 class Study:
-    """What was asked for, in a temporary folder that goes when the study is closed; `rows` grow with `explain_next`.
+    """A study in a temporary folder, which is deleted when the study is closed; `explain_next` adds to `rows`.
 
     Raises:
-        CamError: if what was asked for cannot be studied.
+        CamError: if the request cannot be studied.
     """
 
-    def __init__(self, models: Models, asked: StudyRequest):
-        self.asked = asked
+    def __init__(self, models: Models, request: StudyRequest):
+        self.request = request
         self.rows: list[TableRow] = []
         self._model_queue = models.queue
-        self._place = TemporaryDirectory(prefix="many-photos-")
-        self._desk = Path(self._place.name)
+        self._temporary = TemporaryDirectory(prefix="many-photos-")
+        self._folder = Path(self._temporary.name)
         try:
             self._prepare(models)
         except CamError as error:
             self.close()
-            raise UploadError(self._said(str(error))) from error
+            raise UploadError(self._without_folder(str(error))) from error
 
     def _prepare(self, models: Models) -> None:
-        self._model = self.asked.model or models.first
+        self._model = self.request.model or models.first
         self._explainer = models.explainer(self._model)
-        self._out = self._desk / "made"
+        self._out = self._folder / "results"
         make_folder(self._out / PICTURES)
-        folder = self._desk / "given" / _folder_name(self.asked.uploads)
-        notes = collect(self.asked.uploads, folder)
-        self._sources = InputPaths(folder, self._boxes(), None, None, messages.TARGET, CONFIDENCE)
-        self.known: StudyInputs = load_inputs(self._sources, self._explainer.manifest.labels, self._out)
-        self.notes = (*notes, *(self._said(note) for note in self.known.notes))
-        self.go_on()
+        photos = self._folder / _PHOTOS / _study_name(self.request.uploads)
+        notes = collect(self.request.uploads, photos)
+        self._paths = InputPaths(photos, self._copy_boxes(), None, None, messages.TARGET, CONFIDENCE)
+        self.inputs: StudyInputs = load_inputs(self._paths, self._explainer.manifest.labels, self._out)
+        self.notes = (*notes, *map(self._without_folder, self.inputs.notes))
+        self.resume()
 
-    def go_on(self) -> None:
-        """Begin again; photos that were explained before are taken over in a moment."""
+    def resume(self) -> None:
+        """Start from the first photo again; photos that were explained before are not explained anew."""
         self.rows = []
-        kept = StudyLog(self._out, conditions(self._explainer.manifest, _SETTINGS))
-        self._photos: Iterator[StudiedPhoto] = run_study(self._explainer, self.known, _SETTINGS, self._out, kept)
+        log = StudyLog(self._out, conditions(self._explainer.manifest, _SETTINGS))
+        self._photos: Iterator[StudiedPhoto] = run_study(self._explainer, self.inputs, _SETTINGS, self._out, log)
 
     @property
     def total(self) -> int:
-        """How many photos there are."""
-        return len(self.known.subjects)
+        """Return the number of photos."""
+        return len(self.inputs.items)
 
     @property
     def complete(self) -> bool:
-        """Whether every photo has its row."""
+        """Return whether every photo has its row."""
         return len(self.rows) == self.total
 
     def explain_next(self) -> None:
-        """Explain the next photo, which gets its row.
+        """Explain the next photo, and add its row.
 
         Raises:
             OutputError: if a result cannot be written.
-            LateError: if others keep the model too long.
+            RequestTimeoutError: if the model is not free in time.
         """
         with self._model_queue.acquire(self._model_queue.deadline()):
             record = next(self._photos).record
-        photo = self.known.subjects[len(self.rows)].photo.path
-        seen = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], THUMBNAIL)
-        self.rows.append(TableRow(record, seen, photo))
+        photo = self.inputs.items[len(self.rows)].photo.path
+        thumbnail = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], THUMBNAIL)
+        self.rows.append(TableRow(record, thumbnail, photo))
 
-    def latest(self) -> dict[str, Any]:
-        """How far it is, and the last photo's record."""
+    def latest_record(self) -> dict[str, Any]:
+        """Return the progress and the record of the photo that was explained last, as JSON."""
         return {"done": len(self.rows), "total": self.total, "photos": [row.record for row in self.rows[-1:]]}
 
-    def whole(self) -> dict[str, Any]:
-        """How far it is, what it was made with, and every record: the JSON that the command writes."""
-        return {**self._described(), **self.latest(), "photos": [row.record for row in self.rows]}
+    def full_record(self) -> dict[str, Any]:
+        """Return the study's description, its progress and every record, as in the JSON that the command writes."""
+        return {**self._description(), **self.latest_record(), "photos": [row.record for row in self.rows]}
 
     def write(self) -> tuple[Path, Path]:
-        """Write the report and the figures of the rows there are, and tell where.
+        """Write the report and the CSV file of metrics for the rows so far, and return their paths.
 
         Raises:
-            OutputError: if one cannot be written.
+            OutputError: if a file cannot be written.
         """
-        write_results(self._out, self._described(), [row.record for row in self.rows])
-        return self._out / REPORT, self._out / FIGURES
+        write_results(self._out, self._description(), [row.record for row in self.rows])
+        return self._out / REPORT, self._out / METRICS
 
     def close(self) -> None:
         """Delete the study's folder."""
-        self._place.cleanup()
+        self._temporary.cleanup()
 
-    def _described(self) -> dict[str, Any]:
-        """What it was made with, named as the visitor does."""
-        described = describe(self._explainer.manifest, self._sources, _SETTINGS, self.known, self._command())
-        given = {"folder": self._sources.folder.name, "boxes": self._sources.boxes and self._sources.boxes.name}
-        return {**described, "settings": described["settings"] | given, "notes": list(self.notes)}
+    def _description(self) -> dict[str, Any]:
+        """Return the description of the study, with the files named as the visitor named them."""
+        description = describe(self._explainer.manifest, self._paths, _SETTINGS, self.inputs, self._command())
+        names = {"folder": self._paths.folder.name, "boxes": self._paths.boxes and self._paths.boxes.name}
+        return {**description, "settings": description["settings"] | names, "notes": list(self.notes)}
 
-    def _boxes(self) -> Path | None:
-        """The file of boxes, beside the photos, so that what is said of it names it as the visitor does."""
-        if self.asked.boxes is None:
+    def _copy_boxes(self) -> Path | None:
+        """Copy the file of boxes into the study's folder, so that messages can name it as the visitor did."""
+        if self.request.boxes is None:
             return None
-        copied = self._desk / "boxes" / self.asked.boxes.name
-        make_folder(copied.parent)
-        copied.write_bytes(read_upload(self.asked.boxes))
-        return copied
+        copy = self._folder / _BOXES / self.request.boxes.name
+        make_folder(copy.parent)
+        copy.write_bytes(read_upload(self.request.boxes))
+        return copy
 
     def _command(self) -> str:
-        """What would study the same photos elsewhere."""
-        boxes = ["--boxes", self._sources.boxes.name] if self._sources.boxes else []
-        return shlex.join(
-            ["python", "-m", "camcore", "study", self._sources.folder.name, *boxes, "--model", self._model]
-        )
+        """Return the command that studies the same photos elsewhere."""
+        boxes = ["--boxes", self._paths.boxes.name] if self._paths.boxes else []
+        return shlex.join(["python", "-m", "camcore", "study", self._paths.folder.name, *boxes, "--model", self._model])
 
-    def _said(self, sentence: str) -> str:
-        """A sentence without where this machine keeps the files, which it names as the visitor does."""
-        if self.asked.boxes is not None:
-            name = self.asked.boxes.name
-            sentence = sentence.replace(str(self._desk / "boxes" / name), f"“{name}”")
-        return re.sub(rf"{re.escape(str(self._desk))}/\w+/", "", sentence)
+    def _without_folder(self, message: str) -> str:
+        """Return a message in which files are named as the visitor named them, without their path on the server."""
+        if self.request.boxes is not None:
+            name = self.request.boxes.name
+            message = message.replace(str(self._folder / _BOXES / name), f"“{name}”")
+        return re.sub(rf"{re.escape(str(self._folder))}/\w+/", "", message)
 
 
-def _folder_name(uploads: Sequence[Path]) -> str:
-    """Of a zip on its own, which names the study, or a plain word."""
-    alone = uploads[0].stem if len(uploads) == 1 and is_zip(uploads[0]) else _PHOTOS
-    return _PHOTOS if alone.startswith((".", "-")) or not alone.strip() else alone[:60]
+def _study_name(uploads: Sequence[Path]) -> str:
+    """Return the name of the only zip, which names the study, or else a plain word."""
+    name = uploads[0].stem if len(uploads) == 1 and is_zip(uploads[0]) else _PHOTOS
+    return _PHOTOS if name.startswith((".", "-")) or not name.strip() else name[:_MAX_NAME]

@@ -1,4 +1,4 @@
-"""Uploaded photos and zips, put into one folder for a study: subfolders of a zip are species."""
+"""Uploaded photos and zips, copied into one folder for a study; the subfolders of a zip are species."""
 
 import lzma
 import re
@@ -11,158 +11,158 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
+from camcore.images.photo import ACCEPTED_FORMATS
 from camcore.study.inputs.photos import find_photos
-from demo.service import messages
 
 MAX_PHOTOS = 200
-MAX_FILES = 2000  # photos and all else that lies beside them
+MAX_FILES = 2000  # photos, and other files beside them
 MAX_PHOTO = 50_000_000  # bytes
 MAX_TOTAL = 500_000_000  # bytes, unpacked
-_MAX_PATH = 180  # bytes: pictures are named after it, and file systems take 255 a name
+_MAX_PATH = 180  # bytes: pictures are named after the path, and file systems take 255 bytes for a name
 _MAX_FOLDER = 60
-_UNUSABLE = (
+_MAX_SUFFIX = 10  # characters
+_ENCRYPTED = 0x1 | 0x40
+_UNREADABLE = (
     BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, struct.error, zlib.error,
     lzma.LZMAError,
 )  # fmt: skip
-_ENCRYPTED = 0x1 | 0x40
 _Parts = tuple[str, ...]
 
 
 class UploadError(CamError, ValueError):
-    """What was uploaded cannot be studied."""
+    """Uploaded files cannot be studied."""
 
 
 def is_zip(path: Path) -> bool:
-    """Whether a file is a zip, by its name."""
+    """Return whether a file is a zip, judged by its name."""
     return path.suffix.lower() == ".zip"
 
 
 def collect(uploads: Sequence[Path], folder: Path) -> list[str]:
-    """Put photos, and what zips hold, into `folder`, and return what there is to say about that.
+    """Copy photos, and the files of zips, into a new `folder`, and return notes on what was left out.
 
-    A photo that cannot be read is put there like any other, for the study to say so in its row.
+    A photo that cannot be read is copied too: the study reports it in its row.
 
     Raises:
         UploadError: if there is no photo, too much of anything, or a zip that cannot be used.
     """
-    shelf = _Shelf(folder)
+    destination = _UploadFolder(folder)
     notes: list[str] = []
     for upload in uploads:
-        for parts, data in _zipped(upload, notes) if is_zip(upload) else _loose(upload):
-            shelf.put(parts, data)
+        files = _zipped_files(upload, notes) if is_zip(upload) else [((upload.name,), read_upload(upload))]
+        for parts, data in files:
+            destination.add(parts, data)
     try:
         photos, _ = find_photos(folder, leave_out=folder.parent)
     except StudyError as error:
-        raise UploadError(messages.NO_PHOTO) from error
+        raise UploadError(f"None of these files is a photo: use {ACCEPTED_FORMATS}, or a zip of them.") from error
     if len(photos) > MAX_PHOTOS:
-        raise UploadError(messages.too_many_photos(len(photos), MAX_PHOTOS))
+        raise UploadError(f"{len(photos):,} photos are too many: choose at most {MAX_PHOTOS:,} at a time.")
     return notes
 
 
 def read_upload(path: Path) -> bytes:
-    """The bytes of an uploaded file.
+    """Return the bytes of an uploaded file.
 
     Raises:
-        UploadError: if it is too large, or has been cleared away since.
+        UploadError: if the file is too large, or has been deleted since its upload.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PHOTO + 1)
     except OSError as error:
-        raise UploadError(messages.gone(path.name)) from error
-    if len(data) > MAX_PHOTO:
-        raise UploadError(messages.too_large(path.name, _megabytes(MAX_PHOTO)))
+        raise _deleted(path) from error
+    _check_size(path.name, len(data))
     return data
 
 
-class _Shelf:
-    """A folder that files are put into, under names that are safe and none of which is taken."""
+class _UploadFolder:
+    """A folder that files are written to, each under a safe name that no other file has."""
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True)
         self._folder = folder
-        self._taken: set[str] = set()
+        self._paths: set[str] = set()  # without case, as some file systems compare them
         self._bytes = 0
 
-    def put(self, parts: _Parts, data: bytes) -> None:
+    def add(self, parts: _Parts, data: bytes) -> None:
+        """Write a file of these path parts.
+
+        Raises:
+            UploadError: if it is too large, if all files are, or if the file system refuses it.
+        """
         self._bytes += len(data)
-        if len(data) > MAX_PHOTO:
-            raise UploadError(messages.too_large(parts[-1], _megabytes(MAX_PHOTO)))
+        _check_size(parts[-1], len(data))
         if self._bytes > MAX_TOTAL:
-            raise UploadError(messages.too_much(_megabytes(MAX_TOTAL)))
-        if len(self._taken) == MAX_FILES:
-            raise UploadError(messages.too_many_files(MAX_FILES))
-        path = self._free(self._folder.joinpath(*_clean_path(parts)))
+            raise UploadError(f"All files are larger than {_megabytes(MAX_TOTAL)} together, unpacked: remove some.")
+        _check_count(len(self._paths) + 1)
+        path = self._unused(self._folder.joinpath(*_clean_path(parts)))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         except OSError as error:
-            raise UploadError(messages.cannot_unpack(parts[-1])) from error
+            raise UploadError(f"“{parts[-1]}” cannot be unpacked: rename it, or use fewer photos.") from error
 
-    def _free(self, path: Path) -> Path:
-        free, number = path, 1
-        while str(free).casefold() in self._taken:
+    def _unused(self, path: Path) -> Path:
+        """Return the path, with a number after its stem if another file has it already, and reserve it."""
+        unused, number = path, 1
+        while str(unused).casefold() in self._paths:
             number += 1
-            free = path.with_stem(f"{path.stem}-{number}")
-        self._taken.add(str(free).casefold())
-        return free
+            unused = path.with_stem(f"{path.stem}-{number}")
+        self._paths.add(str(unused).casefold())
+        return unused
 
 
-def _loose(path: Path) -> Iterator[tuple[_Parts, bytes]]:
-    yield (path.name,), read_upload(path)
-
-
-def _zipped(path: Path, notes: list[str]) -> Iterator[tuple[_Parts, bytes]]:
-    """The files of a zip, without a folder that wraps all the others."""
+def _zipped_files(path: Path, notes: list[str]) -> Iterator[tuple[_Parts, bytes]]:
+    """Yield the path parts and the bytes of each file of a zip, without a folder that contains all the others."""
     if not path.is_file():
-        raise UploadError(messages.gone(path.name))
+        raise _deleted(path)
     try:
         with ZipFile(path) as archive:
             members = _members(archive.infolist(), path.name, notes)
-            wrapped = int(_is_wrapped([parts for parts, _ in members]))
+            skipped = int(_has_outer_folder([parts for parts, _ in members]))
             for parts, info in members:
                 with archive.open(info) as stream:
                     data = stream.read(MAX_PHOTO + 1)
-                yield parts[wrapped:], data
+                yield parts[skipped:], data
     except UploadError:
         raise
-    except _UNUSABLE as error:
-        raise UploadError(messages.damaged_zip(path.name)) from error
+    except _UNREADABLE as error:
+        raise UploadError(f"“{path.name}” is damaged, or not a plain zip: pack it again.") from error
 
 
-def _members(infos: Sequence[ZipInfo], name: str, notes: list[str]) -> list[tuple[_Parts, ZipInfo]]:
-    """What to take of a zip; `notes` get a line if links or zips are passed over."""
-    found, passed_over = [], 0
+def _members(infos: Sequence[ZipInfo], zip_name: str, notes: list[str]) -> list[tuple[_Parts, ZipInfo]]:
+    """Return the files to use of a zip, and add a note if it has links or zips, which are not followed."""
+    members, left_out = [], 0
     for info in infos:
         parts = tuple(part for part in info.filename.replace("\\", "/").split("/") if part != ".") or ("",)
         if info.is_dir() or parts[-1] == "":
             continue
         if ".." in parts or parts[0] == "" or re.match("[A-Za-z]:", parts[0]):
-            raise UploadError(messages.zip_leads_out(name))
+            raise UploadError(f"“{zip_name}” has a path that leads out of it: pack it again from inside its folder.")
         if any(part.startswith(".") or part == "__MACOSX" for part in parts):
             continue
         if info.flag_bits & _ENCRYPTED:
-            raise UploadError(messages.locked_zip(name))
-        if info.file_size > MAX_PHOTO:
-            raise UploadError(messages.too_large(parts[-1], _megabytes(MAX_PHOTO)))
+            raise UploadError(f"“{zip_name}” is protected by a password: pack it again without one.")
+        _check_size(parts[-1], info.file_size)
         if stat.S_ISLNK(info.external_attr >> 16) or is_zip(Path(parts[-1])):
-            passed_over += 1
+            left_out += 1
         else:
-            found.append((parts, info))
-    if passed_over:
-        notes.append(messages.passed_over(name, passed_over))
-    if len(found) > MAX_FILES:
-        raise UploadError(messages.too_many_files(MAX_FILES))
-    return found
+            members.append((parts, info))
+    if left_out:
+        what = "link or zip, which is" if left_out == 1 else "links or zips, which are"
+        notes.append(f"“{zip_name}” has {left_out:,} {what} left out.")
+    _check_count(len(members))
+    return members
 
 
-def _is_wrapped(files: Sequence[_Parts]) -> bool:
-    """Whether all files lie in one folder that has folders of its own, so that it is no species."""
+def _has_outer_folder(files: Sequence[_Parts]) -> bool:
+    """Return whether all files are in one folder that has folders of its own, so that it is not a species."""
     return len({parts[0] for parts in files}) == 1 and any(len(parts) > 2 for parts in files)
 
 
 def _clean_path(parts: _Parts) -> _Parts:
-    """A path of which every part is a plain name; one that is too long keeps its first folder and its name."""
+    """Return path parts that every file system takes; of a long path, only the first folder and the name are kept."""
     folders = tuple(_clean(part, _MAX_FOLDER) for part in parts[:-1] if part)
     name = _clean(parts[-1], _MAX_PATH - _MAX_FOLDER)
     if len("-".join((*folders, name)).encode()) > _MAX_PATH:
@@ -170,15 +170,29 @@ def _clean_path(parts: _Parts) -> _Parts:
     return (*folders, name)
 
 
-def _clean(part: str, most: int) -> str:
-    """A name without control characters and what file systems refuse, of at most that many bytes."""
-    plain = "".join("_" if unicodedata.category(each)[0] == "C" or each in '<>:"/\\|?*' else each for each in part)
+def _clean(part: str, max_bytes: int) -> str:
+    """Return a name without control characters and others that file systems refuse, of at most `max_bytes`."""
+    plain = "".join("_" if unicodedata.category(char)[0] == "C" or char in '<>:"/\\|?*' else char for char in part)
     plain = plain.strip(" ").lstrip(".") or "_"
-    stem, suffix = Path(plain).stem, Path(plain).suffix[:10]
-    while len((stem + suffix).encode()) > most:
+    stem, suffix = Path(plain).stem, Path(plain).suffix[:_MAX_SUFFIX]
+    while len((stem + suffix).encode()) > max_bytes:
         stem = stem[:-1]
     return stem + suffix
 
 
-def _megabytes(size: int) -> int:
-    return size // 1_000_000
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_PHOTO:
+        raise UploadError(f"“{name}” is larger than {_megabytes(MAX_PHOTO)}: make it smaller, or remove it.")
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_FILES:
+        raise UploadError(f"There are more than {MAX_FILES:,} files: remove those that are not photos.")
+
+
+def _deleted(path: Path) -> UploadError:
+    return UploadError(f"“{path.name}” is no longer on the server: choose it again.")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size // 1_000_000} MB"

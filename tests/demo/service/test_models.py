@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from camcore import ArtifactError, Explainer
 from camcore.options import ExplainOptions
@@ -17,7 +16,6 @@ from demo.__main__ import main
 from demo.compare import text
 from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
 from demo.service import messages
-from demo.service.files import displayable_copy
 from demo.service.models import Models, load_models
 from export import pipeline
 from export.pipeline import ExportOptions, export_model
@@ -37,14 +35,18 @@ def run(models: Models, request: ExplainRequest) -> list[PageState]:
     return list(explain(models, Session(request), request))
 
 
-def test_a_model_that_is_there_is_used_and_the_choice_told(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = load_models(artifacts, None, pytest.fail)
-    assert (asked.explainer().manifest.model, asked.notice) == ("efficientnet_lite0", None)
+def test_load_models_uses_an_exported_model_and_explains_its_choice(
+    artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = load_models(artifacts, None, pytest.fail)
+    assert (models.explainer().manifest.model, models.notice) == ("efficientnet_lite0", None)
     monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
-    assert load_models(None, None, pytest.fail).notice == messages.not_preferred("efficientnet_lite0")
+    notice = load_models(None, None, pytest.fail).notice
+    assert notice
+    assert notice.startswith("This page uses efficientnet_lite0, the model that was exported here. For ResNet-50, run")
 
 
-def test_a_foreign_folder_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_load_models_refuses_a_foreign_folder_and_leaves_it_unchanged(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
     with pytest.raises(ArtifactError, match="holds no exported model"):
         load_models(tmp_path, None, pytest.fail)
@@ -70,7 +72,7 @@ def test_without_a_network_the_demo_says_so_and_works(tmp_path: Path) -> None:
     (notice,) = [line for line in said if "until then" in line]
     assert re.fullmatch(
         r"The weights IMAGENET1K_V2 of resnet50 could not be downloaded \(.*\): .*; until then this page uses "
-        r"efficientnet_lite0, and running `python -m export` and starting the demo again brings ResNet-50 later\.\n",
+        r"efficientnet_lite0\. For ResNet-50 later, run `python -m export` and start the demo again\.\n",
         notice,
     )
     assert any("the page is at http://127.0.0.1" in line for line in said)
@@ -108,7 +110,7 @@ def test_the_page_fills_in_order(models: Models, eagle: str) -> None:
     assert final.predictions[0].name == "bald eagle"
     assert final.class_idx == 22
     assert final.explanations["score-cam"].complete
-    assert "Done: all three maps for “bald eagle”" in final.status
+    assert "Done: all heatmaps for “bald eagle”" in final.status
 
 
 def test_a_stopped_run_ends_within_a_chunk(models: Models, eagle: str) -> None:
@@ -116,7 +118,7 @@ def test_a_stopped_run_ends_within_a_chunk(models: Models, eagle: str) -> None:
     session = Session(request)
     plates = explain(models, session, request)
     state = next(state for state in plates if "score-cam" in state.explanations)
-    session.wanted = None
+    session.newest = None
     (last,) = plates
     assert (last.status, last.running) == (text.STOPPED, False)
     run_then, run_last = (each.explanations["score-cam"].forwards for each in (state, last))
@@ -134,8 +136,8 @@ def test_a_request_is_run_once_however_often_its_change_is_told(models: Models, 
     session = Session(request)
     assert list(explain(models, session, request))[-1].explanations
     assert list(explain(models, session, request)) == []
-    session.wanted = ExplainRequest(eagle)
-    assert next(explain(models, session, session.wanted)).running, "asked again, it is another"
+    session.newest = ExplainRequest(eagle)
+    assert next(explain(models, session, session.newest)).running, "asked again, it is another"
 
 
 def test_a_newer_request_ends_a_run_without_a_word(models: Models, eagle: str) -> None:
@@ -143,7 +145,7 @@ def test_a_newer_request_ends_a_run_without_a_word(models: Models, eagle: str) -
     session = Session(request)
     plates = explain(models, session, request)
     next(plates)
-    session.wanted = ExplainRequest(eagle, ExplainOptions(21))
+    session.newest = ExplainRequest(eagle, ExplainOptions(21))
     assert list(plates) == []
 
 
@@ -169,9 +171,9 @@ def test_no_photo_shows_the_empty_page(models: Models) -> None:
 
 
 def test_a_class_is_chosen_by_index_or_name(lite0: Explainer) -> None:
-    assert choose_class(lite0, 22) == (22, "")
-    assert choose_class(lite0, "Bald Eagle") == (22, "")
-    chosen, problem = choose_class(lite0, "bald egle")
+    assert choose_class(lite0.manifest.labels, 22) == (22, "")
+    assert choose_class(lite0.manifest.labels, "Bald Eagle") == (22, "")
+    chosen, problem = choose_class(lite0.manifest.labels, "bald egle")
     assert chosen is None
     assert problem.startswith("No class is named 'bald egle': the nearest are bald eagle")
 
@@ -191,20 +193,3 @@ def test_a_deadline_is_a_number_of_seconds(deadline: str, capsys: pytest.Capture
         main(["--deadline", deadline])
     assert ended.value.code == 2
     assert "--deadline" in capsys.readouterr().err
-
-
-def test_a_tiff_is_shown_upright_in_its_own_size_and_nothing_else_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "served"))
-    lying = Image.new("RGB", (40, 30), "green")
-    lying.getexif()[0x0112] = 6  # to be turned by a quarter
-    lying.save(tmp_path / "lying.tiff", exif=lying.getexif())
-    shown = displayable_copy(str(tmp_path / "lying.tiff"))
-    assert shown is not None
-    assert Path(shown).is_relative_to(tmp_path / "served")
-    picture = Image.open(shown)
-    assert (picture.format, picture.size) == ("JPEG", (30, 40))
-    lying.save(tmp_path / "lying.png")
-    (tmp_path / "cut.tiff").write_bytes((tmp_path / "lying.tiff").read_bytes()[:60])
-    assert [displayable_copy(str(tmp_path / name)) for name in ("lying.png", "cut.tiff", "gone.tiff")] == [None] * 3

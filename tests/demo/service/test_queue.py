@@ -1,4 +1,4 @@
-"""The one line for the model: turns in order, no two at a time, and no waiting or working for ever."""
+"""The queue for the model: requests run in order, one at a time, and until their deadline."""
 
 import time
 from collections.abc import Callable
@@ -20,10 +20,10 @@ def spawn(target: Callable[[], object]) -> Thread:
     return thread
 
 
-def test_turns_come_in_the_order_of_asking_and_never_two_at_once() -> None:
+def test_acquire_lets_requests_run_in_order_and_one_at_a_time() -> None:
     queue, order, inside = ModelQueue(), [], []
 
-    def take(number: int) -> None:
+    def run(number: int) -> None:
         with queue.acquire(queue.deadline()):
             inside.append(number)
             assert inside == [number]
@@ -34,7 +34,7 @@ def test_turns_come_in_the_order_of_asking_and_never_two_at_once() -> None:
     threads = []
     with queue.acquire(queue.deadline()):
         for number in range(10):
-            threads.append(spawn(lambda number=number: take(number)))
+            threads.append(spawn(lambda number=number: run(number)))
             while len(queue) < number + 2:
                 time.sleep(0.001)
     for thread in threads:
@@ -43,8 +43,8 @@ def test_turns_come_in_the_order_of_asking_and_never_two_at_once() -> None:
     assert len(queue) == 0
 
 
-def test_who_asks_again_and_again_lets_others_come_between() -> None:
-    """As a study does, photo by photo."""
+def test_acquire_for_each_photo_lets_other_requests_run_in_between() -> None:
+    """A study acquires the queue once for each photo."""
     queue, order, started = ModelQueue(), [], Event()
 
     def study() -> None:
@@ -63,7 +63,7 @@ def test_who_asks_again_and_again_lets_others_come_between() -> None:
     assert order == ["study", "other", "study", "study"]
 
 
-def test_a_turn_may_be_left_on_another_thread_as_gradio_does_with_a_generator() -> None:
+def test_acquire_may_be_left_on_another_thread_as_gradio_does_with_a_generator() -> None:
     queue = ModelQueue()
 
     def steps() -> object:
@@ -77,30 +77,30 @@ def test_a_turn_may_be_left_on_another_thread_as_gradio_does_with_a_generator() 
     assert len(queue) == 0
 
 
-def test_a_turn_that_does_not_come_in_time_is_given_up_and_leaves_the_line() -> None:
+def test_acquire_gives_up_at_the_deadline_and_leaves_the_queue() -> None:
     queue = ModelQueue(timeout=0.05)
     with queue.acquire(queue.deadline()):
-        with pytest.raises(RequestTimeoutError, match="did not come within"), queue.acquire(queue.deadline()):
-            pytest.fail("this turn has not come")
+        with pytest.raises(RequestTimeoutError, match="could not start within"), queue.acquire(queue.deadline()):
+            pytest.fail("the model is not free")
         assert len(queue) == 1
     with queue.acquire(queue.deadline()):
         assert len(queue) == 1
 
 
-def test_the_time_counts_from_when_the_request_came() -> None:
+def test_deadline_counts_from_when_the_request_came_in() -> None:
     queue = ModelQueue(timeout=100)
     queue.deadline(time.monotonic() - 99).check()
     with pytest.raises(RequestTimeoutError, match="longer than 100 seconds"):
         queue.deadline(time.monotonic() - 101).check()
 
 
-def test_the_page_keeps_what_it_has_when_the_time_is_over(
+def test_page_keeps_what_it_has_after_the_deadline(
     lite0: Explainer, artifacts: Path, imagenet_photos: list[Path]
 ) -> None:
     models = Models(lite0, artifacts / "efficientnet_lite0", timeout=100)
     request = ExplainRequest(str(imagenet_photos[0]), ExplainOptions(effort="exact"), made_at=time.monotonic() - 101)
     *_, last = explain(models, Session(request), request)
-    assert last.status == "This took longer than 100 seconds and was stopped: ask for less effort, or try again later."
+    assert last.status == "This took longer than 100 seconds and was stopped: choose less effort, or try again later."
     assert len(last.predictions) == 5
     assert not last.running
     assert len(models.queue) == 0
