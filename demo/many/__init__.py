@@ -1,1 +1,1 @@
-"""The tab for many photos."""
+"""The tab Many photos."""

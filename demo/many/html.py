@@ -1,4 +1,4 @@
-"""HTML of the table of many photos, and of what is said around it."""
+"""HTML of the table of many photos, and of the messages around it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,13 @@ from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import mean
 from demo.many import text
 from demo.many.session import SortOrder, TableState
+from demo.service import messages
 from demo.service.study import TableRow
 
 Record = Mapping[str, Any]
 _ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
-_SHOWN = {figure.key: figure for figure in METRICS if figure.key in ("lift", "deletion_auc", "insertion_auc")}
-_NO_OPTION_HERE = ": add it with --species"
+_METRICS = tuple(metric for metric in METRICS if metric.key in ("lift", "deletion_auc", "insertion_auc"))
+_COMMAND_LINE_REMEDY = ": add it with --species"  # in a note of the study; the tab has no such option
 ON_LOAD = """
 element.addEventListener('click', (event) => {
     const header = event.target.closest('[data-sort]');
@@ -28,154 +29,159 @@ element.addEventListener('click', (event) => {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: what its rows are sorted by, None last, and its cell's HTML; `worst_first` sorts downwards at first."""
+    """A column of the table.
+
+    `value` returns what rows are sorted by, None for a row that comes last; `cell` returns the HTML of a cell.
+    `better` is the better direction of a metric. A column with `worst_first` is sorted in descending order at first.
+    """
 
     key: str
     value: Callable[[Record], Any]
     cell: Callable[[Record], str]
-    figure: bool = False
+    numeric: bool = False
     better: str = ""
     worst_first: bool = False
 
     @property
     def title(self) -> str:
-        """What stands above it."""
-        return text.MANY_COLUMNS[self.key] + _ARROWS[self.better]
+        """Return the heading, with an arrow in the better direction of a metric."""
+        return text.COLUMNS[self.key] + _ARROWS[self.better]
 
 
 def table(state: TableState) -> str:
-    """The rows there are, sorted; nothing while there is none."""
+    """Return the table of the rows so far, sorted, or "" if there is none."""
     if not state.rows:
         return ""
-    left_out = {key for key, known in (("species", state.species), ("lift", state.boxes)) if not known}
-    columns = [column for column in COLUMNS if column.key not in left_out]
+    hidden = {key for key, has_values in (("species", state.has_species), ("lift", state.has_boxes)) if not has_values}
+    columns = [column for column in COLUMNS if column.key not in hidden]
     rows = "".join(_row(index, row, columns) for index, row in _sorted(state.rows, state.order))
     header = "".join(_header(column, state.order) for column in columns)
     return (
-        f'<p class="note">{escape(text.many_means(state.boxes))}</p>'
-        f'<table role="table" aria-label="{escape(text.MANY_TABLE)}"><thead role="rowgroup">'
-        f'<tr role="row" data-label="{escape(text.MANY_SORT)}">'
-        f'<th role="columnheader" scope="col" class="picture">{_quiet(text.MANY_COLUMNS["picture"])}</th>{header}'
-        f'</tr></thead><tbody role="rowgroup">{rows}</tbody></table>'
+        f'<p class="note">{escape(text.metrics_note(state.has_boxes))}</p>'
+        f'<table role="table" aria-label="{escape(text.TABLE)}"><thead role="rowgroup">'
+        f'<tr role="row" data-label="{escape(text.SORT_BY)}"><th role="columnheader" scope="col" class="thumbnail">'
+        f"{_visually_hidden(text.COLUMNS['thumbnail'])}</th>{header}</tr></thead>"
+        f'<tbody role="rowgroup">{rows}</tbody></table>'
     )
 
 
 def status(state: TableState) -> str:
-    """The line that says what is happening, with a bar while it is."""
+    """Return the line of status, with a progress bar while a study is running."""
     bar = f'<progress value="{len(state.rows)}" max="{state.total}" aria-hidden="true"></progress>'
     return f'<p class="status" role="status">{escape(state.status)}</p>{bar if state.running and state.total else ""}'
 
 
 def message(state: TableState) -> str:
-    """What is wrong with what was chosen, and what does not fit together in it."""
-    said = f'<p class="message" role="alert">{escape(state.message)}</p>' if state.message else ""
-    notes = "".join(f"<li>{escape(note.removesuffix(_NO_OPTION_HERE))}</li>" for note in state.notes)
-    return said + (f'<ul class="notes">{notes}</ul>' if notes else "")
+    """Return the error message, if any, and the notes on files that do not match."""
+    error = f'<p class="message" role="alert">{escape(state.message)}</p>' if state.message else ""
+    notes = "".join(f"<li>{escape(note.removesuffix(_COMMAND_LINE_REMEDY))}</li>" for note in state.notes)
+    return error + (f'<ul class="notes">{notes}</ul>' if notes else "")
 
 
 def meanings() -> str:
-    """What each figure means, folded away; apart from the rows, so that it stays open while they come."""
-    said = "".join(
-        f"<dt>{text.MANY_COLUMNS[figure.key]}</dt><dd>{escape(figure.meaning)}</dd>" for figure in _SHOWN.values()
-    )
-    return f"<details><summary>{escape(text.MANY_FIGURES)}</summary><dl>{said}</dl></details>"
+    """Return the meanings of the metrics, collapsed; they are not part of the table, which is replaced at each step."""
+    terms = "".join(f"<dt>{text.COLUMNS[metric.key]}</dt><dd>{escape(metric.meaning)}</dd>" for metric in _METRICS)
+    return f"<details><summary>{escape(text.METRICS)}</summary><dl>{terms}</dl></details>"
 
 
-def column(key: str) -> Column | None:
-    """The column of that key, if there is one."""
+def find_column(key: str) -> Column | None:
+    """Return the column of this key, or None."""
     return next((column for column in COLUMNS if column.key == key), None)
 
 
 def _sorted(rows: Sequence[TableRow], order: SortOrder) -> list[tuple[int, TableRow]]:
-    numbered = list(enumerate(rows))
-    by = column(order.column)
-    if by is None:
-        return numbered
-    values: dict[int, Any] = {
-        index: None if _failed(row) and by.key != "file" else by.value(row.record) for index, row in numbered
-    }
-    known = [each for each in numbered if values[each[0]] is not None]
-    unknown = [each for each in numbered if values[each[0]] is None]
-    known.sort(key=lambda each: values[each[0]], reverse=order.descending)
-    return known + unknown
+    """Return the rows in order, each with its index among the photos."""
+    column = find_column(order.column)
+    if column is None:
+        return list(enumerate(rows))
+    values: list[Any] = [None if _failed(row) and column.key != "file" else column.value(row.record) for row in rows]
+    with_value = [index for index, value in enumerate(values) if value is not None]
+    without_value = [index for index, value in enumerate(values) if value is None]
+    with_value.sort(key=lambda index: values[index], reverse=order.descending)
+    return [(index, rows[index]) for index in (*with_value, *without_value)]
 
 
 def _header(column: Column, order: SortOrder) -> str:
     direction = ("descending" if order.descending else "ascending") if order.column == column.key else "none"
     return (
         f'<th role="columnheader" scope="col" aria-sort="{direction}"{_class(column)}>'
-        f'<button type="button" data-sort="{column.key}">{_quiet(text.MANY_SORT + " ")}{escape(column.title)}</button>'
-        "</th>"
+        f'<button type="button" data-sort="{column.key}">'
+        f"{_visually_hidden(text.SORT_BY + ' ')}{escape(column.title)}</button></th>"
     )
 
 
 def _row(index: int, row: TableRow, columns: Sequence[Column]) -> str:
-    record = row.record
     if _failed(row):
-        before = [column for column in columns if column.key in ("file", "species")]
-        cells = "".join(_cell(column, record) for column in before)
-        said = record["error"][:1].upper() + record["error"][1:]
-        span = len(columns) - len(before)
-        cells += f'<td role="cell" class="failed" colspan="{span}" aria-colspan="{span}">{escape(said)}.</td>'
-        return f'<tr role="row" class="bad"><td role="cell" class="picture"></td>{cells}</tr>'
-    alt = f"What the model saw of {record['file']}"
-    image = f'<img src="{row.thumbnail}" alt="{escape(alt)}" width="56" height="56">' if row.thumbnail else ""
-    cells = "".join(_cell(column, record) for column in columns)
-    return f'<tr role="row" data-row="{index}"><td role="cell" class="picture">{image}</td>{cells}</tr>'
+        return _failed_row(row.record, columns)
+    alt = escape(text.thumbnail(row.record["file"]))
+    image = f'<img src="{row.thumbnail}" alt="{alt}" width="56" height="56">' if row.thumbnail else ""
+    cells = "".join(_cell(column, row.record) for column in columns)
+    return f'<tr role="row" data-row="{index}"><td role="cell" class="thumbnail">{image}</td>{cells}</tr>'
+
+
+def _failed_row(record: Record, columns: Sequence[Column]) -> str:
+    """Return the row of a photo that cannot be read: the error message takes the place of most cells."""
+    names = [column for column in columns if column.key in ("file", "species")]
+    cells = "".join(_cell(column, record) for column in names)
+    span = len(columns) - len(names)
+    error = escape(messages.sentence(record["error"]))
+    return (
+        f'<tr role="row" class="failed"><td role="cell" class="thumbnail"></td>{cells}'
+        f'<td role="cell" class="error" colspan="{span}" aria-colspan="{span}">{error}</td></tr>'
+    )
 
 
 def _cell(column: Column, record: Record) -> str:
-    label = f' data-label="{escape(column.title)}"' if column.figure else ""
+    label = f' data-label="{escape(column.title)}"' if column.numeric else ""
     return f'<td role="cell"{_class(column)}{label}>{column.cell(record)}</td>'
 
 
 def _class(column: Column) -> str:
-    return f' class="{column.key}{" figure" if column.figure else ""}"'
+    return f' class="{column.key}{" numeric" if column.numeric else ""}"'
 
 
 def _failed(row: TableRow) -> bool:
     return row.record["error"] is not None
 
 
-def _quiet(words: str) -> str:
-    """Words for those who listen: the eye sees what they say."""
-    return f'<span class="unseen">{escape(words)}</span>'
+def _visually_hidden(words: str) -> str:
+    """Return text that only screen readers present."""
+    return f'<span class="visually-hidden">{escape(words)}</span>'
 
 
-def _file(record: Record) -> str:
+def _file_cell(record: Record) -> str:
     name = escape(record["file"].rpartition("/")[2])
     if record["error"] is not None:
         return f"<span>{name}</span>"
-    return f'<button type="button" title="{escape(text.many_open(record["file"]))}">{name}</button>'
+    return f'<button type="button" title="{escape(text.open_photo(record["file"]))}">{name}</button>'
 
 
 def _species(record: Record) -> str:
     return str(record["truth"]["title"] if record["error"] is None else "") or str(record["species"])
 
 
-def _called(record: Record) -> str:
+def _prediction_cell(record: Record) -> str:
     first = record["predictions"][0]
     return f"{escape(first['name'])} <span>{percent(first['probability'])}</span>"
 
 
-def _worries(record: Record) -> str:
+def _warnings_cell(record: Record) -> str:
     warnings = record["verdict"]["warnings"]
-    said = "; ".join(warnings) or text.MANY_CALM
-    return f'<span class="{"worry" if warnings else "calm"}">{escape(said)}</span>'
+    return f'<span class="{"some" if warnings else "none"}">{escape("; ".join(warnings) or text.NO_WARNINGS)}</span>'
 
 
-def _figure(figure: Metric) -> Column:
+def _metric_column(metric: Metric) -> Column:
     def value(record: Record) -> float | None:
-        return mean(figure.read(record, explanation) for explanation in record["explanations"]).value
+        return mean(metric.read(record, explanation) for explanation in record["explanations"]).value
 
-    return Column(figure.key, value, lambda record: figure.text(value(record)), True, figure.better)
+    return Column(metric.key, value, lambda record: metric.text(value(record)), numeric=True, better=metric.better)
 
 
 COLUMNS = (
-    Column("file", lambda record: record["file"].casefold(), _file),
+    Column("file", lambda record: record["file"].casefold(), _file_cell),
     Column("species", lambda record: _species(record).casefold(), lambda record: escape(_species(record)) or MISSING),
-    Column("called", lambda record: record["predictions"][0]["name"].casefold(), _called),
-    Column("worries", lambda record: record["verdict"]["severity"], _worries, worst_first=True),
-    *(_figure(figure) for figure in _SHOWN.values()),
+    Column("prediction", lambda record: record["predictions"][0]["name"].casefold(), _prediction_cell),
+    Column("warnings", lambda record: record["verdict"]["severity"], _warnings_cell, worst_first=True),
+    *map(_metric_column, _METRICS),
     Column("seconds", lambda record: record["seconds"], lambda record: number("{:.1f}", record["seconds"]), True),
 )

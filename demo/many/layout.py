@@ -1,11 +1,11 @@
-"""Layout of the tab for many photos."""
+"""Layout of the tab Many photos."""
 
 from dataclasses import dataclass
 from html import escape
 
 import gradio as gr
 
-from demo.many import html as many_table
+from demo.many import html as table_html
 from demo.many import text
 from demo.many.session import TableState
 
@@ -26,24 +26,24 @@ class ManyTab:
 
 
 def build() -> ManyTab:
-    """Lay the tab out, inside the `gr.Tab` that is open."""
-    gr.HTML(f'<p class="lead">{escape(text.MANY_LEAD)}</p>', elem_id="many-lead")
-    with gr.Row(elem_id="many-given", equal_height=False):
+    """Create the components of the tab, inside the `gr.Tab` that is open."""
+    gr.HTML(f'<p class="lead">{escape(text.LEAD)}</p>', elem_id="many-lead")
+    with gr.Row(elem_id="many-inputs", equal_height=False):
         with gr.Column(scale=3, min_width=280):
-            upload = gr.File(file_count="multiple", type="filepath", label=text.MANY_UPLOAD, height=160,
+            upload = gr.File(file_count="multiple", type="filepath", label=text.UPLOAD, height=160,
                              elem_id="many-upload")  # fmt: skip
         with gr.Column(scale=2, min_width=280):
-            boxes = gr.File(file_count="single", type="filepath", label=text.MANY_BOXES, height=160,
+            boxes = gr.File(file_count="single", type="filepath", label=text.BOXES, height=160,
                             elem_id="many-boxes")  # fmt: skip
-            gr.HTML(f'<p class="note">{escape(text.MANY_BOXES_HINT)}</p>', elem_id="many-boxes-hint")
+            gr.HTML(f'<p class="note">{escape(text.BOXES_HINT)}</p>', elem_id="many-boxes-hint")
     message = gr.HTML(elem_id="many-message")
     with gr.Row(elem_id="many-actions"):
-        start = gr.Button(text.MANY_START, variant="primary", elem_id="many-start", scale=0)
-        stop = gr.Button(text.MANY_STOP, variant="stop", visible=False, elem_id="many-stop", scale=0)
-        status = gr.HTML(many_table.status(TableState()), elem_id="many-status")
-    table = gr.HTML(elem_id="many-table", js_on_load=many_table.ON_LOAD)
-    gr.HTML(many_table.meanings(), elem_id="many-figures")
+        start = gr.Button(text.START, variant="primary", elem_id="many-start", scale=0)
+        stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="many-stop", scale=0)
+        status = gr.HTML(table_html.status(TableState()), elem_id="many-status")
+    table = gr.HTML(elem_id="many-table", js_on_load=table_html.ON_LOAD)
+    gr.HTML(table_html.meanings(), elem_id="many-metrics")
     with gr.Row(elem_id="many-downloads"):
-        report = gr.DownloadButton(text.MANY_REPORT, interactive=False, elem_id="many-report", scale=0)
-        csv = gr.DownloadButton(text.MANY_CSV, interactive=False, elem_id="many-csv", scale=0)
+        report = gr.DownloadButton(text.REPORT, interactive=False, elem_id="many-report", scale=0)
+        csv = gr.DownloadButton(text.CSV, interactive=False, elem_id="many-csv", scale=0)
     return ManyTab(upload, boxes, message, start, stop, status, table, report, csv)

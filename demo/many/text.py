@@ -1,60 +1,67 @@
 """The texts of the tab Many photos."""
 
-MANY_LEAD = (
-    "Give it several photos, or a zip of them. Each is explained like one in Compare, and gets a row with what it was "
-    "called, what to worry about, and the figures. In a zip, a folder is a species."
+LEAD = (
+    "Choose several photos, or a zip of them. Each is explained as in Compare and gets a row: what the model "
+    "predicted, warnings, and metrics. In a zip, the name of a folder is the species."
 )
-MANY_UPLOAD = "Photos, or a zip"
-MANY_BOXES = "Where the animals are (optional)"
-MANY_BOXES_HINT = "The JSON file of MegaDetector or SpeciesNet. Without it there is no lift."
-MANY_START = "Start"
-MANY_STOP = "Stop"
-MANY_REPORT = "Download the report"
-MANY_CSV = "Download the figures (CSV)"
-MANY_BEGIN = "Choose photos, then start."
-MANY_PREPARING = "Getting the photos ready…"
-MANY_STOPPING = "Stopping after the photo being explained…"
-MANY_CALM = "nothing to worry about"
-MANY_TABLE = "What was found in each photo, one a row"
-MANY_FIGURES = "What the figures mean"
-MANY_SORT = "Sort by"
-MANY_COLUMNS = {
-    "picture": "Picture",
+UPLOAD = "Photos, or a zip"
+BOXES = "Where the animals are (optional)"
+BOXES_HINT = (
+    "The JSON file of MegaDetector or SpeciesNet. With it, the table can say whether the heat is on the animal."
+)
+START = "Start"
+STOP = "Stop"
+REPORT = "Download the report"
+CSV = "Download the metrics (CSV)"
+READY = "Choose photos, then press Start."
+NO_UPLOAD = "Choose photos or a zip first."
+PREPARING = "Preparing the photos…"
+STOPPING = "Stopping after the current photo…"
+NO_WARNINGS = "no warnings"
+TABLE = "Results, one row per photo"
+METRICS = "What the metrics mean"
+SORT_BY = "Sort by"
+COLUMNS = {
+    "thumbnail": "Photo",
     "file": "File",
     "species": "Species",
-    "called": "Called",
-    "worries": "To look at",
+    "prediction": "Predicted",
+    "warnings": "Warnings",
     "lift": "Lift",
     "deletion_auc": "Deletion",
     "insertion_auc": "Insertion",
     "seconds": "Seconds",
 }
-NO_UPLOAD = "Choose photos or a zip first."
 
 
-def many_running(number: int, total: int) -> str:
-    """Which photo is being explained."""
+def running(number: int, total: int) -> str:
+    """Return the status while a photo is explained, by its number from 1."""
     return f"Photo {number:,} of {total:,}…"
 
 
-def many_stopped(done: int, total: int) -> str:
-    """How far it came before it was stopped."""
-    return f"Stopped after {done:,} of {total:,} photos. Start goes on from there."
+def stopped(done: int, total: int) -> str:
+    """Return the status of a study that was stopped before its end."""
+    return f"Stopped after {done:,} of {total:,} photos. Press Start to continue."
 
 
-def many_done(total: int, worrying: int, failed: int) -> str:
-    """What has been done, and what is worth doing next."""
-    look = {0: "none to worry about", 1: "1 is worth a look"}.get(worrying, f"{worrying:,} are worth a look")
-    bad = f", {failed:,} cannot be read" if failed else ""
-    return f"Done: {total:,} {'photo' if total == 1 else 'photos'}; {look}{bad}."
+def finished(total: int, with_warnings: int, failed: int) -> str:
+    """Return the status of a finished study: how many photos have warnings, and how many cannot be read."""
+    photos = f"{total:,} {'photo' if total == 1 else 'photos'}"
+    unreadable = f", {failed:,} cannot be read" if failed else ""
+    return f"Done: {photos}; {f'{with_warnings:,}' if with_warnings else 'none'} with warnings{unreadable}."
 
 
-def many_means(lift: bool) -> str:
-    """What the figures of a row are."""
-    named = "Lift, deletion and insertion" if lift else "Deletion and insertion"
-    return f"{named} are means over the three methods. ↑ higher is better, ↓ lower is better."
+def metrics_note(lift: bool) -> str:
+    """Return the note above the table, which depends on whether it has the column for lift."""
+    names = "Lift, deletion and insertion" if lift else "Deletion and insertion"
+    return f"{names} are means over the three methods. ↑ higher is better, ↓ lower is better."
 
 
-def many_open(name: str) -> str:
-    """What choosing a row does, for those who do not see it."""
+def open_photo(name: str) -> str:
+    """Return the tooltip of a photo's name."""
     return f"Open {name} in Compare"
+
+
+def thumbnail(name: str) -> str:
+    """Return the text alternative of a photo's thumbnail."""
+    return f"What the model saw of {name}"

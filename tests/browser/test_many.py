@@ -145,24 +145,24 @@ def test_rows_are_sorted_and_opened_by_mouse_and_keyboard(
     choose(page, *photos)
     start(page)
     wait_until_done(page)
-    header = page.get_by_role("button", name="Sort by Called")
+    header = page.get_by_role("button", name="Sort by Predicted")
     header.click()
-    column = page.get_by_role("columnheader", name=re.compile("Called"))
+    column = page.get_by_role("columnheader", name=re.compile("Predicted"))
     expect(column).to_have_attribute("aria-sort", "ascending")
-    first = page.locator("#many-table td.called").all_inner_texts()
+    first = page.locator("#many-table td.prediction").all_inner_texts()
     assert first == sorted(first)
     header.press("Enter")
     expect(column).to_have_attribute("aria-sort", "descending")
-    assert page.locator("#many-table td.called").all_inner_texts() == first[::-1]
+    assert page.locator("#many-table td.prediction").all_inner_texts() == first[::-1]
     assert names(page)[-1] == "broken.jpg", "what has no value comes last either way"
     screenshot("many-sorted")
 
-    page.locator("#many-table tr", has_text="bald eagle").locator("td.called").click()
+    page.locator("#many-table tr", has_text="bald eagle").locator("td.prediction").click()
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#status")).to_contain_text("Done: all three maps for “bald eagle”", timeout=FINISHED)
+    expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “bald eagle”", timeout=FINISHED)
     page.get_by_role("tab", name="Many photos").click()
     page.get_by_role("button", name="lion.jpg").press("Enter")
-    expect(page.locator("#status")).to_contain_text("Done: all three maps for “lion”", timeout=FINISHED)
+    expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “lion”", timeout=FINISHED)
 
 
 def test_the_report_and_the_figures_are_downloaded(page: Page, photos: list[Path], tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_what_cannot_be_studied_is_one_sentence_and_the_next_try_works(
     damaged.write_bytes(b"PK\3\4 half of it")
     choose(page, damaged)
     start(page)
-    expect(message).to_contain_text("“damaged.zip” is damaged, or no plain zip: pack it again.")
+    expect(message).to_contain_text("“damaged.zip” is damaged, or not a plain zip: pack it again.")
     expect(page.get_by_role("alert").filter(has_text="damaged.zip")).to_be_visible()
     screenshot("many-wrong")
     page.locator("#many-upload").get_by_role("button", name=re.compile("Clear|Remove")).first.click()
