@@ -1,6 +1,5 @@
-"""Every artefact against the eager model, on random input and on real photos."""
+"""Comparison of every artefact with the eager model, on random input and on photos."""
 
-import importlib.util
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -14,6 +13,7 @@ from torch import nn
 from camcore.errors import PhotoError
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import preprocess
+from camcore.images.samples import sample_photos
 from camcore.model.manifest import ONNX, TORCHSCRIPT, Preprocessing
 from camcore.model.onnx import Scorer
 from camcore.model.torchscript import TracedModel
@@ -23,21 +23,21 @@ from export.trace import SplitClassifier
 
 Forward = Callable[[Array], tuple[Array, Array]]
 
-TOLERANCE = 1e-4  # of the range of the eager model's values
+TOLERANCE = 1e-4  # as a share of the range of the eager model's values
 MAX_PHOTOS = 8
 _RANDOM_BATCH = 3
 
 
 def find_photos(folder: Path | None) -> list[Path]:
-    """Photos to check with: those of `folder`, else the two animals that the gradio package carries, if installed.
+    """Return at most `MAX_PHOTOS` photos of `folder`; without a folder, the sample photos of the gradio package.
 
     Raises:
-        ExportError: if `folder` is not a folder or holds no photo.
+        ExportError: if `folder` is not a folder or contains no readable photo.
     """
     if folder is None:
-        return _bundled_photos()
+        return sample_photos()
     if not folder.is_dir():
-        raise ExportError(f"--photos {folder} is not a folder: name one that holds photos")
+        raise ExportError(f"--photos {folder} is not a folder: name a folder of photos")
     readable = (path for path in sorted(folder.iterdir()) if path.is_file() and _is_photo(path))
     photos = list(islice(readable, MAX_PHOTOS))
     if not photos:
@@ -48,10 +48,14 @@ def find_photos(folder: Path | None) -> list[Path]:
 def measure(
     directory: Path, eager: nn.Module, split: SplitClassifier, steps: Preprocessing, photos: Sequence[Path]
 ) -> dict[str, Any]:
-    """Largest absolute differences of both artefacts in `directory` from the eager model.
+    """Measure the largest absolute differences of both artefacts in `directory` from the eager model.
+
+    Returns:
+        The number of photos, the tolerance, the largest difference as a share of the range of the eager model's values,
+        and for each runtime the largest difference of logits and of activations.
 
     Raises:
-        ExportError: if one exceeds `TOLERANCE` of the range of the eager model's values, or is not a number.
+        ExportError: if a difference is not a number, or above `TOLERANCE` of the range of the eager model's values.
     """
     runtimes = _runtimes(directory)
     differences = {name: dict.fromkeys(("logits", "activations"), 0.0) for name, _ in runtimes}
@@ -72,7 +76,7 @@ def measure(
 
 
 def _runtimes(directory: Path) -> list[tuple[str, Forward]]:
-    """All there is to check: the TorchScript methods `features` and `head`, its `forward`, and ONNX."""
+    """Return what to compare: the TorchScript methods `features` and `head`, its `forward`, and the ONNX model."""
     traced = TracedModel(directory / TORCHSCRIPT)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
@@ -95,7 +99,7 @@ def _expected(eager: nn.Module, split: SplitClassifier, x: Array) -> tuple[Array
 
 
 def _difference(actual: Array, reference: Array) -> tuple[float, float]:
-    """Largest absolute difference, and its share of the reference's range; of its magnitude for a single class."""
+    """Return the largest absolute difference, and its share of the reference's range (of its magnitude if K is 1)."""
     if actual.shape != reference.shape:
         return float("inf"), float("inf")
     difference = float(np.abs(actual - reference).max())
@@ -104,7 +108,7 @@ def _difference(actual: Array, reference: Array) -> tuple[float, float]:
 
 
 def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
-    """One image and a batch, random and of photos."""
+    """Yield single images and batches, first of random input and then of photos."""
     random = np.random.default_rng(0).normal(size=(_RANDOM_BATCH, 3, steps.crop, steps.crop)).astype(np.float32)
     yield random[:1]
     yield random
@@ -112,14 +116,6 @@ def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
         batch = np.concatenate([preprocess(open_photo(path), steps)[0] for path in photos])
         yield batch[:1]
         yield batch if len(batch) > 1 else np.concatenate([batch, batch[..., ::-1]])
-
-
-def _bundled_photos() -> list[Path]:
-    spec = importlib.util.find_spec("gradio")
-    if spec is None or not spec.submodule_search_locations:
-        return []
-    images = Path(spec.submodule_search_locations[0]) / "media_assets" / "images"
-    return [path for path in (images / "lion.jpg", images / "cheetah1.jpg") if path.is_file()]
 
 
 def _is_photo(path: Path) -> bool:

@@ -182,7 +182,7 @@ def test_no_more_photos_are_opened_than_are_used(tmp_path: Path, monkeypatch: py
     assert len(find_photos(tmp_path)) == len(opened) == parity.MAX_PHOTOS
 
 
-def test_bundled_photos_are_found_without_importing_gradio() -> None:
+def test_sample_photos_are_found_without_importing_gradio() -> None:
     code = (
         "import sys; from export.parity import find_photos; print([p.name for p in find_photos(None)]);"
         "assert 'gradio' not in sys.modules"
