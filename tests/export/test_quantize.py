@@ -117,11 +117,11 @@ def test_photos_without_a_feature_count_as_none(tiny: ExportOptions, tmp_path: P
 
 def test_a_resnet_leaves_its_ends_alone_when_asked(seeded_resnet50: Path) -> None:
     graph = onnx.load(str(seeded_resnet50 / ONNX)).graph
-    alone = quantize._left_alone(graph, quantize.FIRST, quantize.LAST)
+    alone = quantize._float_nodes(graph, quantize.FIRST, quantize.LAST)
     kinds = {node.name: node.op_type for node in graph.node}
     assert sum(kinds[name] == "Conv" for name in alone) == quantize.FIRST + quantize.LAST
     assert sum(kinds[name] == "Gemm" for name in set(alone)) == 1
-    assert [kinds[name] for name in quantize._left_alone(graph, 0, 0)] == ["Gemm"]
+    assert [kinds[name] for name in quantize._float_nodes(graph, 0, 0)] == ["Gemm"]
 
 
 def test_the_seeded_resnet50_has_one(seeded_resnet50: Path) -> None:
