@@ -1,1 +1,1 @@
-"""Trace an image classifier into TorchScript and ONNX, and check that both equal the eager model."""
+"""Export of an image classifier to TorchScript and ONNX, with a check that both equal the eager model."""

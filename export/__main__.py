@@ -12,11 +12,15 @@ MIN_PIXELS, MAX_PIXELS = 32, 1024
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Export as the arguments say. Returns 0, or 1 with one sentence on stderr."""
+    """Export a model and return the exit code.
+
+    Returns:
+        0 if the artefact was written, 1 after an error (one sentence on stderr), 130 if interrupted.
+    """
     options = vars(_parser().parse_args(arguments))
     keep_torch_to_cores()
     try:
-        from export.pipeline import ExportOptions, export_model  # torch loads only once the arguments are right
+        from export.pipeline import ExportOptions, export_model  # torch loads only after the arguments are checked
 
         export_model(ExportOptions(**options), progress=lambda step: print(step, file=sys.stderr, flush=True))
     except CamError as error:
@@ -29,18 +33,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m export", description="Export a classifier for camcore.")
-    parser.add_argument("--model", choices=ARCHITECTURES, default="resnet50", help="default: resnet50")
+    parser = argparse.ArgumentParser(prog="python -m export", description="Export an image classifier for camcore.")
+    parser.add_argument("--model", choices=ARCHITECTURES, default="resnet50", help="architecture (default: resnet50)")
     parser.add_argument(
-        "--weights", metavar="FILE|NAME", help="a checkpoint, or IMAGENET1K_V1 or IMAGENET1K_V2 (default: the newest)"
+        "--weights", metavar="FILE|NAME", help="checkpoint file, IMAGENET1K_V1 or IMAGENET1K_V2 (default: the newest)"
     )
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="names of the classes, one a line")
-    parser.add_argument("--layer", help="target layer (default: the last)")
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="photos to calibrate and check with")
-    parser.add_argument("--resize", type=_pixels, metavar="N", help="pixels of the short side before the crop")
-    parser.add_argument("--crop", type=_pixels, metavar="N", help="pixels of the model's square input")
-    parser.add_argument("--no-int8", dest="int8", action="store_false", help="leave out the quantised model")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: artifacts/MODEL, or the checkpoint's name")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="text file of class names, one per line")
+    parser.add_argument("--layer", help="target layer (default: the last one)")
+    parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of photos for calibration and checks")
+    parser.add_argument("--resize", type=_pixels, metavar="N", help="pixels of the photo's short side before the crop")
+    parser.add_argument("--crop", type=_pixels, metavar="N", help="pixels of a side of the model's square input")
+    parser.add_argument("--no-int8", dest="int8", action="store_false", help="export without the quantised model")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="output folder (default: artifacts/MODEL or artifacts/CHECKPOINT)"
+    )
     return parser
 
 

@@ -1,15 +1,15 @@
-"""What can go wrong in an export, each as one sentence that a person can act on."""
+"""Errors of an export. Each message is one sentence that names the problem and a remedy."""
 
 from camcore.errors import CamError
 
 
 class WeightsError(CamError, RuntimeError):
-    """Weights cannot be had, cannot be read, or do not fit the model."""
+    """Weights that are unavailable, unreadable, or of another model."""
 
 
 class LabelsError(CamError, ValueError):
-    """The file of class names cannot be read or does not fit the model."""
+    """A file of class names that is unreadable or does not match the model."""
 
 
 class ExportError(CamError, RuntimeError):
-    """The artefact cannot be written, or differs from the eager model."""
+    """An artefact that cannot be written, or that differs from the eager model."""

@@ -1,4 +1,4 @@
-"""Names of classes: ImageNet's, or a file's."""
+"""Class names, from ImageNet or from a file."""
 
 from pathlib import Path
 
@@ -6,32 +6,34 @@ from export.errors import LabelsError
 
 
 def imagenet_labels() -> tuple[str, ...]:
-    """The 1,000 names of ImageNet's classes, as torchvision spells them."""
+    """Return the 1,000 class names of ImageNet in torchvision's spelling."""
     from torchvision.models import ResNet50_Weights
 
     return tuple(ResNet50_Weights.DEFAULT.meta["categories"])
 
 
 def numbered_labels(classes: int) -> tuple[str, ...]:
-    """`class 0`, `class 1`, ...: the names of `classes` classes that nobody named."""
+    """Return `class 0`, `class 1`, ... as the names of `classes` unnamed classes."""
     return tuple(f"class {index}" for index in range(classes))
 
 
 def read_labels(path: Path, classes: int) -> tuple[str, ...]:
-    """Names of `classes` classes, one a line in UTF-8; empty lines at the end do not count.
+    """Read the names of `classes` classes from a UTF-8 text file with one name per line.
+
+    Empty lines at the end of the file are ignored.
 
     Raises:
-        LabelsError: if the file cannot be read, has an empty line, or names another number of classes.
+        LabelsError: if the file cannot be read, contains an empty line, or names another number of classes.
     """
     try:
         text = path.read_text(encoding="utf-8-sig").rstrip()
     except FileNotFoundError:
-        raise LabelsError(f"there is no labels file {path}: name a text file with one class a line") from None
+        raise LabelsError(f"there is no labels file {path}: name a text file with one class per line") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise LabelsError(f"{path} cannot be read as UTF-8 text: save it so, one class a line") from error
+        raise LabelsError(f"{path} cannot be read as UTF-8 text: save it as UTF-8, with one class per line") from error
     labels = tuple(line.strip() for line in text.split("\n")) if text else ()
     if len(labels) != classes:
-        raise LabelsError(f"{path} names {len(labels)} classes, but the model has {classes}: give one line a class")
+        raise LabelsError(f"{path} names {len(labels)} classes, but the model has {classes}: write one class per line")
     if not all(labels):
-        raise LabelsError(f"{path} has an empty line {labels.index('') + 1}: give one name a line")
+        raise LabelsError(f"{path} has an empty line {labels.index('') + 1}: write one class per line")
     return labels

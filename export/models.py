@@ -1,4 +1,4 @@
-"""The table of models: how each is built, where it is cut in two, and what it expects as input."""
+"""The table of architectures: how each is built, where it is split, and how its input is preprocessed."""
 
 from __future__ import annotations
 
@@ -29,8 +29,13 @@ RESNETS = (
 class Architecture:
     """One entry of the table.
 
-    `build` makes the eager model for a number of classes; `split` returns its (features, head) at one of `layers`,
-    the last of which has a head of global average pooling and one linear layer, named `classifier`.
+    Attributes:
+        layers: names of the possible target layers. After the last one, the head is global average pooling and one
+            linear layer.
+        classifier: name of that linear layer.
+        build: function that builds the eager model for a number of classes.
+        split: function that splits a model at a target layer into (features, head).
+        preprocessing: function that returns the preprocessing of named weights; None is for the default weights.
     """
 
     layers: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""From a model's name to an artefact directory."""
+"""The steps of an export, from the name of a model to its artefact directory."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +27,18 @@ _VERSIONS = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "pillow")
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export.
+    """The options of an export.
 
-    `weights` is the name of pretrained weights or a checkpoint file, None for the model's default; `layer` None for
-    the last; `resize` and `crop`, in pixels, override what the weights were trained with. `int8` adds a quantised
-    model.
+    Attributes:
+        model: name of the architecture.
+        weights: name of pretrained weights, or a checkpoint file; None for the default of the architecture.
+        labels: text file of class names; None for those of ImageNet, or for numbers if `weights` is a file.
+        layer: target layer; None for the last one.
+        photos: folder of photos for calibration and checks; None for the sample photos of gradio.
+        out: artefact directory; None for `artifacts/` and the name of the model or checkpoint.
+        resize: short side of the photo before the crop, in pixels; None for that of the weights.
+        crop: side of the model's square input, in pixels; None for that of the weights.
+        int8: whether to add a quantised model.
     """
 
     model: str = "resnet50"
@@ -46,26 +53,27 @@ class ExportOptions:
 
     @property
     def checkpoint(self) -> Path | None:
-        """The checkpoint file, if the weights are one."""
+        """Return the checkpoint file, or None for pretrained weights."""
         if self.weights is None or (is_pretrained(self.weights) and not Path(self.weights).is_file()):
             return None
         return Path(self.weights)
 
     @property
     def directory(self) -> Path:
-        """Where the artefact goes."""
+        """Return the artefact directory."""
         return self.out or Path("artifacts") / (self.checkpoint.stem if self.checkpoint else self.model)
 
 
 def export_model(options: ExportOptions, progress: Callable[[str], None] = logger.info) -> Path:
-    """Export a model into `options.directory`, replacing the artefact that is there, and return it.
+    """Export a model into `options.directory`, replacing an existing artefact, and return that directory.
 
-    `progress` is told each step in a few words.
+    `progress` is called with a short description of each step.
 
     Raises:
-        WeightsError: if the weights cannot be had or do not fit.
-        LabelsError: if the names of the classes do not fit.
-        ExportError: if an artefact differs from the eager model, or cannot be written.
+        WeightsError: if the weights are unavailable or do not fit the model.
+        LabelsError: if the class names do not fit the model.
+        ExportError: if an option does not fit the model, or an artefact differs from the eager model or cannot be
+            written.
     """
     layer, steps, photos = _layer(options), _preprocessing(options), find_photos(options.photos)
     with staged(options.directory) as stage:
@@ -86,7 +94,7 @@ def export_model(options: ExportOptions, progress: Callable[[str], None] = logge
 
 @dataclass(frozen=True)
 class _Classifier:
-    """A model with its weights, whole and cut in two, what the manifest calls those, and the names of its classes."""
+    """A model with its weights, whole and split, the name of the weights, and the names of the classes."""
 
     eager: nn.Module
     split: SplitClassifier
@@ -138,14 +146,14 @@ def _manifest(
 def _quantize(
     stage: Path, steps: Preprocessing, photos: Sequence[Path], progress: Callable[[str], None]
 ) -> Quantization | None:
-    progress("quantising to int8, and comparing it with fp32 on other photos")
+    progress("quantising to int8 and comparing with fp32 on other photos")
     int8 = quantize(stage, steps, photos)
     if int8 is None:
         progress("no int8 model: there are no photos to calibrate it with (--photos DIR)")
     elif not int8.used:
         progress(
-            f"no int8 model: {int8.speed_up:.1f} times as fast as fp32, the error of its scores {int8.noise:.1%} of "
-            f"their variance; it would have to be {MIN_SPEED_UP} times as fast with at most {MAX_NOISE:.0%}"
+            f"no int8 model: {int8.speed_up:.1f} times as fast as fp32 (required: {MIN_SPEED_UP} or more), error of "
+            f"its scores {int8.noise:.1%} of their variance (allowed: {MAX_NOISE:.0%} or less)"
         )
     return int8
 

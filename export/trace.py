@@ -1,4 +1,4 @@
-"""The eager model cut in two, and its traces: TorchScript and ONNX."""
+"""The split model, and its export to TorchScript and ONNX."""
 
 import logging
 import warnings
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from export.errors import ExportError
 
-BATCH = 2  # of the traced example; above 1, or ONNX would fix the batch size
+BATCH = 2  # batch size of the traced example; with 1, ONNX would fix the batch size
 
 
 class SplitClassifier(nn.Module):
-    """A classifier as `head(features(x))`, cut at the target layer."""
+    """A classifier split at its target layer: `head(features(x))`."""
 
     def __init__(self, features: nn.Module, head: nn.Module):
         super().__init__()
@@ -22,23 +22,23 @@ class SplitClassifier(nn.Module):
         self._head = head
 
     def features(self, x: Tensor) -> Tensor:
-        """Activations (N, C, h, w) of the target layer for inputs (N, 3, H, W)."""
+        """Return the activations (N, C, h, w) of the target layer for inputs (N, 3, H, W)."""
         activations: Tensor = self._features(x)
         return activations
 
     def head(self, activations: Tensor) -> Tensor:
-        """Logits (N, K) from the target layer's activations (N, C, h, w)."""
+        """Return the logits (N, K) for activations (N, C, h, w) of the target layer."""
         logits: Tensor = self._head(activations)
         return logits
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) and activations (N, C, h, w) of inputs (N, 3, H, W)."""
+        """Return the logits (N, K) and the activations (N, C, h, w) for inputs (N, 3, H, W)."""
         activations = self.features(x)
         return self.head(activations), activations
 
 
 def activation_shape(model: SplitClassifier, size: int) -> tuple[int, int, int]:
-    """(C, h, w) of the target layer for square inputs of `size` pixels."""
+    """Return the shape (C, h, w) of the target layer's activations for square inputs of `size` pixels."""
     with torch.no_grad():
         _, channels, height, width = model.features(torch.zeros(1, 3, size, size)).shape
     return channels, height, width
@@ -47,7 +47,7 @@ def activation_shape(model: SplitClassifier, size: int) -> tuple[int, int, int]:
 def to_torchscript(model: SplitClassifier, size: int, path: Path) -> None:
     """Trace `forward`, `features` and `head` for square inputs of `size` pixels, and save them in one file.
 
-    The tracer's own check is left out: `export.parity` compares all three methods with the eager model.
+    The tracer's own check is disabled, because `export.parity` compares all three methods with the eager model.
 
     Raises:
         OSError: if the file cannot be written.
@@ -57,12 +57,14 @@ def to_torchscript(model: SplitClassifier, size: int, path: Path) -> None:
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
         inputs = {"forward": x, "features": x, "head": model.features(x)}
         traced = torch.jit.trace_module(model, inputs, check_trace=False)  # type: ignore[no-untyped-call]
-    # Given a path, torch writes the file itself, and on a full disk it aborts the interpreter.
+    # If torch writes the file itself, a full disk aborts the interpreter.
     path.write_bytes(traced.save_to_buffer())
 
 
 def to_onnx(model: SplitClassifier, size: int, path: Path) -> None:
-    """Export to one fp32 ONNX file: `input` -> `logits`, `activations`, the batch size free; checked in full.
+    """Export the model to one fp32 ONNX file, and run the full check of the onnx package on it.
+
+    The graph maps `input` (N, 3, size, size) to `logits` (N, K) and `activations` (N, C, h, w), for any N.
 
     Raises:
         ExportError: if the model cannot be expressed in ONNX.

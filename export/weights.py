@@ -1,4 +1,4 @@
-"""A model's weights: from a fine-tuned checkpoint's file into the model, if they fit."""
+"""Reading a checkpoint file, and loading weights into a model."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ _SAVE = "save one with `torch.save(model.state_dict(), ...)`"
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict and what to say of it.
+    """A state dict, with the texts that describe it.
 
-    `name` is what the manifest calls it; messages call it `source`, and where it does not fit they tell `remedy`.
+    Attributes:
+        name: its name in the manifest.
+        state: the state dict.
+        source: its name in messages.
+        remedy: what a message recommends if the weights do not fit the model.
     """
 
     name: str
@@ -34,10 +38,12 @@ class Weights:
 
 
 def read_checkpoint(path: Path) -> Weights:
-    """Weights of a checkpoint file: bare, or under `state_dict` or `model`, with or without `module.` prefixes.
+    """Read the weights of a checkpoint file.
+
+    The state dict may be bare or stored under `state_dict` or `model`, with or without `module.` prefixes.
 
     Raises:
-        WeightsError: if the file is missing, unreadable, or holds no state dict.
+        WeightsError: if the file is missing, unreadable, or contains no state dict.
     """
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint {path}: name a file, IMAGENET1K_V1 or IMAGENET1K_V2")
@@ -45,7 +51,7 @@ def read_checkpoint(path: Path) -> Weights:
         content = load_tensors(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error}): make it readable") from error
-    except Exception as error:  # torch.load raises whatever the damage provokes
+    except Exception as error:  # the kind of error that torch.load raises depends on the damage
         raise WeightsError(f"{path} is not a checkpoint of plain tensors, or it is damaged: {_SAVE}") from error
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -55,36 +61,36 @@ def read_checkpoint(path: Path) -> Weights:
 
 
 def load_tensors(path: Path) -> Any:
-    """Content of a file that torch saved: tensors and plain containers only (`weights_only=True`), on the CPU.
+    """Load a file that torch saved, onto the CPU: tensors and plain containers only (`weights_only=True`).
 
-    The arguments that torchvision's training script saves beside its weights, a Namespace, count as plain.
+    A Namespace is accepted too, because torchvision's training script saves its arguments beside the weights.
     """
     import torch
 
     with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what a damaged or foreign file provokes is told by an error
+        warnings.simplefilter("ignore")  # a damaged or foreign file is reported by an error
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def checked_state(content: Any, source: str, remedy: str = _SAVE) -> StateDict:
-    """The content itself, if it is a state dict; else the error says `source` and `remedy`.
+    """Return `content` as a state dict. The error message names `source` and `remedy`.
 
     Raises:
-        WeightsError: if it is anything else.
+        WeightsError: if `content` is anything else.
     """
     import torch
 
-    named = isinstance(content, dict) and all(isinstance(key, str) for key in content)
-    if not named or not content or not all(map(torch.is_tensor, content.values())):
+    has_names = isinstance(content, dict) and all(isinstance(key, str) for key in content)
+    if not has_names or not content or not all(map(torch.is_tensor, content.values())):
         raise WeightsError(f"{source} holds no state dict: {remedy}")
     return dict(content)
 
 
 def number_of_classes(weights: Weights, classifier: str, model: str) -> int:
-    """Number of classes of a state dict, from its last linear layer.
+    """Return the number of classes of a state dict, read from its last linear layer.
 
     Raises:
-        WeightsError: if it has no such layer.
+        WeightsError: if the state dict has no such layer.
     """
     weight = weights.state.get(f"{classifier}.weight")
     if weight is None or weight.ndim != 2:
@@ -96,22 +102,24 @@ def number_of_classes(weights: Weights, classifier: str, model: str) -> int:
 
 
 def load_weights(model: nn.Module, weights: Weights, name: str) -> None:
-    """Copy weights into the model called `name`.
+    """Copy weights into `model`, whose architecture is called `name`.
 
     Raises:
-        WeightsError: if they belong to another architecture, naming the keys that differ, or are not finite.
+        WeightsError: if the weights are of another architecture (the message names keys that differ) or are not finite.
     """
     state, expected = weights.state, model.state_dict()
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     unknown = [key for key in state if key not in expected]
     reshaped = [key for key in expected if key in state and state[key].shape != expected[key].shape]
-    found = [
-        f"{what} {_some(keys)}"
-        for what, keys in (("it lacks", missing), ("it has unknown", unknown), ("other shapes for", reshaped))
+    differences = [
+        f"{difference} {_some(keys)}"
+        for difference, keys in (("it lacks", missing), ("it has unknown", unknown), ("other shapes for", reshaped))
         if keys
     ]
-    if found:
-        raise WeightsError(f"{weights.source} is not a checkpoint of {name} ({'; '.join(found)}): {weights.remedy}")
+    if differences:
+        raise WeightsError(
+            f"{weights.source} is not a checkpoint of {name} ({'; '.join(differences)}): {weights.remedy}"
+        )
     model.load_state_dict(state, strict=False)
     broken = [key for key, tensor in model.state_dict().items() if not tensor.isfinite().all()]
     if broken:

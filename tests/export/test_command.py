@@ -25,7 +25,7 @@ PROGRESS = [
     "tracing into TorchScript",
     "exporting to ONNX",
     "comparing both with the eager model, on random input and 2 photos",
-    "quantising to int8, and comparing it with fp32 on other photos",
+    "quantising to int8 and comparing with fp32 on other photos",
     "wrote {out}",
 ]
 

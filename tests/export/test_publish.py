@@ -120,7 +120,7 @@ def test_what_another_machine_left_is_cleared_after_a_day(target: Path, monkeypa
     target.parent.mkdir()
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(socket, "gethostname", lambda: "node-7.cluster")
-        foreign = publish._beside(target)
+        foreign = publish._temporary(target)
     foreign.mkdir()
     _write(target, "new")
     assert foreign.exists()
@@ -170,7 +170,7 @@ def test_if_the_last_move_fails_the_old_artefact_returns(target: Path, monkeypat
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return False
 
-    monkeypatch.setattr(publish, "_moved", moved)
+    monkeypatch.setattr(publish, "_move", moved)
     with pytest.raises(ExportError, match="cannot be written"):
         _write(target, "new")
     assert _content(target) == _whole("old")
