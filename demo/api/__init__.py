@@ -1,1 +1,1 @@
-"""The endpoints for programs: what they are asked, checked and answered."""
+"""The endpoints for programs: their parameters, checks and responses."""

@@ -1,70 +1,111 @@
-"""How a function becomes an endpoint: described by its types, checked before it waits, answering in sentences."""
+"""Registration of endpoints: described by their parameters and outputs, and checked before a call is queued."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from inspect import signature
-from typing import Any, TypeVar, get_args
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from inspect import Parameter, Signature, getdoc, isgeneratorfunction
+from types import GenericAlias
+from typing import Any
 
 import gradio as gr
 
-from camcore.errors import CamError
-from demo.api.arguments import ArgumentError
-from demo.api.requests import check_photo
-from demo.service import messages
+from demo.api.errors import ParameterError, errors_for_client
+from demo.api.files import File
+from demo.api.parameters import Parameters
 from demo.service.gradio_internals import add_endpoint
+from demo.service.models import Models
 
-logger = logging.getLogger(__name__)
+_Function = Callable[..., Any]
+_Parse = Callable[[Sequence[object]], Parameters]
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
+def publish(
+    blocks: gr.Blocks,
+    run: _Function,
+    parameters: type[Parameters],
+    models: Models,
+    *,
+    record_type: Any,
+    outputs: Mapping[str, str],
+    concurrency_id: str,
+) -> None:
+    """Add an endpoint to a page that is being built. Of those with one `concurrency_id`, one runs at a time.
 
-def publish(blocks: gr.Blocks, function: Callable[..., Any], read: Callable[..., Any], concurrency_id: str) -> None:
-    """Add an endpoint to a page that is being built; of those with one `concurrency_id`, one is run at a time.
-
-    `read` takes its arguments, and raises ArgumentError if one is wrong: a program then learns that at once, with
-    status 422, and has not waited.
+    Args:
+        blocks: the page.
+        run: takes the parameters and the request, and returns a record, or yields a record and files repeatedly. Its
+            name and docstring are those of the endpoint.
+        parameters: what it takes. A call with a wrong value gets status 422 without waiting in the queue.
+        models: the models that a call may name.
+        record_type: type of the record, for the endpoint's description.
+        outputs: names and descriptions of the outputs: the record, and then the files.
+        concurrency_id: name of the queue.
     """
-    add_endpoint(blocks, function, _validator(read, function), concurrency_id=concurrency_id)
+    parse = partial(parameters.parse, models=models)
+    function: Any = _stream(run, parse) if isgeneratorfunction(run) else _call(run, parse)
+    signature = _signature(parameters, (record_type, *[File | None] * (len(outputs) - 1)))
+    function.__name__ = run.__name__
+    function.__doc__ = _docstring(run, parameters, outputs)
+    function.__signature__ = signature
+    function.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    add_endpoint(blocks, function, _validator(parse, list(parameters.model_fields)), concurrency_id=concurrency_id)
 
 
-def streams(function: _Function) -> _Function:
-    """Describe a generator by what it yields, which is how gradio describes an endpoint that streams."""
-    (function.__annotations__["return"],) = get_args(function.__annotations__["return"])
-    return function
+def _call(run: _Function, parse: _Parse) -> _Function:
+    def call(*values: Any) -> Any:
+        *arguments, request = values
+        with errors_for_client():
+            return _as_text_for_mcp(run(parse(arguments), request), request)
+
+    return call
 
 
-@contextmanager
-def in_sentences() -> Iterator[None]:
-    """What goes wrong reaches the asker as one sentence."""
-    try:
-        yield
-    except CamError as error:
-        raise gr.Error(messages.sentence(error), print_exception=False) from error
-    except Exception as error:
-        logger.exception("an endpoint failed")
-        raise gr.Error(messages.FAILED, print_exception=False) from error
+def _stream(run: _Function, parse: _Parse) -> _Function:
+    def stream(*values: Any) -> Iterator[tuple[Any, ...]]:
+        *arguments, request = values
+        with errors_for_client():
+            for record, *files in run(parse(arguments), request):
+                yield _as_text_for_mcp(record, request), *files
+
+    return stream
 
 
-def told(request: gr.Request | None, record: Any) -> Any:
-    """A record as it is, but as JSON text for MCP, where gradio would write it as Python does."""
+def _as_text_for_mcp(record: Any, request: gr.Request | None) -> Any:
+    """Return a record, as JSON text if the client uses MCP: Gradio would give it as the text of a Python object."""
     if request is not None and request.headers.get("x-gradio-user") == "mcp":
         return json.dumps(record, ensure_ascii=False)
     return record
 
 
-def _validator(read: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., list[dict[str, Any]]]:
-    """Checks what a function is given, for each parameter."""
-    parameters = [name for name in signature(function).parameters if name != "request"]
+def _validator(parse: _Parse, names: Sequence[str]) -> _Function:
+    """Return a function that tells Gradio for each parameter whether its value can be used, and if not, why."""
 
-    def check(*values: Any) -> list[dict[str, Any]]:
-        wrong, said = "", ""
+    def validate(*values: Any) -> list[dict[str, Any]]:
+        invalid, message = "", ""
         try:
-            for photo in read(*values).uploads:
-                check_photo(parameters[0], photo)
-        except ArgumentError as error:
-            wrong, said = error.parameter, str(error)
-        return [gr.validate(name != wrong, said if name == wrong else "") for name in parameters]
+            parse(values).check_photo()
+        except ParameterError as error:
+            invalid, message = error.parameter, str(error)
+        return [gr.validate(name != invalid, message if name == invalid else "") for name in names]
 
-    return check
+    return validate
+
+
+def _signature(parameters: type[Parameters], output_types: Sequence[Any]) -> Signature:
+    """Return the signature by which Gradio describes the endpoint. Gradio gives the request to whoever has it there."""
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    entries = [
+        Parameter(
+            name, kind, default=Parameter.empty if field.is_required() else field.default, annotation=field.annotation
+        )
+        for name, field in parameters.model_fields.items()
+    ]
+    request = Parameter("request", kind, default=None, annotation=gr.Request | None)
+    return Signature([*entries, request], return_annotation=GenericAlias(tuple, tuple(output_types)))
+
+
+def _docstring(run: _Function, parameters: type[Parameters], outputs: Mapping[str, str]) -> str:
+    """Return the docstring from which Gradio takes the descriptions of the endpoint, its parameters and outputs."""
+    arguments = [f"{name}: {field.description}" for name, field in parameters.model_fields.items()]
+    returns = [f"{name}: {description}" for name, description in outputs.items()]
+    return "\n".join([getdoc(run) or "", "Args:", *arguments, "Returns:", *returns])

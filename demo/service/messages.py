@@ -13,36 +13,6 @@ def sentence(error: object) -> str:
 
 
 NOT_UPLOADED = "This is no uploaded file: upload it first, and give what the upload answers."
-UPLOAD_GONE = "This upload is no longer there, for uploads are kept for an hour: upload it again."
-NOT_FOUR_EDGES = (
-    "A box is four numbers: left, top, right and bottom as fractions of the photo, 0 to 1, left before right."
-)
-
-
-def one_of(parameter: str, choices: Iterable[str]) -> str:
-    """A value that is none of those there are."""
-    return f"This is not among the values for {parameter}: choose {', '.join(choices)}."
-
-
-def between(parameter: str, least: float, most: float) -> str:
-    """A number out of range, or no number."""
-    return f"This is no {parameter}: give a number from {least:g} to {most:g}."
-
-
-def true_or_false(parameter: str) -> str:
-    """A switch that is neither."""
-    return f"This is no value for {parameter}: give true or false."
-
-
-def not_a_class(parameter: str) -> str:
-    """Something that cannot name a class."""
-    return f"This is no {parameter}: give the name of a class, or its index."
-
-
-def against_itself(name: str) -> str:
-    """A class set against itself."""
-    return f"{name} cannot be set against itself: choose two classes"
-
 
 # The door: what is answered to a request that is not let in, or that gradio answers with an error
 

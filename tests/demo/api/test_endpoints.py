@@ -158,7 +158,7 @@ def test_explain_answers_the_json_of_the_command_and_the_pictures(
         drawn = Image.open(tmp_path / f"{eagle.stem}.{method.file_name}.png")
         np.testing.assert_array_equal(np.asarray(Image.open(overlay)), np.asarray(drawn))
     assert Image.open(comparison).width > 4 * 224
-    assert record["verdict"]["sentence"].startswith("Called bald eagle")
+    assert record["verdict"]["sentence"].startswith("Predicted bald eagle")
 
 
 def test_explain_streams_while_score_cam_refines_and_ends_complete(client: Client, eagle: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_zip_that_cannot_be_used_is_one_sentence(client: Client, tmp_path: Pat
 
 @dataclass
 class Endless:
-    """In place of `explained`: a chunk every hundredth of a second, for ever, or until it is `over`."""
+    """In place of `explain_photo`: a chunk every hundredth of a second, for ever, or until it is `over`."""
 
     chunks: int = 0
     ended: int = 0
@@ -359,7 +359,7 @@ class Endless:
 @pytest.fixture
 def endless(monkeypatch: pytest.MonkeyPatch, models: Models) -> Iterator[Endless]:
     steps = Endless()
-    monkeypatch.setattr(endpoints, "explained", steps)
+    monkeypatch.setattr(endpoints, "explain_photo", steps)
     yield steps
     steps.over = True
     wait_for(lambda: len(models.queue) == 0)
@@ -441,11 +441,12 @@ def test_a_full_line_says_that_it_is_busy_and_the_page_still_answers(
 def test_a_request_that_takes_too_long_is_stopped_with_a_sentence(
     lite0: Explainer, artifacts: Path, eagle: Path, address: str
 ) -> None:
-    late = Endpoints(Models(lite0, artifacts / "efficientnet_lite0", timeout=30))
-
-    came = SimpleNamespace(scope={RECEIVED_AT: time.monotonic() - 31})
-    request: Any = SimpleNamespace(request=came, headers={})
-    steps = late.explain(upload(address, eagle.read_bytes()), request=request)  # type: ignore[arg-type]
+    with gr.Blocks() as blocks:
+        Endpoints(Models(lite0, artifacts / "efficientnet_lite0", timeout=30)).add(blocks)
+    explain: Any = next(function.fn for function in blocks.fns.values() if function.api_name == "explain")
+    http_request = SimpleNamespace(scope={RECEIVED_AT: time.monotonic() - 31})
+    request = SimpleNamespace(request=http_request, headers={})
+    steps = explain(upload(address, eagle.read_bytes()), *explain_defaults(), request)
     next(steps)
     with pytest.raises(gr.Error, match="longer than 30 seconds"):
         next(steps)

@@ -1,0 +1,190 @@
+"""The parameters of the endpoints, as pydantic models.
+
+A field is the only place that has the name, type, default and description of a parameter: `demo.api.register` describes
+the endpoints to programs by these models, and checks every call against them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Self, cast
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+
+from camcore.drawing.overlay import OPACITY, ColourMap
+from camcore.errors import BoxesError
+from camcore.images.photo import ACCEPTED_FORMATS
+from camcore.images.preprocess import ResizeMode
+from camcore.methods.effort import Effort, read_effort
+from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.methods.score_cam import DefinitionName
+from camcore.metrics.localisation import Box, Target
+from camcore.model.classes import find_class_pair
+from camcore.options import ExplainOptions
+from demo.api.errors import errors_of, not_a_value, parameter_error
+from demo.api.files import Upload, check_upload, open_upload
+from demo.service.models import Models
+from demo.service.uploads import is_zip
+
+_MAX_CLASSES = 1000  # that `/predict` returns
+_MAX_CHARS = 200  # of a class or an effort
+_PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
+_MODEL = "which of the exported models; the first if null"
+_FIT = "crop shows the model the centre of the photo, squash all of it, squeezed into a square"
+
+
+def _check_optional_upload(value: object) -> Upload | None:
+    return None if value is None else check_upload(value)
+
+
+def _check_class(value: object, info: ValidationInfo) -> str | int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _MAX_CHARS:
+        raise ValueError(not_a_value(info.field_name, "give the name of a class, or its index"))
+    return value
+
+
+def _check_box(value: object, parse: ValidatorFunctionWrapHandler) -> list[float] | None:
+    try:
+        box: list[float] | None = parse(value)
+        if box:
+            Target.of_boxes([Box(*box)])
+    except (ValidationError, TypeError, BoxesError) as error:  # TypeError: not exactly four numbers
+        remedy = "give four numbers, left, top, right and bottom as fractions of the photo, 0 to 1, left before right"
+        raise ValueError(not_a_value("box", remedy)) from error
+    return box
+
+
+def _models(info: ValidationInfo) -> Models:
+    """Return the context of a validation, which `Parameters.parse` sets."""
+    return cast(Models, info.context)
+
+
+def _check_model(value: object, info: ValidationInfo) -> object:
+    names = list(_models(info).manifests)
+    if value is None or value in names:
+        return value
+    raise ValueError(not_a_value("model", f"choose {' or '.join(names)}"))
+
+
+_Upload = Annotated[Upload, PlainValidator(check_upload)]
+# May be None too, but MCP does not recognise a file in the type `Upload | None`.
+_OptionalUpload = Annotated[Upload, PlainValidator(_check_optional_upload)]
+_ClassName = Annotated[str | int | None, BeforeValidator(_check_class)]
+_BoxEdges = Annotated[list[float] | None, WrapValidator(_check_box)]
+_EffortText = Annotated[Effort, BeforeValidator(lambda value: read_effort(str(value)[:_MAX_CHARS]))]
+_ModelName = Annotated[str | None, BeforeValidator(_check_model)]
+
+
+class Parameters(BaseModel):
+    """The parameters of an endpoint, of which the first is an uploaded file."""
+
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, values: Sequence[object], models: Models) -> Self:
+        """Return the parameters of a call, from values in the order of the fields.
+
+        Raises:
+            ParameterError: if the endpoint cannot use one of the values.
+        """
+        try:
+            return cls.model_validate(dict(zip(cls.model_fields, values, strict=True)), context=models)
+        except ValidationError as error:
+            raise parameter_error(error, cls.model_fields) from error
+
+    def check_photo(self) -> None:
+        """Decode the uploaded file, unless it is a zip, which the study unpacks.
+
+        Raises:
+            ParameterError: if it is not a photo that can be read.
+        """
+        parameter, upload = next(iter(self))
+        if not is_zip(Path(upload["path"])):
+            with errors_of(parameter):
+                open_upload(upload)
+
+
+class PredictParameters(Parameters):
+    """The parameters of `/predict`."""
+
+    photo: _Upload = Field(description=_PHOTO)
+    model: _ModelName = Field(None, description=_MODEL)
+    fit: ResizeMode = Field("crop", description=_FIT)
+    top: int = Field(5, ge=1, le=_MAX_CLASSES, description="how many classes")
+
+
+class ExplainParameters(Parameters):
+    """The parameters of `/explain`."""
+
+    photo: _Upload = Field(description=_PHOTO)
+    wanted_class: _ClassName = Field(
+        None, description="name or index of the class to explain; the most probable one if null"
+    )
+    rather_than: _ClassName = Field(
+        None, description="name or index of a class to set it against: what speaks for the one and against the other"
+    )
+    methods: list[MethodName] | None = Field(None, description=f"some of {', '.join(METHODS)}; all if null")
+    box: _BoxEdges = Field(
+        None,
+        description="left, top, right and bottom edge of the animal, as fractions of the photo: "
+        "does the heat lie on it?",
+    )
+    definition: DefinitionName = Field("paper", description="of Score-CAM")
+    effort: _EffortText = Field(
+        "fast", description="of Score-CAM: fast, exact (every channel), or a number of forwards"
+    )
+    fit: ResizeMode = Field("crop", description=_FIT)
+    model: _ModelName = Field(None, description=_MODEL)
+    sanity: bool = Field(False, description="also compare with the maps of a classifier that has learnt nothing")
+    colour_map: ColourMap = Field("inferno", description="of the pictures")
+    opacity: float = Field(OPACITY, ge=0, le=1, description="of the hottest place in the pictures, 0 to 1")
+    save_maps: bool = Field(False, description="also give the heatmaps as numbers")
+
+    @property
+    def selected_methods(self) -> tuple[MethodName, ...]:
+        """Return the methods to run, each once."""
+        return tuple(dict.fromkeys(self.methods or ALL_METHODS))
+
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """Return the box that marks the animal, if there is one."""
+        return (Box(*self.box),) if self.box else ()
+
+    def options(self, labels: Sequence[str]) -> ExplainOptions:
+        """Return what to explain and how, with the classes as indices of the model's `labels`."""
+        class_idx, contrast_idx = find_class_pair(labels, self.wanted_class, self.rather_than)
+        return ExplainOptions(class_idx, contrast_idx, self.definition, self.effort, self.fit)
+
+    @model_validator(mode="after")
+    def _check_classes(self, info: ValidationInfo) -> Self:
+        models = _models(info)
+        labels = models.manifests[self.model or models.first].labels
+        with errors_of("wanted_class"):
+            find_class_pair(labels, self.wanted_class, None)
+        with errors_of("rather_than"):
+            find_class_pair(labels, self.wanted_class, self.rather_than)
+        return self
+
+
+class StudyParameters(Parameters):
+    """The parameters of `/study`."""
+
+    photos: _Upload = Field(
+        description="an uploaded zip of at most 200 photos, a folder a species if you like, or a single photo"
+    )
+    boxes: _OptionalUpload = Field(  # type: ignore[assignment]
+        None, description="an uploaded JSON file of MegaDetector or SpeciesNet that marks the animals"
+    )
+    model: _ModelName = Field(None, description=_MODEL)
