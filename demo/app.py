@@ -1,52 +1,56 @@
-"""The page: its header, and a tab each for one photo, for many, and for what it all means."""
+"""The page: a header, and one tab each for one photo, for many photos, and for explanations of the methods."""
 
 from html import escape
 
 import gradio as gr
 
-from demo.about import layout as about
+from demo.about import layout as about_layout
 from demo.api.endpoints import Endpoints
-from demo.compare import downloads as take_along
-from demo.compare import html as figures
-from demo.compare import layout as compare
-from demo.compare import preferences as remember
-from demo.compare import text
-from demo.compare.events import wire, wire_link
+from demo.compare import downloads, preferences, text
+from demo.compare import events as compare_events
+from demo.compare import html as compare_html
+from demo.compare import layout as compare_layout
 from demo.compare.session import Session
-from demo.many import events as many_wiring
-from demo.many import layout as many
+from demo.many import events as many_events
+from demo.many import layout as many_layout
 from demo.service.models import Models
 
 
 def build(models: Models) -> gr.Blocks:
-    """The page for these models."""
+    """Build the page for these models."""
     blocks: gr.Blocks
     with gr.Blocks(title=text.TITLE, fill_width=True, delete_cache=(600, 3600)) as blocks:
         gr.HTML(_header(models.notice), elem_id="header")
         session = gr.State(Session())
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text.COMPARE, id="compare"):
-                first = compare.build(models)
+                compare_tab = compare_layout.build(models)
             with gr.Tab(text.MANY, id="many"):
-                several = many.build()
+                many_tab = many_layout.build()
             with gr.Tab(text.ABOUT, id="about-tab"):
-                about.build()
-        wire(models, first, session)
-        maps = first.maps
-        many_wiring.wire(several, models, first.subject.photo, tabs, "compare", model_choice=maps.model)
-        examples = compare.example_photos()
-        take_along.wire(
-            first.take, models, examples, session, colours=maps.colours, opacity=maps.opacity, verdict=maps.verdict
+                about_layout.build()
+        compare_events.wire(models, compare_tab, session)
+        photo, panel = compare_tab.photo_panel.photo, compare_tab.map_panel
+        many_events.wire(many_tab, models, photo, tabs, "compare", model_choice=panel.model)
+        examples = tuple(compare_tab.photo_panel.examples)
+        downloads.wire(
+            compare_tab.downloads,
+            models,
+            examples,
+            session,
+            colours=panel.colours,
+            opacity=panel.opacity,
+            verdict=panel.verdict,
         )
-        remember.wire(blocks, maps.colours, maps.opacity, maps.definition)
+        preferences.wire(blocks, panel.colours, panel.opacity, panel.definition)
         Endpoints(models).add(blocks)
-        wire_link(blocks, models, examples, first, session)
+        compare_events.wire_link(blocks, models, examples, compare_tab, session)
     return blocks
 
 
 def _header(notice: str | None) -> str:
-    said = f'<p class="notice" role="status">{figures.with_code(notice)}</p>' if notice else ""
+    notice_html = f'<p class="notice" role="status">{compare_html.with_code(notice)}</p>' if notice else ""
     return (
         f'<header><h1>{escape(text.TITLE)}</h1><p class="lead">{escape(text.LEAD)}</p></header>'
-        f"{said}{figures.colour_filters()}"
+        f"{notice_html}{compare_html.colour_filters()}"
     )

@@ -1,11 +1,11 @@
-"""Serving the page."""
+"""The server of the page."""
 
 from collections.abc import Callable
 
 from gradio import Blocks
 
 from demo.app import build
-from demo.compare import preferences as remember
+from demo.compare import preferences
 from demo.gateway.middleware import middleware
 from demo.service.gradio_internals import return_separate_tool_outputs
 from demo.service.models import Models
@@ -13,18 +13,18 @@ from demo.theme import head, theme
 
 MAX_UPLOAD = "50mb"
 MAX_WAITING = 20
-MAX_SESSIONS = 500  # of which each holds what its visitor last saw, about 1 MB
+MAX_SESSIONS = 500  # each holds what its visitor saw last, about 1 MB
 
 
 def launch(
     models: Models, host: str | None, port: int | None, say: Callable[[str], None], *, mcp: bool = False
 ) -> None:
-    """Serve the page, tell its address, and wait until interrupted.
+    """Serve the page, pass its address to `say`, and wait until interrupted.
 
-    With `mcp`, or where gradio's variable GRADIO_MCP_SERVER says so, its endpoints are MCP tools too.
+    With `mcp`, or if Gradio's environment variable GRADIO_MCP_SERVER is set, the endpoints are MCP tools too.
 
     Raises:
-        OSError: if the port is taken or the address is not this machine's.
+        OSError: if the port is in use or the address is not this machine's.
     """
     blocks = build(models)
     say(f"the page is at {serve(blocks, host, port, mcp=mcp)}")
@@ -32,13 +32,13 @@ def launch(
 
 
 def serve(blocks: Blocks, host: str | None, port: int | None, *, mcp: bool = False) -> str:
-    """Serve the page, or a test's, behind the door and with one line, and return its address."""
+    """Serve a page behind the gateway, with one queue, and return its address."""
     address: str
     _, address, _ = blocks.queue(max_size=MAX_WAITING, api_open=False).launch(
         server_name=host,
         server_port=port,
         theme=theme(),
-        head=head() + remember.head(),
+        head=head() + preferences.head(),
         prevent_thread_lock=True,
         quiet=True,
         share=False,

@@ -1,4 +1,4 @@
-"""What a visitor takes along of one photo: the comparison as a picture, and everything as an archive."""
+"""Files to download for one explained photo: the comparison as a picture, and everything as an archive."""
 
 import json
 import shlex
@@ -19,19 +19,21 @@ from camcore.model.manifest import sha256
 from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
+from camcore.study.file_names import PICTURES
+from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.record import PICTURES, StudyItem, StudySettings, draw, findings
+from camcore.study.record import StudySettings, draw, findings
 from demo.compare.session import FinishedExplanation
 from demo.service import messages
 from demo.service.models import Models
 
-_LONGEST = 60  # characters of a stem: what is added to it still fits any file system
+_MAX_STEM_CHARS = 60  # with a suffix it still fits any file system
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What is to be taken along, by the name of its file, and how its pictures are drawn."""
+class _Source:
+    """The explanation that files are made from, the name of its photo, and how pictures are drawn."""
 
     explainer: Explainer
     model: str
@@ -44,13 +46,13 @@ class _Work:
 def comparison(
     models: Models, finished: FinishedExplanation, folder: Path, *, colour_map: ColourMap, opacity: float
 ) -> Path:
-    """Write `<stem>.compare.png` into a folder: the view and the overlays side by side. Returns its path.
+    """Write `<stem>.compare.png`, the view and the overlays side by side, into a folder and return its path.
 
     Raises:
         OutputError: if it cannot be written.
     """
-    work = _work(models, finished, colour_map, opacity)
-    return _draw_comparison(work, folder)
+    source = _source(models, finished, colour_map, opacity)
+    return _draw_comparison(source, folder)
 
 
 def bundle(
@@ -62,55 +64,54 @@ def bundle(
     colour_map: ColourMap,
     opacity: float,
 ) -> Path:
-    """Write `<stem>.zip` into a folder: report, record, figures, pictures and heatmaps. Returns its path.
+    """Write `<stem>.zip`, with report, record, metrics, pictures and heatmaps, into a folder and return its path.
 
-    The pictures are drawn in the colours given; the report's in its own, which its scale explains.
+    `colour_map` and `opacity` are for the pictures. The report has its own, which its scale explains.
 
     Raises:
-        BoxesError: if a box is none.
+        BoxesError: if a box is invalid.
         OutputError: if it cannot be written.
     """
-    work = _work(models, finished, colour_map, opacity)
-    with TemporaryDirectory() as inside:
-        out = Path(inside)
+    source = _source(models, finished, colour_map, opacity)
+    with TemporaryDirectory() as directory:
+        out = Path(directory)
         make_folder(out / PICTURES)
-        record, described = _record(work, boxes), _describe(work)
-        draw(work.explainer, work.photo, finished.forward_pass.view, finished.explanations, out)
-        write_report(out / "report.html", described, [record])
-        record["explanations"] = _save(work, record["explanations"], out)
-        _draw_comparison(work, out / PICTURES)
-        drawn = {"colour_map": colour_map, "opacity": opacity}
-        save_text(out / "explanation.json", _json({**described, "pictures": drawn, "photos": [record]}))
+        record, study = _record(source, boxes), _describe(source)
+        draw(source.explainer, source.photo, finished.forward_pass.view, finished.explanations, out)
+        write_report(out / "report.html", study, [record])
+        record["explanations"] = _save(source, record["explanations"], out)
+        _draw_comparison(source, out / PICTURES)
+        pictures = {"colour_map": colour_map, "opacity": opacity}
+        save_text(out / "explanation.json", _json({**study, "pictures": pictures, "photos": [record]}))
         save_text(out / "figures.csv", to_csv([record]))
-        return _pack(out, folder / f"{work.photo.stem}.zip")
+        return _pack(out, folder / f"{source.photo.stem}.zip")
 
 
 def file_name(path: str) -> str:
-    """The name of an uploaded file without anything that a file system, a shell or a reader could stumble over."""
+    """Return the name of an uploaded file, safe for file systems, shells and readers."""
     name = Path(path)
     stem, suffix = ("".join(_plain(letter) for letter in part) for part in (name.stem, name.suffix))
-    return (stem.strip(" .-")[:_LONGEST].strip() or "photo") + suffix.replace(" ", "")[:8]
+    return (stem.strip(" .-")[:_MAX_STEM_CHARS].strip() or "photo") + suffix.replace(" ", "")[:8]
 
 
 def _plain(letter: str) -> str:
     return letter if letter.isalnum() or letter in " .-_()" else "_"
 
 
-def _work(models: Models, finished: FinishedExplanation, colour_map: ColourMap, opacity: float) -> _Work:
+def _source(models: Models, finished: FinishedExplanation, colour_map: ColourMap, opacity: float) -> _Source:
     path, model = Path(finished.request.path or ""), finished.request.model or models.first
     file = file_name(path.name)
-    return _Work(
-        models.explainer(model), model, finished, StudyPhoto(path, file, "", Path(file).stem), colour_map, opacity
-    )
+    photo = StudyPhoto(path, file, "", Path(file).stem)
+    return _Source(models.explainer(model), model, finished, photo, colour_map, opacity)
 
 
-def _record(work: _Work, boxes: Sequence[Box]) -> dict[str, Any]:
-    finished, photo = work.finished, work.photo
-    subject = StudyItem(photo, boxes or None, GroundTruth())
-    found = findings(work.explainer, subject, _settings(finished), finished.forward_pass, finished.explanations)
-    spent = sum(explanation.seconds for explanation in finished.explanations)
-    about = {"file": photo.file, "species": "", "stem": photo.stem, "sha256": _digest(photo.path), "error": None}
-    return {**about, **found, "seconds": spent}
+def _record(source: _Source, boxes: Sequence[Box]) -> dict[str, Any]:
+    finished, photo = source.finished, source.photo
+    item = StudyItem(photo, boxes or None, GroundTruth())
+    results = findings(source.explainer, item, _settings(finished), finished.forward_pass, finished.explanations)
+    duration = sum(explanation.seconds for explanation in finished.explanations)
+    origin = {"file": photo.file, "species": "", "stem": photo.stem, "sha256": _digest(photo.path), "error": None}
+    return {**origin, **results, "seconds": duration}
 
 
 def _settings(finished: FinishedExplanation) -> StudySettings:
@@ -118,39 +119,42 @@ def _settings(finished: FinishedExplanation) -> StudySettings:
 
 
 def _digest(path: Path) -> str:
-    """Of the photo's bytes; "" if the upload is gone."""
+    """Return the SHA-256 of the photo's bytes, or an empty string if the upload was deleted."""
     try:
         return sha256(path)
     except OSError:
         return ""
 
 
-def _describe(work: _Work) -> dict[str, Any]:
-    explained, settings = work.finished.explanations[0], _settings(work.finished)
-    command = ["python", "-m", "camcore", "explain", work.photo.file]
-    command += ["--class", str(explained.class_idx), "--model", work.model, "--definition", settings.options.definition]
-    command += ["--effort", str(settings.options.effort), "--fit", settings.options.resize_mode]
-    return describe_photo(work.explainer.manifest, settings, work.photo.file, explained.name, shlex.join(command))
+def _describe(source: _Source) -> dict[str, Any]:
+    explanation, options = source.finished.explanations[0], source.finished.request.options
+    command = ["python", "-m", "camcore", "explain", source.photo.file]
+    command += ["--class", str(explanation.class_idx), "--model", source.model, "--definition", options.definition]
+    command += ["--effort", str(options.effort), "--fit", options.resize_mode]
+    manifest, settings = source.explainer.manifest, _settings(source.finished)
+    return describe_photo(manifest, settings, source.photo.file, explanation.name, shlex.join(command))
 
 
-def _draw_comparison(work: _Work, folder: Path) -> Path:
-    explanations = work.finished.explanations
-    source = source_line(work.photo.file, work.explainer.manifest, explanations)
-    view, path = work.finished.forward_pass.view.image, folder / f"{work.photo.stem}.compare.png"
-    picture = draw_comparison(view, explanations, source, opacity=work.opacity, colour_map=work.colour_map)
-    save_picture(path, picture)
+def _draw_comparison(source: _Source, folder: Path) -> Path:
+    explanations = source.finished.explanations
+    caption = source_line(source.photo.file, source.explainer.manifest, explanations)
+    view, path = source.finished.forward_pass.view.image, folder / f"{source.photo.stem}.compare.png"
+    save_picture(
+        path, draw_comparison(view, explanations, caption, opacity=source.opacity, colour_map=source.colour_map)
+    )
     return path
 
 
-def _save(work: _Work, records: Sequence[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
-    """Write each overlay and heatmap; returns the explanations' records, each with the name of its heatmap."""
+def _save(source: _Source, records: Sequence[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
+    """Write each overlay and heatmap, and return the records of the explanations with the names of the heatmaps."""
     named = []
-    for explanation, found in zip(work.finished.explanations, records, strict=True):
-        view = work.finished.forward_pass.view.image
-        save_picture(out / found["picture"], draw_overlay(view, explanation.heatmap, work.opacity, work.colour_map))
-        name = f"{PICTURES}/{work.photo.stem}.{METHODS[explanation.method].file_name}.npy"
+    view = source.finished.forward_pass.view.image
+    for explanation, record in zip(source.finished.explanations, records, strict=True):
+        overlay = draw_overlay(view, explanation.heatmap, source.opacity, source.colour_map)
+        save_picture(out / record["picture"], overlay)
+        name = f"{PICTURES}/{source.photo.stem}.{METHODS[explanation.method].file_name}.npy"
         save_map(out / name, explanation.heatmap)
-        named.append({**found, "map": name})
+        named.append({**record, "map": name})
     return named
 
 

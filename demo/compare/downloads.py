@@ -1,4 +1,4 @@
-"""What a visitor takes along: a picture, an archive, and a link. One click makes the file and hands it over."""
+"""Downloads of the tab Compare: a picture, an archive, and a link. One click makes the file and downloads it."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.drawing.overlay import ColourMap
-from demo.compare import html as figures
+from demo.compare import html as compare_html
 from demo.compare import text
 from demo.compare.download_files import bundle, comparison
 from demo.compare.links import example_of, to_query
@@ -22,8 +22,8 @@ from demo.service.models import Models
 
 logger = logging.getLogger(__name__)
 
-# gr.DownloadButton hands over the file that it had before the click; this, the one just made.
-_HAND_OVER = """(file) => {
+# gr.DownloadButton downloads the file that it had before the click. This downloads the file just made.
+_DOWNLOAD = """(file) => {
   if (!file) return;
   const link = document.createElement("a");
   link.href = file.url;
@@ -33,8 +33,8 @@ _HAND_OVER = """(file) => {
   link.remove();
 }"""
 _COPY = f"""async () => {{
-  const address = document.querySelector("#take-link a")?.href;
-  if (!address) return {json.dumps(text.TAKE_COPY)};
+  const address = document.querySelector("#page-link a")?.href;
+  if (!address) return {json.dumps(text.COPY_LINK)};
   try {{
     await navigator.clipboard.writeText(address);
   }} catch {{
@@ -45,13 +45,13 @@ _COPY = f"""async () => {{
     document.execCommand("copy");
     field.remove();
   }}
-  return {json.dumps(text.TAKE_COPIED)};
+  return {json.dumps(text.LINK_COPIED)};
 }}"""
 
 
 @dataclass(frozen=True)
 class Downloads:
-    """The components; `file` is never seen, and holds what is being handed over."""
+    """The components. `file` is invisible and holds the file that is being downloaded."""
 
     picture: gr.Button
     everything: gr.Button
@@ -62,18 +62,18 @@ class Downloads:
 
 
 def build() -> Downloads:
-    """The components, which wait until there is something to take."""
-    with gr.Row(elem_id="take"):
-        picture = gr.Button(text.TAKE_PICTURE, interactive=False, size="sm", elem_id="take-picture")
-        everything = gr.Button(text.TAKE_ALL, interactive=False, size="sm", elem_id="take-all")
-        copy = gr.Button(text.TAKE_COPY, interactive=False, size="sm", elem_id="take-copy")
-    link = gr.HTML(elem_id="take-link")
-    message = gr.HTML(elem_id="take-message")
+    """Add the components, which are disabled until there is something to download, and return them."""
+    with gr.Row(elem_id="downloads"):
+        picture = gr.Button(text.DOWNLOAD_PICTURE, interactive=False, size="sm", elem_id="download-picture")
+        everything = gr.Button(text.DOWNLOAD_ALL, interactive=False, size="sm", elem_id="download-all")
+        copy = gr.Button(text.COPY_LINK, interactive=False, size="sm", elem_id="copy-link")
+    link = gr.HTML(elem_id="page-link")
+    message = gr.HTML(elem_id="download-message")
     return Downloads(picture, everything, copy, link, message, gr.File(visible=False))
 
 
 def wire(
-    take: Downloads,
+    downloads: Downloads,
     models: Models,
     examples: Sequence[str],
     session: gr.State,
@@ -82,68 +82,68 @@ def wire(
     opacity: gr.Slider,
     verdict: gr.HTML,
 ) -> None:
-    """Connect the components: at every change of the verdict, empty while a run is on, they learn if there is one.
+    """Connect the components.
 
-    `examples` are the paths of the page's own photos, which alone a link can name.
+    They are enabled or disabled at every change of the verdict, which is empty while a photo is being explained.
+    `examples` are the paths of the page's own photos, which are the only photos that a link can name.
     """
-    shown = [take.picture, take.everything, take.copy, take.link, take.message]
-    verdict.change(lambda session: _offer(models, examples, session), session, shown, **AT_ONCE)
 
-    def picture(session: Session, finished: FinishedExplanation, folder: Path, **drawn: Any) -> Path:
-        return comparison(models, finished, folder, **drawn)
+    def update(session: Session) -> list[Any]:
+        link = _link(models, examples, session.finished) if session.finished else ""
+        buttons = (_button(session, label) for label in (text.DOWNLOAD_PICTURE, text.DOWNLOAD_ALL, text.COPY_LINK))
+        return [*buttons, link, ""]
 
-    def everything(session: Session, finished: FinishedExplanation, folder: Path, **drawn: Any) -> Path:
+    def picture(session: Session, finished: FinishedExplanation, folder: Path, **drawing: Any) -> Path:
+        return comparison(models, finished, folder, **drawing)
+
+    def everything(session: Session, finished: FinishedExplanation, folder: Path, **drawing: Any) -> Path:
         with models.queue.acquire(models.queue.deadline()):
-            return bundle(models, finished, session.boxes, folder, **drawn)
+            return bundle(models, finished, session.boxes, folder, **drawing)
 
+    outputs = [downloads.picture, downloads.everything, downloads.copy, downloads.link, downloads.message]
+    verdict.change(update, session, outputs, **AT_ONCE)
     inputs = [session, colours, opacity]
-    _wire_file(take, take.picture, _maker(take, picture), inputs, PRIVATE)
-    _wire_file(take, take.everything, _maker(take, everything), inputs, ON_MODEL)
-    take.copy.click(None, None, take.copy, js=_COPY, **PRIVATE)
+    _wire_file(downloads, downloads.picture, _file_maker(picture), inputs, PRIVATE)
+    _wire_file(downloads, downloads.everything, _file_maker(everything), inputs, ON_MODEL)
+    downloads.copy.click(None, None, downloads.copy, js=_COPY, **PRIVATE)
 
 
 def _wire_file(
-    take: Downloads, button: gr.Button, make: Callable[..., Any], inputs: list[Any], queued: dict[str, Any]
+    downloads: Downloads, button: gr.Button, make: Callable[..., Any], inputs: list[Any], queued: dict[str, Any]
 ) -> None:
-    """One click: the button says that it is busy, the file is made, the browser saves it, the button is free again."""
+    """Connect one button: it says that it is busy, the file is made, the browser downloads it, the button is free."""
     label = button.value
-    busy = button.click(_busy, None, button, trigger_mode="once", **AT_ONCE)
-    made = busy.then(make, inputs, [take.file, take.message], **queued)
-    handed = made.then(None, take.file, None, js=_HAND_OVER, **PRIVATE)
-    handed.then(lambda session: _button(session, label), inputs[0], button, **AT_ONCE)
+    busy = button.click(
+        lambda: gr.update(value=text.MAKING_FILE, interactive=False), None, button, trigger_mode="once", **AT_ONCE
+    )
+    made = busy.then(make, inputs, [downloads.file, downloads.message], **queued)
+    downloaded = made.then(None, downloads.file, None, js=_DOWNLOAD, **PRIVATE)
+    downloaded.then(lambda session: _button(session, label), inputs[0], button, **AT_ONCE)
 
 
-def _maker(take: Downloads, make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:
-    """Makes the file of a visit: its path and a message, one of them empty."""
+def _file_maker(make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:
+    """Return a function that makes the file of a session, and returns its path and a message, one of them empty."""
 
-    def made(session: Session, colour_map: ColourMap, opacity: float) -> tuple[str | None, str]:
+    def make_file(session: Session, colour_map: ColourMap, opacity: float) -> tuple[str | None, str]:
         if session.finished is None:
-            return None, figures.message(text.TAKE_NOTHING)
+            return None, compare_html.message("There is nothing to download yet: explain a photo first.")
         try:
             return str(make(session, session.finished, new_folder(), colour_map=colour_map, opacity=opacity)), ""
-        except Exception:  # its words may name a path of this machine
-            logger.exception("making a file to take along failed")
-            return None, figures.message(text.TAKE_FAILED)
+        except Exception:  # its message may contain a path of this machine
+            logger.exception("making a file to download failed")
+            problem = "The file could not be made; the terminal shows more. Explain the photo again, and try once more."
+            return None, compare_html.message(problem)
 
-    return made
-
-
-def _busy() -> Any:
-    return gr.update(value=text.TAKING, interactive=False)
+    return make_file
 
 
 def _button(session: Session, label: str) -> Any:
     return gr.update(value=label, interactive=session.finished is not None)
 
 
-def _offer(models: Models, examples: Sequence[str], session: Session) -> list[Any]:
-    labels = (text.TAKE_PICTURE, text.TAKE_ALL, text.TAKE_COPY)
-    link = _link(models, examples, session.finished) if session.finished else ""
-    return [*(_button(session, label) for label in labels), link, ""]
-
-
 def _link(models: Models, examples: Sequence[str], finished: FinishedExplanation) -> str:
     query = escape(to_query(models, finished, examples))
     if example_of(finished.request.path, examples):
-        return f'<p><a href="{query}">{escape(text.TAKE_LINK)}</a></p>'
-    return f'<p><a href="{query}">{escape(text.TAKE_LINK_OWN)}</a> {escape(text.TAKE_LINK_OWN_NOTE)}</p>'
+        return f'<p><a href="{query}">Link to this example, name and settings</a></p>'
+    note = "It does not contain your photo: whoever opens it chooses a photo of their own."
+    return f'<p><a href="{query}">Link to this name and these settings.</a> {note}</p>'

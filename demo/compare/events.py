@@ -1,4 +1,4 @@
-"""Which event of the first tab runs what: one run at a time, replaced by the next, stopped at any moment."""
+"""The events of the tab Compare. One explanation runs at a time; a newer request replaces it, and Stop ends it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,15 +6,13 @@ from typing import Any
 import gradio as gr
 
 from camcore.formatting import percent
-from camcore.methods.grad_cam import ALL_METHODS
+from camcore.methods.grad_cam import METHODS
 from camcore.options import ExplainOptions
-from demo.compare import html as figures
-from demo.compare import links, text
-from demo.compare import question_html as folds
-from demo.compare import session as handlers
-from demo.compare.layout import CompareTab, class_choices
-from demo.compare.question_events import wire_folds
-from demo.compare.session import ExplainRequest, PageState, Session
+from demo.compare import html as compare_html
+from demo.compare import links, question_html
+from demo.compare.layout import CompareTab, class_choices, describe_model
+from demo.compare.question_events import wire_questions
+from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
 from demo.service.event_settings import ASKING, LAST, ON_MODEL
 from demo.service.files import displayable_copy
 from demo.service.models import Models
@@ -23,127 +21,137 @@ _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
 
-def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
-    """Connect the components; returns the state that holds the request last made.
+def wire(models: Models, page: CompareTab, session: gr.State) -> None:
+    """Connect the components.
 
-    Whatever is asked for becomes the visit's newest request, at which the run in progress ends by itself, and changes
-    `asked`, which starts the next. A mistyped class is no request and disturbs nothing.
+    Every choice of a visitor becomes the newest request of the session, so that the explanation in progress ends by
+    itself, and changes the state `request`, which starts the next explanation. A mistyped class makes no request.
     """
-    asked = gr.State(ExplainRequest())
-    _wire_requests(models, page, session, asked)
+    request = gr.State(ExplainRequest())
+    _wire_requests(models, page, session, request)
     _wire_drawing(page)
-    wire_folds(models, page, session)
+    wire_questions(models, page, session)
 
     def run(session: Session, request: ExplainRequest) -> Iterator[list[Any]]:
-        shown: list[Any] = []
-        for state in handlers.explain(models, session, request):
+        previous: list[Any] = []
+        for state in explain(models, session, request):
             values = _values(state, session)
-            yield [gr.skip() if value in shown[i : i + 1] else value for i, value in enumerate(values)]
-            shown = values
-        if not shown:  # nothing to show; gradio would empty the outputs of a generator that yields nothing
+            yield [gr.skip() if value in previous[i : i + 1] else value for i, value in enumerate(values)]
+            previous = values
+        if not previous:  # Gradio would empty the outputs of a generator that yields nothing
             yield [gr.skip() for _ in _values(PageState(), session)]
 
-    subject, maps, fold = page.subject, page.maps, page.folds
-    asked.change(
-        run,
-        [session, asked],
-        [
-            subject.photo_message, subject.predictions, subject.explain, subject.stop, *maps.maps, subject.status,
-            maps.outlines, maps.verdict, fold.where, fold.faithful, fold.contrast,
-        ],
-        trigger_mode="always_last",
-        **ON_MODEL,
-    )  # fmt: skip
-    subject.stop.click(_stop, session, None, **LAST)
-    return asked
+    photo_panel, map_panel, question_panel = page.photo_panel, page.map_panel, page.question_panel
+    outputs = [
+        photo_panel.photo_message, photo_panel.predictions, photo_panel.explain, photo_panel.stop, *map_panel.maps,
+        photo_panel.status, map_panel.outlines, map_panel.verdict, question_panel.localisation,
+        question_panel.faithfulness, question_panel.contrast,
+    ]  # fmt: skip
+    request.change(run, [session, request], outputs, trigger_mode="always_last", **ON_MODEL)
+    photo_panel.stop.click(_stop, session, None, **LAST)
 
 
 def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: CompareTab, session: gr.State) -> None:
-    """Open the page as its address asks: an example, a class, and settings. The photo's change then explains it."""
-    maps = page.maps
+    """Open the page with the example, class and settings of its address. The change of the photo then explains it."""
+    panel = page.map_panel
 
     def open_link(session: Session, request: gr.Request) -> list[Any]:
         opening = links.from_query(request.query_params, models, examples)
-        session.linked = (opening.class_idx, opening.message)
-        wanted = (opening.path, opening.definition, opening.resize_mode, opening.effort, opening.model)
-        return [gr.skip() if value is None else value for value in wanted]
+        session.linked_class = (opening.class_idx, opening.message)
+        values = (opening.path, opening.definition, opening.resize_mode, opening.effort, opening.model)
+        return [gr.skip() if value is None else value for value in values]
 
-    outputs = [page.subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
+    outputs = [page.photo_panel.photo, panel.definition, panel.resize_mode, panel.effort, panel.model]
     blocks.load(open_link, session, outputs, **LAST)
 
 
-def _wire_requests(models: Models, page: CompareTab, session: gr.State, asked: gr.State) -> None:
-    """What makes a request: a photo, a class, a setting, or the button."""
-    subject, maps, fold = page.subject, page.maps, page.folds
+def _wire_requests(models: Models, page: CompareTab, session: gr.State, request: gr.State) -> None:
+    """Connect what makes a request: a photo, a class, a setting, or the button."""
+    photo_panel, map_panel, question_panel = page.photo_panel, page.map_panel, page.question_panel
 
-    def choose(wanted: str | int | None, *now: Any) -> tuple[Any, str]:
-        if wanted is None or wanted == "":
+    def type_class(query: str | int | None, *inputs: Any) -> tuple[Any, str]:
+        if query is None or query == "":
             return gr.skip(), ""
-        class_idx, problem = handlers.choose_class(models.explainer(now[-1]), wanted)
-        return gr.skip() if problem else _ask(class_idx, *now), figures.message(problem)
+        class_idx, problem = choose_class(models.explainer(inputs[-1]).manifest.labels, query)
+        return gr.skip() if problem else _request(class_idx, *inputs), compare_html.message(problem)
 
-    def another_photo(session: Session, path: str | None, *now: Any) -> list[Any]:
-        if path in session.photos:  # what stands for the photo that has been asked for
+    def change_photo(session: Session, path: str | None, *inputs: Any) -> list[Any]:
+        if path in session.originals:  # the displayed copy of a photo that has already been requested
             return [gr.skip() for _ in outputs]
         picture = displayable_copy(path) if path else None
-        session.photos = {picture: path} if picture and path else {}
+        session.originals = {picture: path} if picture and path else {}
         session.boxes, session.corner, session.view = (), None, None
-        (class_idx, said), session.linked = session.linked, (None, "")
-        request = _ask(class_idx, session, path, *now)
-        return [picture or gr.skip(), request, None, figures.message(said), *(None for _ in fold.edges), ""]
+        (class_idx, message), session.linked_class = session.linked_class, (None, "")
+        new_request = _request(class_idx, session, path, *inputs)
+        no_edges = [None for _ in question_panel.edges]
+        return [picture or gr.skip(), new_request, None, compare_html.message(message), *no_edges, ""]
 
-    def another_model(session: Session, *now: Any) -> tuple[Any, ...]:
-        manifest = models.explainer(now[-1]).manifest
+    def change_model(session: Session, *inputs: Any) -> tuple[Any, ...]:
+        manifest = models.explainer(inputs[-1]).manifest
         choices = gr.update(choices=class_choices(manifest), value=None)
-        return _ask(None, session, *now), choices, choices, figures.note(text.described(manifest))
+        return _request(None, session, *inputs), choices, choices, describe_model(manifest)
 
-    now = [session, subject.photo, maps.definition, maps.fit, maps.effort, maps.model]
-    chosen = [asked, subject.any_class, subject.class_message]
-    outputs = [subject.photo, *chosen, *fold.edges, fold.box_message]
-    subject.photo.change(another_photo, now, outputs, **ASKING)
-    subject.predictions.input(
-        lambda class_idx, *now: (_ask(class_idx, *now), None, ""), [subject.predictions, *now], chosen, **ASKING
+    inputs = [
+        session, photo_panel.photo, map_panel.definition, map_panel.resize_mode, map_panel.effort, map_panel.model,
+    ]  # fmt: skip
+    class_outputs = [request, photo_panel.any_class, photo_panel.class_message]
+    outputs = [photo_panel.photo, *class_outputs, *question_panel.edges, question_panel.box_message]
+    photo_panel.photo.change(change_photo, inputs, outputs, **ASKING)
+    photo_panel.predictions.input(
+        lambda class_idx, *inputs: (_request(class_idx, *inputs), None, ""),
+        [photo_panel.predictions, *inputs],
+        class_outputs,
+        **ASKING,
     )
-    subject.any_class.input(choose, [subject.any_class, *now], [asked, subject.class_message], **ASKING)
-    for event in (subject.explain.click, maps.definition.input, maps.fit.input, maps.effort.input):
-        event(lambda request, *now: _ask(request.options.class_idx, *now), [asked, *now], asked, **ASKING)
-    for path, button in subject.examples:
-        button.click(lambda path=path: path, None, subject.photo, **LAST)
-    maps.model.input(another_model, now, [asked, subject.any_class, fold.other, maps.model_told], **ASKING)
+    class_inputs = [photo_panel.any_class, *inputs]
+    photo_panel.any_class.input(type_class, class_inputs, [request, photo_panel.class_message], **ASKING)
+    changes = (
+        photo_panel.explain.click,
+        map_panel.definition.input,
+        map_panel.resize_mode.input,
+        map_panel.effort.input,
+    )
+    for event in changes:
+        event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
+    for path, button in photo_panel.examples.items():
+        button.click(lambda path=path: path, None, photo_panel.photo, **LAST)
+    model_outputs = [request, photo_panel.any_class, question_panel.contrast_class, map_panel.model_description]
+    map_panel.model.input(change_model, inputs, model_outputs, **ASKING)
 
 
 def _wire_drawing(page: CompareTab) -> None:
-    """Opacity and colours change in the browser, without computing or asking anything again."""
-    page.maps.opacity.change(None, page.maps.opacity, None, js=_SET_OPACITY, **LAST)
-    page.maps.colours.change(None, page.maps.colours, None, js=_SET_COLOURS, **LAST)
+    """Let opacity and colours change in the browser, without any computation on the server."""
+    panel = page.map_panel
+    panel.opacity.change(None, panel.opacity, None, js=_SET_OPACITY, **LAST)
+    panel.colours.change(None, panel.colours, None, js=_SET_COLOURS, **LAST)
 
 
-def _ask(class_idx: int | None, session: Session, *wanted: Any) -> ExplainRequest:
-    """The request for the photo at that path on the page, definition, resize mode, effort and model."""
-    path, definition, resize_mode, effort, model = wanted
+def _request(class_idx: int | None, session: Session, *inputs: Any) -> ExplainRequest:
+    """Make the newest request of a session, from the photo's path on the page, definition, resize mode and so on."""
+    path, definition, resize_mode, effort, model = inputs
     options = ExplainOptions(class_idx, None, definition, effort, resize_mode)
-    session.wanted = ExplainRequest(session.photos.get(path, path), options, model)
-    return session.wanted
+    session.newest = ExplainRequest(session.originals.get(path, path), options, model)
+    return session.newest
 
 
 def _stop(session: Session) -> None:
-    session.wanted = None
+    session.newest = None
 
 
 def _values(state: PageState, session: Session) -> list[Any]:
-    """What the outputs of a run show; what was measured of earlier maps goes."""
-    choices = [(f"{each.name}  {percent(each.probability)}", each.class_idx) for each in state.predictions]
-    chosen = state.class_idx if state.class_idx in [index for _, index in choices] else None
+    """Return the values of the outputs of `run`. The answers to questions about earlier heatmaps are cleared."""
+    choices = [(f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions]
+    choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     return [
-        figures.message(state.photo_message),
-        gr.update(choices=choices, value=chosen, visible=bool(choices)),
+        compare_html.message(state.photo_message),
+        gr.update(choices=choices, value=choice, visible=bool(choices)),
         gr.update(visible=not state.running, interactive=state.view is not None),
         gr.update(visible=state.running),
-        *(figures.figure(method, state) for method in ALL_METHODS),
-        figures.status(state),
-        folds.outlines(state.view, session.boxes),
-        figures.verdict(state.verdict),
-        folds.where(state.target_evidence),
+        *(compare_html.map_figure(method, state) for method in METHODS),
+        compare_html.status(state),
+        question_html.outlines(state.view, session.boxes),
+        compare_html.verdict(state.verdict),
+        question_html.localisation(state.target_evidence),
         "",
         "",
     ]

@@ -1,31 +1,26 @@
-"""Layout of the first tab: a photo, three maps of it, and what can be asked of them."""
+"""Layout of the tab Compare: a photo, its heatmaps, and questions about them."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 import gradio as gr
 
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
-from camcore.images.photo import PHOTO_SUFFIXES
-from camcore.methods.grad_cam import ALL_METHODS
+from camcore.methods.grad_cam import METHODS
 from camcore.methods.score_cam import DEFINITIONS
 from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest
-from demo.compare import downloads as take_along
-from demo.compare import html as figures
-from demo.compare import text
+from demo.compare import downloads, examples, text
+from demo.compare import html as compare_html
 from demo.compare.downloads import Downloads
+from demo.compare.examples import Examples
 from demo.compare.photo_input import PhotoInput
 from demo.compare.session import PageState
 from demo.service.models import Models
 
-_OWN_PHOTOS = Path(__file__).parents[1] / "photos"
-
 
 @dataclass(frozen=True)
 class PhotoPanel:
-    """The components on the left: the photo and the class to explain."""
+    """The components on the left: the photo, and the class to explain."""
 
     photo: gr.Image
     photo_message: gr.HTML
@@ -35,12 +30,12 @@ class PhotoPanel:
     explain: gr.Button
     stop: gr.Button
     status: gr.HTML
-    examples: tuple[tuple[str, gr.Button], ...]  # paths, and the buttons that choose them
+    examples: Examples
 
 
 @dataclass(frozen=True)
 class MapPanel:
-    """The components on the right: the maps and their verdict, and how they are drawn and computed."""
+    """The components on the right: the heatmaps, one per method, their verdict, and the settings."""
 
     outlines: gr.HTML
     maps: tuple[gr.HTML, ...]
@@ -48,65 +43,76 @@ class MapPanel:
     opacity: gr.Slider
     colours: gr.Radio
     definition: gr.Dropdown
-    fit: gr.Radio
+    resize_mode: gr.Radio
     effort: gr.Radio
     model: gr.Dropdown
-    model_told: gr.HTML
+    model_description: gr.HTML
 
 
 @dataclass(frozen=True)
 class QuestionPanel:
-    """What can be asked of the maps, each folded away."""
+    """The components below the heatmaps: questions about them, and the answers, each in an accordion."""
 
     edges: tuple[gr.Number, ...]
     clear: gr.Button
     box_message: gr.HTML
-    where: gr.HTML
+    localisation: gr.HTML
     measure: gr.Button
-    faithful: gr.HTML
-    other: gr.Dropdown
-    set_against: gr.Button
+    faithfulness: gr.HTML
+    contrast_class: gr.Dropdown
+    compare: gr.Button
     contrast: gr.HTML
 
 
 @dataclass(frozen=True)
 class CompareTab:
-    """The first tab."""
+    """The components of the tab."""
 
-    subject: PhotoPanel
-    maps: MapPanel
-    take: Downloads
-    folds: QuestionPanel
+    photo_panel: PhotoPanel
+    map_panel: MapPanel
+    downloads: Downloads
+    question_panel: QuestionPanel
 
 
 def build(models: Models) -> CompareTab:
-    """Lay the tab out for the first of the models."""
+    """Lay the tab out for the first of the models, inside the `gr.Tab` that is open."""
     manifest = models.explainer().manifest
     with gr.Row(elem_id="sheet", equal_height=False):
         with gr.Column(scale=4, min_width=300, elem_id="subject"):
-            subject = _subject(manifest)
+            photo_panel = _photo_panel(manifest)
         with gr.Column(scale=10, min_width=320, elem_id="evidence"):
-            maps, take, folds = _maps(models), take_along.build(), _folds(manifest)
-    return CompareTab(subject, maps, take, folds)
-
-
-def example_photos() -> list[str]:
-    """The lion and the cheetah that gradio carries, then the photos in `demo/photos`."""
-    spec = find_spec("gradio")
-    folder = Path(((spec and spec.submodule_search_locations) or ["."])[0]) / "media_assets" / "images"
-    bundled = [folder / "lion.jpg", folder / "cheetah1.jpg"]
-    own = sorted(path for path in _OWN_PHOTOS.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
-    return [str(path) for path in (*bundled, *own) if path.is_file()]
+            map_panel = _map_panel(models)
+            download_panel = downloads.build()
+            question_panel = _question_panel(manifest)
+    return CompareTab(photo_panel, map_panel, download_panel, question_panel)
 
 
 def class_choices(manifest: Manifest) -> list[tuple[str, int]]:
-    """The classes as a dropdown lists them."""
+    """Return the classes as the choices of a dropdown."""
     return [(name, index) for index, name in enumerate(distinct_names(manifest.labels))]
 
 
-def _subject(manifest: Manifest) -> PhotoPanel:
+def describe_model(manifest: Manifest) -> str:
+    """Return a description of a model as HTML: a sentence for everybody, then the technical details."""
+    (height, width), int8 = manifest.map_size, manifest.int8
+    details = (
+        f"Technical details: weights {manifest.weights}; layer {manifest.target_layer} with {manifest.channels:,} "
+        f"channels; the outputs differ from those of the original model by "
+        f"{manifest.parity['worst_share_of_range']:.0e} of their range; "
+    )
+    if int8 is None:
+        details += "exported without an 8-bit version."
+    elif not int8.used:
+        details += f"its 8-bit version is not used, because it is only {int8.speed_up:.1f} times as fast."
+    else:
+        details += f"its 8-bit version is {int8.speed_up:.1f} times as fast, with fidelity {int8.fidelity_mean:.3f}."
+    name = f"{manifest.model} knows {len(manifest.labels):,} names. Its heatmaps have {height} × {width} cells."
+    return compare_html.note(name) + compare_html.note(details)
+
+
+def _photo_panel(manifest: Manifest) -> PhotoPanel:
     photo = PhotoInput(
-        label=text.PHOTO, type="filepath", height=300, buttons=[], elem_id="photo", alt_text="The photo you chose"
+        label=text.PHOTO, type="filepath", height=300, buttons=[], elem_id="photo", alt_text=text.PHOTO_ALT
     )
     photo_message = gr.HTML(elem_id="photo-message")
     predictions = gr.Radio([], label=text.PREDICTIONS, info=text.PREDICTIONS_HINT, elem_id="predictions", visible=False)
@@ -121,53 +127,50 @@ def _subject(manifest: Manifest) -> PhotoPanel:
     class_message = gr.HTML(elem_id="class-message")
     explain = gr.Button(text.EXPLAIN, variant="primary", interactive=False, elem_id="explain")
     stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
-    status = gr.HTML(figures.status(PageState()), elem_id="status")
-    examples = _examples()
-    return PhotoPanel(photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples)
+    status = gr.HTML(compare_html.status(PageState()), elem_id="status")
+    return PhotoPanel(
+        photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples.build()
+    )
 
 
-def _examples() -> tuple[tuple[str, gr.Button], ...]:
-    """A button a photo, with its picture and its name: gradio's own examples have pictures that nobody names."""
-    gr.HTML(figures.note(text.EXAMPLES), elem_id="examples-title")
-    with gr.Row(elem_id="examples"):
-        return tuple((path, gr.Button(Path(path).stem, icon=path, size="sm")) for path in example_photos())
-
-
-def _maps(models: Models) -> MapPanel:
+def _map_panel(models: Models) -> MapPanel:
     manifest = models.explainer().manifest
     outlines = gr.HTML(elem_id="outlines")
     with gr.Row(elem_id="maps", elem_classes="maps"):
         maps = tuple(
-            gr.HTML(figures.figure(method, PageState()), elem_id=f"map-{index}", min_height=1)
-            for index, method in enumerate(ALL_METHODS)
+            gr.HTML(compare_html.map_figure(method, PageState()), elem_id=f"map-{index}", min_height=1)
+            for index, method in enumerate(METHODS)
         )
-    gr.HTML(figures.scale(), elem_id="scale")
+    gr.HTML(compare_html.scale(), elem_id="scale")
     verdict = gr.HTML(elem_id="verdict")
     with gr.Row(elem_id="drawing"):
         opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=text.OPACITY, elem_id="opacity", buttons=[])
         colours = gr.Radio(list(COLOUR_MAPS), value="inferno", label=text.COLOURS, elem_id="colours")
     if manifest.linear_head:
-        gr.HTML(figures.note(text.LOOK_ALIKE), elem_id="note")
+        gr.HTML(compare_html.note(text.LOOK_ALIKE), elem_id="note")
     with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
-            efforts = [(said, effort) for effort, said in text.EFFORTS.items()]
-            effort = gr.Radio(efforts, value="fast", label=text.EFFORT, info=text.EFFORT_HINT, elem_id="effort")
-            fits = [(said, fit) for fit, said in text.FITS.items()]
-            fit = gr.Radio(fits, value="crop", label=text.FIT, info=text.FIT_HINT, elem_id="fit")
-        choices = [(f"{name}: {each.reproduces}", name) for name, each in DEFINITIONS.items()]
+            effort = _radio(text.EFFORTS, "fast", text.EFFORT, text.EFFORT_HINT, "effort")
+            resize_mode = _radio(text.RESIZE_MODES, "crop", text.RESIZE_MODE, text.RESIZE_MODE_HINT, "fit")
+        definitions = [(f"{name}: {definition.reproduces}", name) for name, definition in DEFINITIONS.items()]
         definition = gr.Dropdown(
-            choices, value="paper", label=text.DEFINITION, info=text.DEFINITION_HINT, elem_id="definition"
+            definitions, value="paper", label=text.DEFINITION, info=text.DEFINITION_HINT, elem_id="definition"
         )
-        model = gr.Dropdown(
-            list(models.manifests), value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model"
-        )
-        model_told = gr.HTML(figures.note(text.described(manifest)), elem_id="model-told")
-    return MapPanel(outlines, maps, verdict, opacity, colours, definition, fit, effort, model, model_told)
+        names = [(f"{name}, knows {len(model.labels):,} names", name) for name, model in models.manifests.items()]
+        model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
+        description = gr.HTML(describe_model(manifest), elem_id="model-description")
+    return MapPanel(outlines, maps, verdict, opacity, colours, definition, resize_mode, effort, model, description)
 
 
-def _folds(manifest: Manifest) -> QuestionPanel:
+def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: str) -> gr.Radio:
+    """Return radio buttons for `choices`, which maps values to labels."""
+    options = [(title, choice) for choice, title in choices.items()]
+    return gr.Radio(options, value=value, label=label, info=info, elem_id=elem_id)
+
+
+def _question_panel(manifest: Manifest) -> QuestionPanel:
     with gr.Accordion(text.ON_TARGET, open=False, elem_id="on-target"):
-        gr.HTML(figures.note(text.ON_TARGET_HINT))
+        gr.HTML(compare_html.note(text.ON_TARGET_HINT))
         with gr.Row(elem_id="edges"):
             edges = tuple(
                 gr.Number(None, label=f"{label} %", minimum=0, maximum=100, elem_id=f"edge-{name}", min_width=90)
@@ -175,16 +178,19 @@ def _folds(manifest: Manifest) -> QuestionPanel:
             )
         clear = gr.Button(text.CLEAR_BOX, size="sm", elem_id="clear-box")
         box_message = gr.HTML(elem_id="box-message")
-        where = gr.HTML(elem_id="where")
+        localisation = gr.HTML(elem_id="where")
     with gr.Accordion(text.FAITHFUL, open=False, elem_id="how-faithful"):
-        gr.HTML(figures.note(text.FAITHFUL_HINT))
+        gr.HTML(compare_html.note(text.FAITHFUL_HINT))
         measure = gr.Button(text.MEASURE, elem_id="measure")
-        faithful = gr.HTML(elem_id="faithful")
+        faithfulness = gr.HTML(elem_id="faithful")
     with gr.Accordion(text.CONTRAST, open=False, elem_id="why-not"):
-        gr.HTML(figures.note(text.CONTRAST_HINT))
-        other = gr.Dropdown(
-            class_choices(manifest), value=None, label=text.RATHER_THAN, allow_custom_value=True, elem_id="other-class"
+        gr.HTML(compare_html.note(text.CONTRAST_HINT))
+        choices = class_choices(manifest)
+        contrast_class = gr.Dropdown(
+            choices, value=None, label=text.CONTRAST_CLASS, allow_custom_value=True, elem_id="other-class"
         )
-        set_against = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
+        compare = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
         contrast = gr.HTML(elem_id="contrast")
-    return QuestionPanel(edges, clear, box_message, where, measure, faithful, other, set_against, contrast)
+    return QuestionPanel(
+        edges, clear, box_message, localisation, measure, faithfulness, contrast_class, compare, contrast
+    )

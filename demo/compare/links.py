@@ -1,4 +1,4 @@
-"""Links that open the page at an example, a class and settings."""
+"""Links that open the page with an example, a class and settings."""
 
 import filecmp
 from collections.abc import Mapping, Sequence
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from camcore.errors import ClassError
 from camcore.images.preprocess import RESIZE_MODES, ResizeMode
 from camcore.methods.effort import NAMED_EFFORTS, Effort
 from camcore.methods.score_cam import DEFINITIONS, DefinitionName
-from camcore.model.classes import find_class
-from demo.compare.session import FinishedExplanation
-from demo.service import messages
+from demo.compare.session import FinishedExplanation, choose_class
 from demo.service.models import Models
 
-_LONGEST = 80  # characters of a class: no name is longer, and a message may quote it
+_MAX_CLASS_CHARS = 80  # no name is longer, and a message may quote the name
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What a link asks for. None where it asks for nothing, or for what is not here; `message` says what was wrong."""
+    """What a link asks for, with None for what it does not name or what does not exist here.
+
+    `message` says what is wrong with the class.
+    """
 
     path: str | None = None
     class_idx: int | None = None
@@ -32,9 +32,9 @@ class Opening:
 
 
 def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[str]) -> str:
-    """The query, "?" included, that asks for the same again; of a photo that is no example, for all but the photo."""
+    """Return the query of a link to the same explanation, "?" included. Only a photo that is an example is named."""
     request = finished.request
-    asked = {
+    parameters = {
         "example": example_of(request.path, examples),
         "class": finished.explanations[0].class_idx,
         "definition": request.options.definition,
@@ -42,25 +42,26 @@ def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[s
         "fit": request.options.resize_mode,
         "model": request.model or models.first,
     }
-    return "?" + urlencode({name: value for name, value in asked.items() if value is not None})
+    return "?" + urlencode({name: value for name, value in parameters.items() if value is not None})
 
 
 def example_of(path: str | None, examples: Sequence[str]) -> str | None:
-    """The name of the example that a photo is, byte for byte: wherever it was copied to, whatever it is called."""
+    """Return the name of the example whose bytes equal those of a photo, or None. The photo's own name is ignored."""
     return next((Path(example).stem for example in examples if path is not None and _same(path, example)), None)
 
 
 def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str]) -> Opening:
-    """What a page's query asks for. Anything that is not here is left out; of a class that is not, a sentence says so.
+    """Return what the query of a page asks for.
 
-    A class belongs to its model: without that, it would be another.
+    Values that do not exist here are left out. Only for a class there is a message. A class is left out if its model is
+    not here, because another model may have another class of the same index.
     """
     paths = {Path(example).stem: example for example in reversed(examples)}
     manifests = models.manifests
     model = params.get("model", models.first)
     class_idx, message = None, ""
     if model in manifests and params.get("class"):
-        class_idx, message = _class(manifests[model].labels, params["class"][:_LONGEST])
+        class_idx, message = choose_class(manifests[model].labels, params["class"][:_MAX_CLASS_CHARS])
     return Opening(
         path=paths.get(params.get("example", "")),
         class_idx=class_idx,
@@ -72,15 +73,8 @@ def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str
     )
 
 
-def _class(labels: Sequence[str], wanted: str) -> tuple[int | None, str]:
-    try:
-        return find_class(labels, wanted), ""
-    except ClassError as error:
-        return None, messages.sentence(error)
-
-
 def _same(path: str, example: str) -> bool:
     try:
         return filecmp.cmp(path, example, shallow=False)
-    except OSError:  # the upload is gone, and nobody knows what it was
+    except OSError:  # the upload was deleted
         return False

@@ -1,4 +1,4 @@
-"""The photo component: hands over the file as it was uploaded."""
+"""The photo component: its value is the file as it was uploaded."""
 
 import gradio as gr
 
@@ -6,14 +6,13 @@ from demo.service.gradio_internals import ImageData
 
 
 class PhotoInput(gr.Image):
-    """An image component whose value is the path of the uploaded file, undecoded.
+    """An image component whose value is the path of the uploaded file, not decoded.
 
-    gradio would decode the file itself and answer a wrong one in its own words; `camcore.open_photo` says what was
-    wrong with it.
+    Gradio would decode the file and report an invalid one in its own words. `camcore.open_photo` reports what is wrong.
     """
 
     is_template = True
 
     def preprocess(self, payload: ImageData | None) -> str | None:
-        """Path of the uploaded file, or None."""
+        """Return the path of the uploaded file, or None."""
         return None if payload is None else payload.path

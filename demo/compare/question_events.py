@@ -1,13 +1,12 @@
-"""Which event of the folds runs what: the box, the figures, and the contrast."""
+"""The events of the questions: what runs when a visitor marks a box, measures, or compares two classes."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from demo.compare import html as figures
-from demo.compare import question_html as folds
-from demo.compare import questions, text
+from demo.compare import html as compare_html
+from demo.compare import question_html, questions, text
 from demo.compare.layout import CompareTab
 from demo.compare.questions import MarkedBox
 from demo.compare.session import Session
@@ -15,47 +14,48 @@ from demo.service.event_settings import LAST, ON_MODEL
 from demo.service.models import Models
 
 
-def wire_folds(models: Models, page: CompareTab, session: gr.State) -> None:
-    """Connect the folds."""
+def wire_questions(models: Models, page: CompareTab, session: gr.State) -> None:
+    """Connect the components of the questions."""
     _wire_box(page, session)
-    fold = page.folds
+    panel = page.question_panel
 
-    def measure(session: Session) -> Iterator[Any]:
-        yield figures.note(text.MEASURING)
-        yield folds.faithful(questions.measure(models, session))
+    def measure(session: Session) -> Iterator[str]:
+        yield compare_html.note(text.MEASURING)
+        yield question_html.faithfulness(questions.measure(models, session))
 
-    def contrast(session: Session, wanted: Any) -> Iterator[str]:
-        yield figures.note(text.MEASURING)
-        for found in questions.contrast(models, session, wanted):
-            yield folds.contrast(found)
+    def contrast(session: Session, query: str | int | None) -> Iterator[str]:
+        yield compare_html.note(text.MEASURING)
+        for answer in questions.contrast(models, session, query):
+            yield question_html.contrast(answer)
 
-    fold.measure.click(measure, session, fold.faithful, trigger_mode="once", **ON_MODEL)
-    fold.set_against.click(contrast, [session, fold.other], fold.contrast, trigger_mode="once", **ON_MODEL)
+    once: dict[str, Any] = {"trigger_mode": "once", **ON_MODEL}
+    panel.measure.click(measure, session, panel.faithfulness, **once)
+    panel.compare.click(contrast, [session, panel.contrast_class], panel.contrast, **once)
 
 
 def _wire_box(page: CompareTab, session: gr.State) -> None:
-    fold, maps = page.folds, page.maps
+    panel, map_panel = page.question_panel, page.map_panel
 
-    def shown(session: Session, marked: MarkedBox) -> list[Any]:
+    def values(session: Session, marked: MarkedBox) -> list[Any]:
         return [
             *marked.edges,
-            figures.message(marked.message),
-            folds.outlines(session.view, session.boxes),
-            folds.where(marked.target_evidence),
-            figures.verdict(marked.verdict) if marked.verdict else gr.skip(),
+            compare_html.message(marked.message),
+            question_html.outlines(session.view, session.boxes),
+            question_html.localisation(marked.target_evidence),
+            compare_html.verdict(marked.verdict) if marked.verdict else gr.skip(),
         ]
 
-    def click(session: Session, at: gr.SelectData) -> list[Any]:
-        return shown(session, questions.click(session, at.index[0], at.index[1]))
+    def click(session: Session, event: gr.SelectData) -> list[Any]:
+        return values(session, questions.click(session, event.index[0], event.index[1]))
 
     def type_edges(session: Session, *edges: Any) -> list[Any]:
-        return [gr.skip() for _ in edges] + shown(session, questions.type_edges(session, edges))[len(edges) :]
+        return [gr.skip() for _ in edges] + values(session, questions.type_edges(session, edges))[len(edges) :]
 
     def clear(session: Session) -> list[Any]:
-        return shown(session, questions.clear(session))
+        return values(session, questions.clear(session))
 
-    told = [*fold.edges, fold.box_message, maps.outlines, fold.where, maps.verdict]
-    page.subject.photo.select(click, session, told, **LAST)
-    # One event for all four, so that what is typed last is also answered last.
-    gr.on([edge.input for edge in fold.edges], type_edges, [session, *fold.edges], told, **LAST)
-    fold.clear.click(clear, session, told, **LAST)
+    outputs = [*panel.edges, panel.box_message, map_panel.outlines, panel.localisation, map_panel.verdict]
+    page.photo_panel.photo.select(click, session, outputs, **LAST)
+    # One event for all four edges, so that the answer is to what was typed last.
+    gr.on([edge.input for edge in panel.edges], type_edges, [session, *panel.edges], outputs, **LAST)
+    panel.clear.click(clear, session, outputs, **LAST)

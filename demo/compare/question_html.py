@@ -1,27 +1,33 @@
-"""HTML of what is folded away: where the heat lies, how faithful the maps are, and the contrast of two classes."""
+"""HTML of the answers to questions: where the heat is, how faithful the heatmaps are, and how two classes differ."""
 
 from collections.abc import Sequence
 from html import escape
 from itertools import combinations
 
-from camcore.formatting import percent
+from camcore.formatting import percent, subject
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
+from camcore.metrics.agreement import Agreement
 from camcore.metrics.localisation import Box, in_view
 from camcore.metrics.verdict import TargetEvidence
 from camcore.report.metrics_table import METRICS, MISSING, Metric
 from camcore.report.plots import mean_curves
 from camcore.results import Explanation
 from demo.compare import text
-from demo.compare.html import message, picture
+from demo.compare.html import contrast_figure, message
 from demo.compare.questions import ContrastAnswer, FaithfulnessAnswer
 from demo.service import messages
 
-_BY_KEY = {figure.key: figure for figure in METRICS}
+_METRICS = {metric.key: metric for metric in METRICS}
+_LOCALISATION = ("energy", "lift", "pointing_hit")
+_FAITHFULNESS = ("average_drop", "increase", "average_gain", "deletion_auc", "insertion_auc")
 
 
 def outlines(view: View | None, boxes: Sequence[Box]) -> str:
-    """Where the model's crop and the box lie: on the photo, and on the maps. The style sheet draws them."""
+    """Return the outlines of the model's crop and of the box, on the photo and on the heatmaps.
+
+    The result sets variables of the style sheet, which draws them.
+    """
     if view is None:
         return ""
     width, height = view.photo_size
@@ -31,38 +37,36 @@ def outlines(view: View | None, boxes: Sequence[Box]) -> str:
     classes = ""
     for box in boxes[:1]:
         rules += _edges("box", box)
-        seen = in_view(box, view)
-        classes = ".marked" + (".seen" if seen else "")
-        rules += _edges("seen", seen) if seen else []
-    return f'<style>:root {{ {"; ".join(rules)} }}</style><i class="drawn {classes.replace(".", " ")}"></i>'
+        visible = in_view(box, view)
+        classes = " marked seen" if visible else " marked"
+        rules += _edges("seen", visible) if visible else []
+    return f'<style>:root {{ {"; ".join(rules)} }}</style><i class="drawn{classes}"></i>'
 
 
-def where(target_evidence: TargetEvidence | None) -> str:
-    """Energy, lift and pointing of each method; nothing without a box."""
+def localisation(target_evidence: TargetEvidence | None) -> str:
+    """Return a table of how much of each heatmap is on the animal, or an empty string without a box."""
     if target_evidence is None:
         return ""
-    rows = [
-        _row(_BY_KEY[key], list(target_evidence.localisations.values())) for key in ("energy", "lift", "pointing_hit")
-    ]
-    said = f"The marked {target_evidence.word} fills {percent(target_evidence.share)} of what the model saw; "
-    said += f"{percent(target_evidence.cut_off)} of it was cut off."
-    return f'<p class="hint">{escape(said)}</p>{_table(rows)}'
+    localisations = list(target_evidence.localisations.values())
+    word, share, cut_off = target_evidence.word, percent(target_evidence.share), percent(target_evidence.cut_off)
+    size = f"The marked {word} fills {share} of what the model saw. {cut_off} of the {word} is outside of that."
+    return f'<p class="hint">{escape(size)}</p>{_table(_LOCALISATION, localisations)}'
 
 
-def faithful(evidence: FaithfulnessAnswer) -> str:
-    """Curves, figures and agreement, each with how to read it."""
-    if evidence.agreed is None:
-        return message(evidence.message)
-    keys = ("average_drop", "increase", "average_gain", "deletion_auc", "insertion_auc")
-    rows = [_row(_BY_KEY[key], list(evidence.faithful)) for key in keys]
-    return f'<div class="curves">{_curves(evidence)}</div>{_table(rows)}{_agreement(evidence)}'
+def faithfulness(answer: FaithfulnessAnswer) -> str:
+    """Return curves, metrics and agreement, each with how to read it."""
+    if answer.agreement is None:
+        return message(answer.message)
+    table = _table(_FAITHFULNESS, answer.faithfulness)
+    return f'<div class="curves">{_curves(answer)}</div>{table}{_agreement(answer.explanations, answer.agreement)}'
 
 
-def contrast(found: ContrastAnswer) -> str:
-    """Both directions, a row each of the maps there are."""
-    if found.finished is None:
-        return message(found.message)
-    return "".join(_side(list(side.values()), found.finished.forward_pass.view) for side in found.sides if side)
+def contrast(answer: ContrastAnswer) -> str:
+    """Return the heatmaps of both directions that are ready, one row per direction."""
+    if answer.finished is None:
+        return message(answer.message)
+    view = answer.finished.forward_pass.view
+    return "".join(_direction(list(direction.values()), view) for direction in answer.directions if direction)
 
 
 def _edges(name: str, box: Box) -> list[str]:
@@ -71,58 +75,55 @@ def _edges(name: str, box: Box) -> list[str]:
     return [f"--{name}-{edge}: {value:.4%}" for edge, value in values.items()]
 
 
-def _row(figure: Metric, found: Sequence[object]) -> tuple[str, ...]:
-    """A figure's name with the direction that is better, what it means, and its value for each method."""
-    title = escape(figure.title.replace("{target}", messages.TARGET))
-    better = f' <span class="hint">{figure.better} is better</span>' if figure.better else ""
-    return f"{title}{better}", figure.meaning, *(figure.text(getattr(each, figure.key, None)) for each in found)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
+def _table(keys: Sequence[str], measured: Sequence[object]) -> str:
+    """Return a table of metrics, with one column for each method, whose values `measured` has in this order."""
     titles = "".join(f'<th scope="col">{escape(method.title)}</th>' for method in METHODS.values())
-    body = "".join(
-        f'<tr><th scope="row">{head}</th>{"".join(f"<td>{escape(value)}</td>" for value in values)}</tr>'
-        f'<tr class="meaning"><td colspan="{1 + len(values)}">{escape(meaning)}</td></tr>'
-        for head, meaning, *values in rows
+    body = "".join(_rows(_METRICS[key], measured) for key in keys)
+    return f'<table class="metrics"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _rows(metric: Metric, measured: Sequence[object]) -> str:
+    """Return a row with a metric's name, the direction that is better and its values, and a row with its meaning."""
+    title = escape(metric.title.replace("{target}", messages.TARGET))
+    better = f' <span class="hint">{metric.better} is better</span>' if metric.better else ""
+    values = (metric.text(getattr(values, metric.key, None)) for values in measured)
+    cells = "".join(f"<td>{escape(value)}</td>" for value in values)
+    return (
+        f'<tr><th scope="row">{title}{better}</th>{cells}</tr>'
+        f'<tr class="meaning"><td colspan="{1 + len(measured)}">{escape(metric.meaning)}</td></tr>'
     )
-    return f'<table class="told"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _curves(evidence: FaithfulnessAnswer) -> str:
+def _curves(answer: FaithfulnessAnswer) -> str:
     parts = []
     for name, title, axis, hint in zip(
         ("deletion", "insertion"), text.CURVES, text.CURVE_AXES, text.CURVE_HINTS, strict=True
     ):
         curves = {
-            explanation.method: getattr(figures, name)
-            for explanation, figures in zip(evidence.explanations, evidence.faithful, strict=True)
-            if figures is not None
+            explanation.method: getattr(metrics, name)
+            for explanation, metrics in zip(answer.explanations, answer.faithfulness, strict=True)
+            if metrics is not None
         }
-        plot = mean_curves(title, axis, curves)
-        parts.append(f'<figure><figcaption>{title}. <span class="hint">{hint}</span></figcaption>{plot}</figure>')
+        caption = f'<figcaption>{title} <span class="hint">{hint}</span></figcaption>'
+        parts.append(f"<figure>{caption}{mean_curves(title, axis, curves)}</figure>")
     return "".join(parts)
 
 
-def _agreement(evidence: FaithfulnessAnswer) -> str:
-    agreed = evidence.agreed
-    if agreed is None:
-        return ""
+def _agreement(explanations: Sequence[Explanation], agreement: Agreement) -> str:
     rows = []
-    for i, j in combinations(range(len(evidence.explanations)), 2):
-        pair = " and ".join(METHODS[evidence.explanations[each].method].title for each in (i, j))
-        spearman, overlap = agreed.spearman[i][j], agreed.overlap[i][j]
+    for i, j in combinations(range(len(explanations)), 2):
+        pair = " and ".join(METHODS[explanations[index].method].title for index in (i, j))
+        spearman, overlap = agreement.spearman[i][j], agreement.overlap[i][j]
         values = (MISSING if spearman is None else f"{spearman:.2f}", MISSING if overlap is None else percent(overlap))
         cells = "".join(f"<td>{value}</td>" for value in values)
         rows.append(f'<tr><th scope="row">{escape(pair)}</th>{cells}</tr>')
     head = '<tr><td></td><th scope="col">Spearman</th><th scope="col">Overlap</th></tr>'
     caption = f'{escape(text.AGREEMENT)}. <span class="hint">{escape(text.AGREEMENT_HINT)}</span>'
-    return (
-        f'<table class="told"><caption>{caption}</caption><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table>'
-    )
+    body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
+    return f'<table class="metrics"><caption>{caption}</caption>{body}</table>'
 
 
-def _side(explanations: Sequence[Explanation], view: View) -> str:
-    first = explanations[0]
-    other = first.contrast_class.name if first.contrast_class else ""
-    maps = "".join(picture(explanation, view) for explanation in explanations)
-    return f'<h3 class="side">{escape(text.rather(first.name, other))}</h3><div class="maps">{maps}</div>'
+def _direction(explanations: Sequence[Explanation], view: View) -> str:
+    heading = escape(subject(explanations[0]))
+    figures = "".join(contrast_figure(explanation, view) for explanation in explanations)
+    return f'<h3 class="side">{heading}</h3><div class="maps">{figures}</div>'

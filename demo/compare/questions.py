@@ -1,4 +1,4 @@
-"""What a person asks of a photo that has been explained: is it on the animal, how faithful, why not that class?"""
+"""Answers to questions about an explained photo: is the heat on the animal, are maps faithful, why this class."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import MethodName
-from camcore.metrics.agreement import Agreement, agreement
+from camcore.metrics import agreement
+from camcore.metrics.agreement import Agreement
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Box, Target
 from camcore.metrics.verdict import TargetEvidence
 from camcore.options import ExplainOptions
 from camcore.results import Explanation
 from demo.compare import text
-from demo.compare.session import FinishedExplanation, Session, choose_class, judge
+from demo.compare.session import FinishedExplanation, Session, assess_finished, choose_class
 from demo.service import messages
 from demo.service.models import Models
 
-PERCENT = 100
 Edges = tuple[float | None, float | None, float | None, float | None]
 NO_EDGES: Edges = (None, None, None, None)
 
 
 @dataclass(frozen=True)
 class MarkedBox:
-    """The box as the page shows it: its edges in percent, a message, and what it tells once there are maps."""
+    """The box as the page shows it: its edges in percent and a message, with the verdict once there are heatmaps."""
 
     edges: Edges = NO_EDGES
     message: str = ""
@@ -34,100 +34,102 @@ class MarkedBox:
 
 @dataclass(frozen=True)
 class FaithfulnessAnswer:
-    """How faithful the maps are, in their order, and how far they agree; both None with a message."""
+    """How faithful the heatmaps are, in their order, and how far they agree, which is None if there is a message."""
 
     explanations: tuple[Explanation, ...] = ()
-    faithful: Sequence[Faithfulness | None] = ()
-    agreed: Agreement | None = None
+    faithfulness: Sequence[Faithfulness | None] = ()
+    agreement: Agreement | None = None
     message: str = ""
 
 
 @dataclass(frozen=True)
 class ContrastAnswer:
-    """The maps of both directions so far, in two dictionaries by method; a message if there are none."""
+    """The heatmaps of both directions so far, in two dictionaries by method, or a message if there are none."""
 
     finished: FinishedExplanation | None = None
-    sides: tuple[Mapping[MethodName, Explanation], ...] = field(default=({}, {}))
+    directions: tuple[Mapping[MethodName, Explanation], ...] = field(default=({}, {}))
     message: str = ""
 
 
 def click(session: Session, x: float, y: float) -> MarkedBox:
-    """A click on the photo, in its pixels: the first corner of a box, or the second, which makes it."""
+    """Take a click on the photo, in its pixels, as the first corner of a box, or as the second, and return the box."""
     if session.view is None:
         return MarkedBox(message=text.TOO_EARLY)
     width, height = session.view.photo_size
     corner = (min(max(x / width, 0.0), 1.0), min(max(y / height, 0.0), 1.0))
     if session.corner is None:
         session.corner = corner
-        return MarkedBox(_edges(session), text.OTHER_CORNER, *_told(session))
+        return MarkedBox(_edges(session), text.OTHER_CORNER, *_assessment(session))
     first, session.corner = session.corner, None
     (left, right), (top, bottom) = (sorted(pair) for pair in zip(first, corner, strict=True))
     return _mark(session, Box(left, top, right, bottom))
 
 
 def type_edges(session: Session, edges: Edges) -> MarkedBox:
-    """A box by its edges in percent; while one is missing, none."""
+    """Mark a box by its edges in percent, and return it. While an edge is missing, there is no box."""
     session.corner = None
     if any(edge is None for edge in edges):
         session.boxes = ()
-        return MarkedBox(edges, "", *_told(session))
-    return _mark(session, Box(*((edge or 0.0) / PERCENT for edge in edges)), edges)
+        return MarkedBox(edges, "", *_assessment(session))
+    return _mark(session, Box(*((edge or 0.0) / 100 for edge in edges)), edges)
 
 
 def clear(session: Session) -> MarkedBox:
-    """No box."""
+    """Remove the box, and return the empty one."""
     session.boxes, session.corner = (), None
-    return MarkedBox(NO_EDGES, "", *_told(session))
+    return MarkedBox(NO_EDGES, "", *_assessment(session))
 
 
 def measure(models: Models, session: Session) -> FaithfulnessAnswer:
-    """How faithful the maps shown are."""
+    """Measure how faithful the heatmaps on the page are, and return the answer."""
     finished = session.finished
     if finished is None:
         return FaithfulnessAnswer(message=text.TOO_EARLY)
     try:
         with models.queue.acquire(models.queue.deadline()):
             explainer = models.explainer(finished.request.model)
-            faithful = explainer.faithfulness(finished.forward_pass, finished.explanations)
+            faithfulness = explainer.faithfulness(finished.forward_pass, finished.explanations)
     except CamError as error:
         return FaithfulnessAnswer(message=messages.sentence(error))
-    agreed = agreement([explanation.heatmap for explanation in finished.explanations])
-    return FaithfulnessAnswer(finished.explanations, faithful, agreed)
+    heatmaps = [explanation.heatmap for explanation in finished.explanations]
+    return FaithfulnessAnswer(finished.explanations, faithfulness, agreement.agreement(heatmaps))
 
 
-def contrast(models: Models, session: Session, wanted: str | int | None) -> Iterator[ContrastAnswer]:
-    """Yield the maps of the explained class rather than another, and the reverse, as they are ready."""
+def contrast(models: Models, session: Session, query: str | int | None) -> Iterator[ContrastAnswer]:
+    """Yield the heatmaps of the explained class rather than another, then of the reverse, as they become ready.
+
+    `query` is what the visitor chose or typed as the other class.
+    """
     finished = session.finished
     if finished is None:
         yield ContrastAnswer(message=text.TOO_EARLY)
         return
     try:
         explainer = models.explainer(finished.request.model)
-        other, problem = choose_class(explainer, "" if wanted is None else wanted)
-        if other is None:
+        contrast_idx, problem = choose_class(explainer.manifest.labels, "" if query is None else query)
+        if contrast_idx is None:
             yield ContrastAnswer(message=problem)
             return
-        this = finished.explanations[0].class_idx
-        sides: tuple[dict[MethodName, Explanation], ...] = ({}, {})
-        deadline = models.queue.deadline()
-        with models.queue.acquire(deadline):
-            for side, class_idx, contrast_idx in ((sides[0], this, other), (sides[1], other, this)):
-                for explanation in _steps(explainer, finished, class_idx, contrast_idx):
-                    deadline.check()
-                    if session.finished is not finished:  # something else is wanted by now
-                        return
-                    side[explanation.method] = explanation
-                    if explanation.complete:
-                        yield ContrastAnswer(finished, tuple(map(dict, sides)))
+        with models.queue.acquire(deadline := models.queue.deadline()):
+            for answer in _answers(explainer, finished, contrast_idx):
+                deadline.check()
+                if session.finished is not finished:  # the visitor made another request
+                    return
+                if answer is not None:
+                    yield answer
     except CamError as error:
         yield ContrastAnswer(message=messages.sentence(error))
 
 
-def _steps(
-    explainer: Explainer, finished: FinishedExplanation, class_idx: int, contrast_idx: int
-) -> Iterator[Explanation]:
-    definition = finished.request.options.definition
-    return explainer.stream(finished.forward_pass, ExplainOptions(class_idx, contrast_idx, definition))
+def _answers(explainer: Explainer, finished: FinishedExplanation, contrast_idx: int) -> Iterator[ContrastAnswer | None]:
+    """Yield the answer after each heatmap that is complete, and None after each step in between."""
+    class_idx, definition = finished.explanations[0].class_idx, finished.request.options.definition
+    directions: tuple[dict[MethodName, Explanation], ...] = ({}, {})
+    pairs = ((class_idx, contrast_idx), (contrast_idx, class_idx))
+    for direction, pair in zip(directions, pairs, strict=True):
+        for explanation in explainer.stream(finished.forward_pass, ExplainOptions(*pair, definition)):
+            direction[explanation.method] = explanation
+            yield ContrastAnswer(finished, tuple(map(dict, directions))) if explanation.complete else None
 
 
 def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:
@@ -135,20 +137,20 @@ def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:
         Target.of_boxes([box])
     except BoxesError:
         session.boxes = ()
-        return MarkedBox(edges or NO_EDGES, text.NO_BOX, *_told(session))
+        return MarkedBox(edges or NO_EDGES, text.NO_BOX, *_assessment(session))
     session.boxes = (box,)
-    return MarkedBox(edges or _edges(session), "", *_told(session))
+    return MarkedBox(edges or _edges(session), "", *_assessment(session))
 
 
 def _edges(session: Session) -> Edges:
     if not session.boxes:
         return NO_EDGES
-    left, top, right, bottom = (round(PERCENT * edge, 1) for edge in session.boxes[0])
+    left, top, right, bottom = (round(100 * edge, 1) for edge in session.boxes[0])
     return left, top, right, bottom
 
 
-def _told(session: Session) -> tuple[str, TargetEvidence | None]:
+def _assessment(session: Session) -> tuple[str, TargetEvidence | None]:
     if session.finished is None:
         return "", None
-    verdict, target_evidence = judge(session.finished, session.boxes)
+    verdict, target_evidence = assess_finished(session.finished, session.boxes)
     return verdict.sentence, target_evidence

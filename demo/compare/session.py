@@ -1,4 +1,4 @@
-"""From what a person did to what the page shows."""
+"""One visitor's session on the tab Compare: the explanation of a photo, step by step."""
 
 import logging
 import time
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from camcore.errors import CamError, ClassError
 from camcore.explainer import Explainer
-from camcore.formatting import extent, seconds
+from camcore.formatting import seconds
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box
 from camcore.metrics.verdict import TargetEvidence, Verdict
@@ -25,14 +25,24 @@ from demo.service.queue import RequestTimeoutError
 
 logger = logging.getLogger(__name__)
 
-_REPAINT_EVERY = 0.35  # seconds: often enough to watch and to stop, seldom enough not to cost
+_REPAINT_INTERVAL = 0.35  # seconds: short enough to watch the map grow and to stop it, long enough to cost little
 
 
 @dataclass(frozen=True)
 class PageState:
-    """All that the page shows of one photo and class; `class_idx` is None until it is known.
+    """What the page shows of one photo and class.
 
-    A plate that is not `due` need not be shown: the next one follows within a chunk.
+    Attributes:
+        predictions: the most probable classes.
+        class_idx: index of the explained class; None until it is determined.
+        view: what the model sees of the photo.
+        verdict: the sentences that sum up the result.
+        target_evidence: how much of the heat is on the marked animal.
+        explanations: the heatmaps so far.
+        status: what is happening.
+        photo_message: what is wrong with the photo.
+        running: whether the explanation goes on.
+        repaint: false if the page need not be drawn, because a newer state follows within a chunk.
     """
 
     predictions: tuple[Prediction, ...] = ()
@@ -44,15 +54,15 @@ class PageState:
     status: str = text.BEGIN
     photo_message: str = ""
     running: bool = False
-    due: bool = True
+    repaint: bool = True
 
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """What a visitor asked for; the time makes each request different from the one before.
+    """A visitor's request to explain a photo. The time makes each request different from the one before.
 
     Attributes:
-        path: of the photo; None if there is none.
+        path: path of the photo; None if there is none.
         options: class, and how it is explained.
         model: name of the model; None for the first.
         made_at: `time.monotonic()` at which it was made.
@@ -66,7 +76,7 @@ class ExplainRequest:
 
 @dataclass(frozen=True)
 class FinishedExplanation:
-    """What has been found of a request, once all of it is."""
+    """A request and its complete results."""
 
     request: ExplainRequest
     forward_pass: ForwardPass
@@ -76,51 +86,60 @@ class FinishedExplanation:
 
 @dataclass
 class Session:
-    """What one visitor wants now: the newest request, or None once stopped. A run ends when it is no longer that.
+    """The state of one visitor.
 
-    `outcome` is what was found last, None until then and while something else is being looked for; `view` is what the
-    model sees of the photo, `boxes` what was marked on it, and `corner` the first corner of a box, as fractions;
-    `linked` is the class that the next photo is to be explained for, if a link asked for one, and what to say of it;
-    `photos` tells the upload that a picture on the page stands for, where browsers do not show the upload itself.
+    Attributes:
+        newest: the newest request; None after Stop. An explanation of any other request ends.
+        started: the request whose explanation was started last.
+        finished: the last results; None until then, and while another request is being explained.
+        view: what the model sees of the photo.
+        boxes: what the visitor marked on the photo, in fractions of it.
+        corner: the first corner (x, y) of a box that is being marked, in fractions of the photo.
+        linked_class: the class that a link names for the next photo, and a message about it.
+        originals: the upload that a picture on the page stands for, if browsers do not show the upload itself.
     """
 
-    wanted: ExplainRequest | None = None
+    newest: ExplainRequest | None = None
     started: ExplainRequest | None = None
     finished: FinishedExplanation | None = None
     view: View | None = None
     boxes: tuple[Box, ...] = ()
     corner: tuple[float, float] | None = None
-    linked: tuple[int | None, str] = (None, "")
-    photos: dict[str, str] = field(default_factory=dict)
+    linked_class: tuple[int | None, str] = (None, "")
+    originals: dict[str, str] = field(default_factory=dict)
 
     def is_current(self, request: ExplainRequest) -> bool:
-        """Whether that request is still the newest."""
-        return self.wanted == request
+        """Return whether a request is still the newest."""
+        return self.newest == request
 
-    def begin(self, request: ExplainRequest) -> bool:
-        """Whether to run that request: the newest, and only once, for gradio may fire one change twice."""
-        begins = self.is_current(request) and self.started != request
+    def start(self, request: ExplainRequest) -> bool:
+        """Mark a request as started, and return whether to explain it.
+
+        A request is explained only if it is the newest, and only once: Gradio may report one change twice.
+        """
+        is_new = self.is_current(request) and self.started != request
         self.started = request
-        if begins:
+        if is_new:
             self.finished = None
-        return begins
+        return is_new
 
 
-def choose_class(explainer: Explainer, wanted: str | int) -> tuple[int | None, str]:
-    """The class meant by what was chosen or typed, or None and a sentence that says what is wrong with it."""
+def choose_class(labels: Sequence[str], query: str | int) -> tuple[int | None, str]:
+    """Return the index of the class that a visitor chose or typed, or None and a message that says what is wrong."""
     try:
-        return find_class(explainer.manifest.labels, wanted), ""
+        return find_class(labels, query), ""
     except ClassError as error:
         return None, messages.sentence(error)
 
 
 def explain(models: Models, session: Session, request: ExplainRequest) -> Iterator[PageState]:
-    """Yield the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
+    """Yield the state of the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
-    What goes wrong is said on the plate, never raised. The work ends within a chunk when the visitor stops it or asks
-    for something else, or when the generator is closed. A run that begins after that, or a second time, shows nothing.
+    Errors become a message of the state and are never raised. The work ends within a chunk if the visitor stops it or
+    makes another request, or if the generator is closed. A request that is no longer the newest, or was started
+    before, yields nothing.
     """
-    if not session.begin(request):
+    if not session.start(request):
         return
     if request.path is None:
         yield PageState()
@@ -131,11 +150,11 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
     try:
         with models.queue.acquire(deadline):
             for state in _fill(models.explainer(request.model), session, request):
-                if session.wanted is None:
+                if session.newest is None:
                     yield replace(state, status=text.STOPPED, running=False)
                 if not session.is_current(request):
                     return
-                if state.due:
+                if state.repaint:
                     yield state
                 deadline.check()
     except RequestTimeoutError as error:
@@ -143,7 +162,7 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
     except CamError as error:
         yield PageState(photo_message=messages.sentence(error), status="")
     except Exception:
-        logger.exception("explaining failed")
+        logger.exception("explaining a photo failed")
         yield PageState(status=messages.FAILED)
 
 
@@ -156,31 +175,31 @@ def _fill(explainer: Explainer, session: Session, request: ExplainRequest) -> It
     class_idx = predictions[0].class_idx if request.options.class_idx is None else request.options.class_idx
     state = PageState(predictions, class_idx, forward_pass.view, status=text.LOOKING, running=True)
     yield state
-    shown = time.perf_counter()
+    painted_at = time.perf_counter()
     for explanation in explainer.stream(forward_pass, request.options):
-        due = explanation.forwards is None or time.perf_counter() - shown > _REPAINT_EVERY
-        state = replace(_with(state, explanation), due=due)
+        repaint = explanation.forwards is None or time.perf_counter() - painted_at > _REPAINT_INTERVAL
+        state = replace(_add(state, explanation), repaint=repaint)
         yield state
-        if due:
-            shown = time.perf_counter()
-    spent = time.perf_counter() - start
+        if repaint:
+            painted_at = time.perf_counter()
+    duration = time.perf_counter() - start
     session.finished = FinishedExplanation(request, forward_pass, predictions, tuple(state.explanations.values()))
-    verdict, target_evidence = judge(session.finished, session.boxes)
-    said = text.done(explainer.manifest.labels[class_idx], seconds(spent))
+    verdict, target_evidence = assess_finished(session.finished, session.boxes)
+    status = f"Done: all heatmaps for “{explainer.manifest.labels[class_idx]}” in {seconds(duration)}."
     yield replace(
-        state, status=said, running=False, due=True, verdict=verdict.sentence, target_evidence=target_evidence
+        state, status=status, running=False, repaint=True, verdict=verdict.sentence, target_evidence=target_evidence
     )
 
 
-def _with(state: PageState, explanation: Explanation) -> PageState:
+def _add(state: PageState, explanation: Explanation) -> PageState:
     status = state.status
     if explanation.forwards is not None:
-        status = text.running(extent(explanation))
+        status = f"{METHODS[explanation.method].title} so far: {text.runs(explanation)}."
     return replace(state, explanations={**state.explanations, explanation.method: explanation}, status=status)
 
 
-def judge(finished: FinishedExplanation, boxes: Sequence[Box] = ()) -> tuple[Verdict, TargetEvidence | None]:
-    """What the figures of a finished request say, with the boxes marked on the photo, if any."""
+def assess_finished(finished: FinishedExplanation, boxes: Sequence[Box] = ()) -> tuple[Verdict, TargetEvidence | None]:
+    """Return the verdict on a finished explanation, and how much of the heat is in the boxes, if there are any."""
     target_evidence = locate_heat(boxes, finished.forward_pass.view, finished.explanations, messages.TARGET)
     verdict, _ = assess(finished.predictions[0], finished.explanations, target_evidence)
     return verdict, target_evidence

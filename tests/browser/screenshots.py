@@ -33,15 +33,15 @@ def _take(page: Page) -> None:
     cats = package_folder("gradio") / "media_assets" / "images"
     page.locator("#photo input[type=file]").first.set_input_files(cats / "cheetah.jpg")
     expect(page.locator("#status")).to_contain_text("Done", timeout=WAIT)
-    page.get_by_role("button", name="Is it on the animal?").click()
+    page.get_by_role("button", name="Is the heat on the animal?").click()
     for label, value in zip(("Left %", "Top %", "Right %", "Bottom %"), ("17", "33", "75", "69"), strict=True):
         page.get_by_label(label).fill(value)
     expect(page.locator("#where")).to_contain_text("Lift")
     page.set_viewport_size({"width": 1280, "height": 860})
     page.evaluate("window.scrollTo(0, 0)")
     _save(page.screenshot(), "compare")
-    page.get_by_role("button", name="Is it on the animal?").click()
-    page.get_by_role("button", name="How faithful is each map?").click()
+    page.get_by_role("button", name="Is the heat on the animal?").click()
+    page.get_by_role("button", name="Do the hot places matter to the model?").click()
     page.get_by_role("button", name="Measure").click()
     expect(page.locator("#faithful table")).to_have_count(2, timeout=WAIT)
     page.set_viewport_size({"width": 1280, "height": 1500})

@@ -44,9 +44,9 @@ def test_no_serious_fault_before_and_after_a_photo(every_page: Page, animal_phot
     wait_until_done(page, "lion")
     for name in (
         "How it is computed",
-        "Is it on the animal?",
-        "How faithful is each map?",
-        "Why this rather than that?",
+        "Is the heat on the animal?",
+        "Do the hot places matter to the model?",
+        "Why this name rather than another?",
     ):
         page.get_by_role("button", name=name).click()
     for label, value in zip(("Left %", "Top %", "Right %", "Bottom %"), ("2", "2", "72", "99"), strict=True):
@@ -56,7 +56,7 @@ def test_no_serious_fault_before_and_after_a_photo(every_page: Page, animal_phot
     expect(page.locator("#faithful table")).to_have_count(2, timeout=60_000)
     page.get_by_label("Rather than").fill("cheetah")
     page.get_by_label("Rather than").press("Enter")
-    page.get_by_role("button", name="Show the contrast").click()
+    page.get_by_role("button", name="Compare the two names").click()
     expect(page.locator("#contrast figure")).to_have_count(6, timeout=60_000)
     assert faults(page) == set()
 

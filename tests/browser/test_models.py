@@ -27,11 +27,11 @@ def test_another_model_explains_the_same_photo(
         page.get_by_label("Model", exact=True).click()
         page.get_by_role("option", name="ours").click()
         wait_until_done(page, "our lion")
-        expect(page.locator("#model-told")).to_contain_text("weights ours.pth")
+        expect(page.locator("#model-description")).to_contain_text("weights ours.pth")
         expect(page.get_by_role("radio", name=re.compile("^our lion"))).to_be_checked()
-        box = page.get_by_label("Or any other class")
+        box = page.get_by_label("Ask about another name")
         box.fill("our cheetah")
         box.press("Enter")
         wait_until_done(page, "our cheetah")
-        link = page.locator("#take-link a").get_attribute("href") or ""
+        link = page.locator("#page-link a").get_attribute("href") or ""
         assert "model=ours" in link

@@ -19,13 +19,13 @@ def upload(page: Page, photo: Path) -> None:
 
 
 def wait_until_done(page: Page, name: str) -> None:
-    expect(page.locator("#status")).to_contain_text(f"Done: all three maps for “{name}”", timeout=120_000)
+    expect(page.locator("#status")).to_contain_text(f"Done: all heatmaps for “{name}”", timeout=120_000)
 
 
 def run_every_channel(page: Page) -> None:
-    """Choose the exhaustive map, which takes long enough to be watched and stopped."""
+    """Choose the complete Score-CAM map, which takes long enough to be watched and stopped."""
     page.get_by_role("button", name="How it is computed").click()
-    page.get_by_role("radio", name="Every channel").check()
+    page.get_by_role("radio", name="Complete").check()
 
 
 @pytest.fixture
@@ -47,7 +47,9 @@ def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: S
     expect(page.locator("#map-0 img.heat")).to_be_visible()
     expect(page.locator("#map-1 img.heat")).to_be_visible()
     wait_until_done(page, "bald eagle")
-    expect(page.locator("#map-2 .figures")).to_contain_text(re.compile(r"\d+ forwards, fidelity 0\.99\d"))
+    expect(page.locator("#map-2 .figures")).to_contain_text(
+        re.compile(r"\d+ of [\d,]+ runs, 99\.\d% like the complete")
+    )
     screenshot("done")
     boxes = [page.locator(f"#map-{index} .frame").bounding_box() for index in range(3)]
     assert all(boxes)
@@ -61,7 +63,7 @@ def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path, scr
     upload(page, eagle)
     expect(page.locator("#map-1 img.heat")).to_be_visible()
     before = page.locator("#map-2 .frame").bounding_box()
-    expect(page.locator("#status")).to_contain_text(re.compile(r"Score-CAM so far: \d+ of \d+ channels"))
+    expect(page.locator("#status")).to_contain_text(re.compile(r"Score-CAM so far: [\d,]+ of [\d,]+ runs of the model"))
     screenshot("refining")
     pictures = set()
     while "Done" not in page.locator("#status").inner_text():
@@ -87,7 +89,7 @@ def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
 ) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
-    box = page.get_by_label("Or any other class")
+    box = page.get_by_label("Ask about another name")
     box.fill("bald egle")
     box.press("Enter")
     expect(page.locator("#class-message")).to_contain_text("No class is named 'bald egle': the nearest are bald eagle")
@@ -108,8 +110,8 @@ def test_stop_keeps_what_was_run_and_the_page_goes_on(page: Page, eagle: Path) -
     expect(page.locator("#status")).to_contain_text("Stopped.")
     page.wait_for_timeout(1500)
     said = page.locator("#map-2 .figures").inner_text()
-    run, alive = re.search(r"(\d+) of (\d+) channels", said).groups()  # type: ignore[union-attr]
-    assert int(run) < int(alive)
+    run, alive = re.search(r"([\d,]+) of ([\d,]+) runs", said).groups()  # type: ignore[union-attr]
+    assert int(run.replace(",", "")) < int(alive.replace(",", ""))
     page.wait_for_timeout(1500)
     assert page.locator("#map-2 .figures").inner_text() == said
     page.get_by_role("button", name="Explain").click()
@@ -161,7 +163,7 @@ def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_wa
     page.get_by_role("radio", name=re.compile("^kite")).check()
     wait_until_done(page, "kite")
     with page.expect_download(timeout=60_000) as started:
-        page.locator("#take-all").click()
+        page.locator("#download-all").click()
     with ZipFile(started.value.path()) as taken:
         explained = taken.read("explanation.json").decode()
     assert hashlib.sha256(photo.read_bytes()).hexdigest() in explained

@@ -1,4 +1,4 @@
-"""What a person asks of an explained photo, in a real browser: the box, the figures, the contrast, the model."""
+"""Questions about an explained photo, in a real browser: the box, the metrics, the contrast, the model."""
 
 import re
 import zipfile
@@ -26,7 +26,7 @@ def explained(page: Page, eagle: Path) -> Page:
     return page
 
 
-def fold(page: Page, name: str) -> None:
+def unfold(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
 
 
@@ -66,7 +66,7 @@ def test_the_crop_that_the_model_saw_is_drawn_on_the_photo(explained: Page) -> N
 
 
 def test_two_clicks_mark_the_animal_and_the_verdict_follows(explained: Page, screenshot: Screenshot) -> None:
-    fold(explained, "Is it on the animal?")
+    unfold(explained, "Is the heat on the animal?")
     photo = explained.locator("#photo img")
     width, height = size(photo)
     photo.click(position={"x": 0.25 * width, "y": 0.2 * height})
@@ -86,12 +86,12 @@ def test_two_clicks_mark_the_animal_and_the_verdict_follows(explained: Page, scr
 
 
 def test_the_box_is_typed_from_the_keyboard_and_a_wrong_one_said(explained: Page) -> None:
-    fold(explained, "Is it on the animal?")
+    unfold(explained, "Is the heat on the animal?")
     for label, value in zip(EDGES, ("60", "20", "40", "90"), strict=True):
         explained.get_by_label(label).fill(value)
-    expect(explained.locator("#box-message")).to_contain_text("These edges make no box")
+    expect(explained.locator("#box-message")).to_contain_text("These edges do not make a box")
     explained.get_by_label("Left %").fill("10")
-    expect(explained.locator("#box-message")).not_to_contain_text("no box")
+    expect(explained.locator("#box-message")).not_to_contain_text("do not make a box")
     expect(explained.locator("#where")).to_contain_text("Lift")
     explained.get_by_role("radio", name=re.compile("^kite")).check()
     wait_until_done(explained, "kite")
@@ -100,7 +100,7 @@ def test_the_box_is_typed_from_the_keyboard_and_a_wrong_one_said(explained: Page
 
 
 def test_how_faithful_the_maps_are_is_measured_on_demand(explained: Page, screenshot: Screenshot) -> None:
-    fold(explained, "How faithful is each map?")
+    unfold(explained, "Do the hot places matter to the model?")
     explained.get_by_role("button", name="Measure").click()
     faithful = explained.locator("#faithful")
     expect(faithful.get_by_role("img")).to_have_count(2, timeout=60_000)
@@ -114,11 +114,11 @@ def test_how_faithful_the_maps_are_is_measured_on_demand(explained: Page, screen
 
 
 def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: Screenshot) -> None:
-    fold(explained, "Why this rather than that?")
+    unfold(explained, "Why this name rather than another?")
     other = explained.get_by_label("Rather than")
     other.fill("kite")
     other.press("Enter")
-    explained.get_by_role("button", name="Show the contrast").click()
+    explained.get_by_role("button", name="Compare the two names").click()
     contrast = explained.locator("#contrast")
     expect(contrast.locator("figure")).to_have_count(6, timeout=60_000)
     expect(contrast).to_contain_text("bald eagle rather than kite")
@@ -126,30 +126,31 @@ def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: S
     screenshot("contrast")
     other.fill("kyte")
     other.press("Enter")
-    explained.get_by_role("button", name="Show the contrast").click()
+    explained.get_by_role("button", name="Compare the two names").click()
     expect(contrast).to_contain_text("No class is named 'kyte': the nearest are kite")
 
 
 def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
-    fold(page, "How faithful is each map?")
+    unfold(page, "Do the hot places matter to the model?")
     page.get_by_role("button", name="Measure").click()
     expect(page.locator("#faithful")).to_contain_text("Choose a photo first")
-    fold(page, "Is it on the animal?")
+    unfold(page, "Is the heat on the animal?")
     page.get_by_label("Left %").fill("10")
     expect(page.locator("#box-message .message")).to_have_count(0)
 
 
 def test_the_model_is_described_and_chosen(explained: Page) -> None:
     explained.get_by_role("button", name="How it is computed").click()
-    expect(explained.locator("#model-told")).to_contain_text("efficientnet_lite0, weights package")
+    expect(explained.locator("#model-description")).to_contain_text("efficientnet_lite0 knows 1,000 names")
+    expect(explained.locator("#model-description")).to_contain_text("weights package")
     # Which of the two is true, the machine decides that exported it.
-    int8 = re.compile(r"Its int8 model was not kept|In int8 \d\.\d times as fast")
-    expect(explained.locator("#model-told")).to_contain_text(int8)
-    expect(explained.get_by_label("Model", exact=True)).to_have_value("efficientnet_lite0")
+    int8 = re.compile(r"its 8-bit version is (not used|\d\.\d times as fast)")
+    expect(explained.locator("#model-description")).to_contain_text(int8)
+    expect(explained.get_by_label("Model", exact=True)).to_have_value("efficientnet_lite0, knows 1,000 names")
 
 
 def test_the_main_path_by_keyboard_alone(page: Page) -> None:
-    """To an example, to its maps, to another class, and to a fold: with Tab, Space and Enter."""
+    """To an example, to its maps, to another class, and to a question: with Tab, Space and Enter."""
 
     def tab_to(locator: Locator) -> None:
         for _ in range(60):
@@ -167,7 +168,7 @@ def test_the_main_path_by_keyboard_alone(page: Page) -> None:
     tab_to(page.get_by_role("radio", name=re.compile("^Tibetan mastiff")))
     page.keyboard.press("Space")
     wait_until_done(page, "Tibetan mastiff")
-    tab_to(page.get_by_role("button", name="Is it on the animal?"))
+    tab_to(page.get_by_role("button", name="Is the heat on the animal?"))
     page.keyboard.press("Enter")
     expect(page.get_by_label("Bottom %")).to_be_visible()
     for value in ("2", "2", "72", "99"):
@@ -182,7 +183,7 @@ def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: s
     expect(page.locator("#verdict")).to_contain_text("The maps explain cheetah")
     page.get_by_role("button", name="How it is computed").click()
     expect(page.get_by_role("radio", name="The whole photo, squeezed")).to_be_checked()
-    link = page.locator("#take-link a").get_attribute("href")
+    link = page.locator("#page-link a").get_attribute("href")
     assert link
     for asked in ("example=lion", "class=293", "definition=probability", "fit=squash"):
         assert asked in link
@@ -193,10 +194,10 @@ def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: s
 
 def test_the_picture_and_everything_are_taken_along_with_one_click_each(explained: Page, eagle: Path) -> None:
     with explained.expect_download(timeout=60_000) as started:
-        explained.locator("#take-picture").click()
+        explained.locator("#download-picture").click()
     assert started.value.suggested_filename == f"{eagle.stem}.compare.png"
     with explained.expect_download(timeout=60_000) as started:
-        explained.locator("#take-all").click()
+        explained.locator("#download-all").click()
     with zipfile.ZipFile(started.value.path()) as taken:
         names = set(taken.namelist())
         page = taken.read("report.html").decode()
@@ -241,9 +242,9 @@ def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet
     expect(first.locator("#verdict")).to_contain_text("bald eagle")
     expect(second.locator("#verdict")).to_contain_text("goose")
     first.get_by_role("button", name="How it is computed").click()
-    first.get_by_role("radio", name="Every channel").check()
+    first.get_by_role("radio", name="Complete").check()
     expect(first.locator("#status")).to_contain_text("Score-CAM so far", timeout=60_000)
-    second.get_by_role("button", name="Explain").click()  # waits in line
+    second.get_by_role("button", name="Explain").click()  # waits in the queue
     second.get_by_role("radio", name=re.compile("^goose")).wait_for()
     first.get_by_role("button", name="Stop").click()
     expect(first.locator("#status")).to_contain_text("Stopped.")

@@ -8,7 +8,7 @@ import pytest
 
 from camcore import Explainer
 from camcore.options import ExplainOptions
-from demo.compare.layout import example_photos
+from demo.compare.examples import example_photos
 from demo.compare.links import Opening, example_of, from_query, to_query
 from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
 from demo.service.models import Models
@@ -23,7 +23,7 @@ def models(artifacts: Path, lite0: Explainer) -> Models:
 
 @pytest.fixture(scope="module")
 def examples() -> list[str]:
-    return example_photos()
+    return [str(path) for path in example_photos()]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What is asked of an explained photo: the box, the figures, the contrast; and the HTML that answers."""
+"""Questions about an explained photo: the box, the metrics, the contrast; and the HTML of the answers."""
 
 import re
 import shutil
@@ -10,8 +10,8 @@ from PIL import Image
 from camcore import ArtifactError, Box, Explainer
 from camcore.images.preprocess import View
 from camcore.options import ExplainOptions
-from demo.compare import question_html as folds
-from demo.compare import text
+from demo.compare import question_html, text
+from demo.compare.layout import describe_model
 from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
 from demo.compare.session import ExplainRequest, Session, explain
 from demo.service.models import Models
@@ -35,7 +35,7 @@ def explained(models: Models, animal_photos: list[Path]) -> Session:
 @pytest.fixture
 def session(explained: Session) -> Session:
     """A visit of its own to the same finished photo, 256 pixels wide and high."""
-    return Session(explained.wanted, explained.started, explained.finished, explained.view)
+    return Session(explained.newest, explained.started, explained.finished, explained.view)
 
 
 def test_two_clicks_make_a_box_in_any_order(session: Session) -> None:
@@ -78,14 +78,14 @@ def test_the_box_is_removed(session: Session) -> None:
 
 def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Models, session: Session) -> None:
     type_edges(session, (2, 2, 72, 99))
-    session.wanted = ExplainRequest(session.finished.request.path, ExplainOptions(CHEETAH))  # type: ignore[union-attr]
-    *_, last = explain(models, session, session.wanted)
+    session.newest = ExplainRequest(session.finished.request.path, ExplainOptions(CHEETAH))  # type: ignore[union-attr]
+    *_, last = explain(models, session, session.newest)
     assert last.target_evidence is not None
     assert "The maps explain cheetah" in last.verdict
 
 
 def test_measuring_gives_curves_figures_and_agreement(models: Models, session: Session) -> None:
-    html = folds.faithful(measure(models, session))
+    html = question_html.faithfulness(measure(models, session))
     assert html.count("<svg") == 2
     for title in ("Average drop", "Increase", "Average gain", "Deletion", "Insertion", "Spearman", "Overlap"):
         assert title in html
@@ -94,15 +94,15 @@ def test_measuring_gives_curves_figures_and_agreement(models: Models, session: S
 
 
 def test_measuring_too_early_says_so(models: Models) -> None:
-    assert text.TOO_EARLY in folds.faithful(measure(models, Session()))
+    assert text.TOO_EARLY in question_html.faithfulness(measure(models, Session()))
 
 
 def test_the_contrast_goes_both_ways(models: Models, session: Session) -> None:
     *_, last = contrast(models, session, "cheetah")
-    first, second = last.sides
+    first, second = last.directions
     assert {each.contrast_class.name for each in first.values() if each.contrast_class} == {"cheetah"}
     assert {each.name for each in second.values()} == {"cheetah"}
-    html = folds.contrast(last)
+    html = question_html.contrast(last)
     assert html.index("lion rather than cheetah") < html.index("cheetah rather than lion")
     assert html.count("<figure") == 6
 
@@ -121,7 +121,7 @@ def test_a_wrong_other_class_is_one_sentence(
 ) -> None:
     (found,) = contrast(models, session, wanted)
     assert found.message.startswith(said)
-    assert "message" in folds.contrast(found)
+    assert "message" in question_html.contrast(found)
 
 
 def test_a_contrast_ends_when_something_else_is_wanted(models: Models, session: Session) -> None:
@@ -133,7 +133,7 @@ def test_a_contrast_ends_when_something_else_is_wanted(models: Models, session: 
 
 def test_outlines_lie_in_percent_of_the_photo_and_of_the_view() -> None:
     view = View(Image.new("RGB", (224, 224)), (100, 0, 300, 200), (400, 200))
-    style = folds.outlines(view, [Box(0.25, 0.5, 0.5, 1)])
+    style = question_html.outlines(view, [Box(0.25, 0.5, 0.5, 1)])
     for rule in (
         "--aspect: 400 / 200",
         "--crop-left: 25.0000%",
@@ -143,10 +143,10 @@ def test_outlines_lie_in_percent_of_the_photo_and_of_the_view() -> None:
         "--seen-width: 50.0000%",
     ):
         assert rule in style
-    assert "seen" not in folds.outlines(view, [Box(0, 0, 0.2, 1)])
-    assert "marked" in folds.outlines(view, [Box(0, 0, 0.2, 1)])
-    assert "marked" not in folds.outlines(view, [])
-    assert folds.outlines(None, []) == ""
+    assert "seen" not in question_html.outlines(view, [Box(0, 0, 0.2, 1)])
+    assert "marked" in question_html.outlines(view, [Box(0, 0, 0.2, 1)])
+    assert "marked" not in question_html.outlines(view, [])
+    assert question_html.outlines(None, []) == ""
 
 
 def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts: Path, tmp_path: Path) -> None:
@@ -165,7 +165,9 @@ def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts
 
 
 def test_a_model_is_described(lite0: Explainer) -> None:
-    said = text.described(lite0.manifest)
-    assert said.startswith("efficientnet_lite0, weights package, layer ")
-    assert "(7 × 7, 1,280 channels), 1,000 classes." in said
-    assert "of the logits' range" in said
+    html = describe_model(lite0.manifest)
+    assert "efficientnet_lite0 knows 1,000 names. Its heatmaps have 7 × 7 cells." in html
+    assert "weights package; layer " in html
+    assert "with 1,280 channels" in html
+    assert "of their range" in html
+    assert "8-bit version" in html
