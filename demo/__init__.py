@@ -1,1 +1,1 @@
-"""The page: one photo, three heatmaps side by side."""
+"""The page: explain one photo or many in a browser, and serve the same to programs."""

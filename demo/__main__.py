@@ -1,4 +1,4 @@
-"""`python -m demo`: load or export the model, and serve the page."""
+"""The command `python -m demo`, which loads or exports the model and serves the page."""
 
 import argparse
 import logging
@@ -16,15 +16,15 @@ from demo.service.queue import DEFAULT_TIMEOUT
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve the page until interrupted. Returns 0, or 2 with one sentence on stderr if it cannot be served."""
+    """Serve the page until interrupted, and return 0, or 2 after one sentence on stderr if it cannot be served."""
     options = _parser().parse_args(arguments)
     # SIGTERM, with which a Space ends the page, ends it as Ctrl-C does: the folder of photos is deleted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_torch_to_cores()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with TemporaryDirectory(prefix="camcore-page-") as cache:
-        # Read by gradio when it is imported, so before demo.server. A page that ends deletes its cache, and two pages
-        # would share one.
+        # Gradio reads these when demo.server imports it. A page deletes its cache when it ends, so two pages must not
+        # share one.
         os.environ.setdefault("GRADIO_TEMP_DIR", cache)
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         return _serve(options)
@@ -57,27 +57,33 @@ def _say(sentence: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="See in a browser what a classifier looked at.")
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description="Show in a browser which parts of a photo a classifier looked at."
+    )
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="one exported model, or a folder of them")
-    parser.add_argument("--model", metavar="NAME", help="which of the exported models (default: resnet50)")
+    parser.add_argument("--model", metavar="NAME", help="name of the exported model (default: resnet50)")
     parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
-    parser.add_argument("--mcp", action="store_true", help="also serve MCP clients, at /gradio_api/mcp/")
+    parser.add_argument("--mcp", action="store_true", help="support of MCP clients, at /gradio_api/mcp/")
     parser.add_argument(
         "--deadline",
         type=seconds,
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
-        help=f"how long a request may take, waiting included (default: {DEFAULT_TIMEOUT})",
+        help=f"time limit of a request, including its time in the queue (default: {DEFAULT_TIMEOUT})",
     )
     return parser
 
 
-def seconds(given: str) -> float:
-    """The type of a time that is not over at once, nor never."""
-    value = float(given)
+def seconds(argument: str) -> float:
+    """Return a command-line argument as a finite number of seconds above 0.
+
+    Raises:
+        ArgumentTypeError: if it is none.
+    """
+    value = float(argument)
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{given} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{argument} is not a number of seconds above 0")
     return value
 
 

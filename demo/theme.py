@@ -1,4 +1,4 @@
-"""Paper and ink, one accent colour: the page's look in gradio's terms."""
+"""The look of the page in Gradio's terms: paper and ink, and one accent colour."""
 
 from pathlib import Path
 
@@ -42,12 +42,12 @@ _LOOK = {
 
 
 def head() -> str:
-    """The page's own style sheets, for the document's head."""
+    """Return the style sheets of the page, for the document's head."""
     return "".join(f"<style>{path.read_text(encoding='utf-8')}</style>" for path in _STYLES)
 
 
 def theme() -> gr.themes.Base:
-    """A quiet theme that needs no network: system fonts, flat surfaces, a green accent."""
+    """Return a theme that needs no network: system fonts, flat surfaces, and a green accent."""
     green = gr.themes.Color(
         "#f2f7f4", "#e1ede6", "#c4dccf", "#9fc6b1", "#6ea889", "#47896a", "#2c6349", "#24513c", "#1d4130", "#173427",
         "#0e2118",
