@@ -1,7 +1,6 @@
-"""`python -m camcore study`: a folder of photos in; a report, figures and pictures out."""
+"""The command `study`, which explains a folder of photos and writes a report, metrics and pictures."""
 
 import argparse
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,120 +20,125 @@ from camcore.cli.arguments import (
     say,
     share,
 )
-from camcore.drawing.output import make_folder, save_text
+from camcore.drawing.output import make_folder
 from camcore.errors import CamError, OutputError
 from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
 from camcore.model.manifest import find_artifact
 from camcore.study.description import conditions, describe
+from camcore.study.file_names import METRICS, PICTURES, REPORT, STUDY
+from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
-from camcore.study.record import PICTURES, StudySettings
+from camcore.study.record import StudySettings
 from camcore.study.resume import StudyLog
-from camcore.study.run import CONFIDENCE, FIGURES, REPORT, run_study, write_results
+from camcore.study.run import run_study, write_results
 
 
 @dataclass(frozen=True)
 class StudyArguments:
-    """The arguments of `study`, as they were `given` too."""
+    """The arguments of `study`, and the command line that they come from."""
 
-    sources: InputPaths
+    paths: InputPaths
     settings: StudySettings
     artifacts: Path | None
     model: str | None
     threads: int | None
     out: Path
-    given: tuple[str, ...]
+    command_line: tuple[str, ...]
 
 
-def run(options: StudyArguments) -> int:
-    """Study a folder. Returns 0 if all was done, 1 if photos failed, 2 if nothing could be done, 130 if stopped."""
+def run(arguments: StudyArguments) -> int:
+    """Study a folder, and return the exit code: see `camcore.cli.main.main`."""
+    out = arguments.out
     try:
-        explainer = Explainer.load(find_artifact(options.artifacts, options.model), options.threads)
-        known = load_inputs(options.sources, explainer.manifest.labels, options.out)
-        make_folder(options.out / PICTURES)
-        progress = StudyLog(options.out, conditions(explainer.manifest, options.settings))
+        explainer = Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
+        inputs = load_inputs(arguments.paths, explainer.manifest.labels, out)
+        make_folder(out / PICTURES)
+        log = StudyLog(out, conditions(explainer.manifest, arguments.settings))
     except CamError as error:
         say(f"error: {error}")
         return NOTHING_DONE
-    for note in known.notes:
+    for note in inputs.notes:
         say(f"note: {note}")
-    if progress.has_outdated_records:
-        say(f"note: photos in {options.out} were explained with another model or settings, and are explained again")
+    if log.has_outdated_records:
+        say(
+            f"note: the photos in {out} were explained with another model, other settings or an earlier version, "
+            "and are explained again"
+        )
+    command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
+    description = describe(explainer.manifest, arguments.paths, arguments.settings, inputs, command)
     try:
-        records = _records(explainer, known, progress, options)
-        _write(explainer, known, records, options)
+        records = _explain_photos(explainer, inputs, arguments, log)
+        write_results(out, description, records)
     except OutputError as error:
         say(f"error: {error}")
         return SOME_FAILED
     except KeyboardInterrupt:
-        say("stopped: the photos named above are done, and the same command goes on from here")
+        say("stopped: the photos listed above are done; run the same command again to continue")
         return STOPPED
+    say(f"written: {out / REPORT}, {METRICS}, {STUDY} and {PICTURES}/")
     return SOME_FAILED if any(record["error"] is not None for record in records) else DONE
 
 
-def _records(
-    explainer: Explainer, known: StudyInputs, progress: StudyLog, options: StudyArguments
+def _explain_photos(
+    explainer: Explainer, inputs: StudyInputs, arguments: StudyArguments, log: StudyLog
 ) -> list[dict[str, Any]]:
-    """A record a photo, those of an earlier run taken over."""
-    records, reused = [], 0
-    total = len(known.subjects)
-    study = run_study(explainer, known, options.settings, options.out, progress)
-    with tqdm(study, total=total, unit=" photos", leave=False, disable=None) as bar:
-        for number, studied in enumerate(bar, start=1):
-            record = studied.record
-            if studied.reused:
+    """Return one record per photo, and show the progress."""
+    records, reused, total = [], 0, len(inputs.items)
+    photos = run_study(explainer, inputs, arguments.settings, arguments.out, log)
+    with tqdm(photos, total=total, unit=" photos", leave=False, disable=None) as bar:
+        for number, photo in enumerate(bar, start=1):
+            records.append(photo.record)
+            if photo.reused:
                 reused += 1
             else:
-                say(f"[{number}/{total}] {record['file']}: {_said(record)}")
-            records.append(record)
+                say(f"[{number}/{total}] {photo.record['file']}: {_summary(photo.record)}")
     if reused:
-        say(f"{reused} of {len(records)} photos were done before, and are taken over")
+        say(f"{reused} of {total} photos were explained before, and their results are reused")
     return records
 
 
-def _said(record: dict[str, Any]) -> str:
+def _summary(record: dict[str, Any]) -> str:
     if record["error"] is not None:
         return str(record["error"])
-    first = record["predictions"][0]
-    worries = ", ".join(record["verdict"]["warnings"])
-    return f"{first['name']} {percent(first['probability'])}, {seconds(record['seconds'])}{worries and ': ' + worries}"
-
-
-def _write(
-    explainer: Explainer, known: StudyInputs, records: Sequence[dict[str, Any]], options: StudyArguments
-) -> None:
-    command = shlex.join(["python", "-m", "camcore", *options.given])
-    described = describe(explainer.manifest, options.sources, options.settings, known, command)
-    study = {**described, "photos": records}
-    save_text(options.out / "study.json", json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
-    write_results(options.out, described, records)
-    say(f"written: {options.out / REPORT}, {FIGURES}, study.json and {PICTURES}/")
+    prediction = record["predictions"][0]
+    summary = f"{prediction['name']} {percent(prediction['probability'])}, {seconds(record['seconds'])}"
+    warnings = ", ".join(record["verdict"]["warnings"])
+    return f"{summary}: {warnings}" if warnings else summary
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `study` to the commands."""
-    parser = commands.add_parser("study", help="explain a folder of photos, and write a report")
-    parser.set_defaults(run=lambda values, given: run(_options(values, given)))
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="of photos, one subfolder a species")
-    parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON of MegaDetector or SpeciesNet")
-    parser.add_argument("--category", default="animal", metavar="NAME", help="of the boxes to use (default: animal)")
+    parser = commands.add_parser("study", help="report on a folder of photos, with metrics for every map")
+    parser.set_defaults(run=lambda values, command_line: run(_arguments(values, command_line)))
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of photos, with one subfolder per species")
+    parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON file of MegaDetector or SpeciesNet")
     parser.add_argument(
-        "--confidence", type=share, default=CONFIDENCE, metavar="P", help=f"that a box needs (default: {CONFIDENCE})"
+        "--category", default="animal", metavar="NAME", help="category of the boxes to use (default: animal)"
     )
-    parser.add_argument("--truth", type=Path, metavar="CSV", help="what photos show: file, and class or species")
     parser.add_argument(
-        "--species", type=Path, metavar="CSV", help="subfolders: species, common_name, scientific_name, class"
+        "--confidence",
+        type=share,
+        default=CONFIDENCE,
+        metavar="P",
+        help=f"minimum detection confidence, 0 to 1 (default: {CONFIDENCE})",
+    )
+    parser.add_argument(
+        "--truth", type=Path, metavar="CSV", help="true classes of single photos: file, and class or species"
+    )
+    parser.add_argument(
+        "--species",
+        type=Path,
+        metavar="CSV",
+        help="species of the subfolders: species, common_name, scientific_name, class",
     )
     add_model(parser)
     add_explain_options(parser)
-    parser.add_argument(
-        "--sanity", action="store_true", help="compare with maps of a classifier that has learnt nothing"
-    )
-    parser.add_argument("--out", type=Path, default=Path("study"), metavar="DIR", help="default: study")
+    parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
+    parser.add_argument("--out", type=Path, default=Path("study"), metavar="DIR", help="output folder (default: study)")
 
 
-def _options(values: dict[str, Any], given: Sequence[str]) -> StudyArguments:
-    known = {name: values[name] for name in ("folder", "boxes", "truth", "species", "category", "confidence")}
-    settings = StudySettings(explain_options(values), values["category"], values["sanity"])
-    rest = {name: values[name] for name in ("artifacts", "model", "threads", "out")}
-    return StudyArguments(InputPaths(**known), settings, **rest, given=tuple(given))
+def _arguments(values: dict[str, Any], command_line: Sequence[str]) -> StudyArguments:
+    paths = InputPaths(**{name: values.pop(name) for name in InputPaths.__dataclass_fields__})
+    settings = StudySettings(explain_options(values), paths.category, values.pop("sanity"))
+    return StudyArguments(paths, settings, **values, command_line=tuple(command_line))

@@ -1,4 +1,4 @@
-"""What a study was made with: enough to run it again, and to know what its figures mean."""
+"""The description of a study: what is needed to repeat it, and to interpret its metrics."""
 
 import hashlib
 import platform
@@ -14,12 +14,12 @@ from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
 
-RECORD_FORMAT = 2  # 1 called the warnings of a verdict concerns
+RECORD_FORMAT = 2  # format 1 had other names for the warnings of a verdict and for the digest of a photo's inputs
 _PACKAGES = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
 
 
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
-    """What every record depends on: the model, the settings, and the rules of the verdict."""
+    """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
         "format": RECORD_FORMAT,
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
@@ -31,36 +31,44 @@ def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
 
 
 def describe(
-    manifest: Manifest, sources: InputPaths, settings: StudySettings, known: StudyInputs, command: str
+    manifest: Manifest, paths: InputPaths, settings: StudySettings, inputs: StudyInputs, command: str
 ) -> dict[str, Any]:
-    """The whole study but its records, as JSON."""
-    files = {name: getattr(sources, name) for name in ("boxes", "truth", "species")}
-    given = {
-        "folder": str(sources.folder),
+    """Return the description of a study as JSON; `command` is the command line that repeats it."""
+    files = {name: getattr(paths, name) for name in ("boxes", "truth", "species")}
+    input_settings = {
+        "folder": str(paths.folder),
         **{name: None if path is None else str(path) for name, path in files.items()},
         "sha256": {name: sha256(path) for name, path in files.items() if path is not None},
-        "category": sources.category,
-        "confidence": sources.confidence,
+        "category": paths.category,
+        "confidence": paths.confidence,
     }
-    about = {"title": sources.folder.resolve().name, "command": command}
-    described = _described(manifest, settings, about, given, "the model's first choice")
-    return {**described, "notes": list(known.notes), "species": list(known.species)}
+    return {
+        "title": paths.folder.resolve().name,
+        "command": command,
+        **_description(manifest, settings, input_settings, "the model's most probable class"),
+        "notes": list(inputs.notes),
+        "species": list(inputs.species),
+    }
 
 
 def describe_photo(
-    manifest: Manifest, settings: StudySettings, file: str, explained: str, command: str
+    manifest: Manifest, settings: StudySettings, file: str, class_name: str, command: str
 ) -> dict[str, Any]:
-    """The same of a single photo, called `file`, whose maps are for a class that somebody chose, called `explained`."""
-    given = {"photo": file, "class": explained}
-    described = _described(manifest, settings, {"title": file, "command": command}, given, explained)
-    return {**described, "notes": [], "species": [{"code": "", "title": "This photo"}]}
-
-
-def _described(
-    manifest: Manifest, settings: StudySettings, about: dict[str, str], given: dict[str, Any], explained: str
-) -> dict[str, Any]:
+    """Return the description of a single photo `file`, whose maps explain a chosen class, as JSON."""
     return {
-        **about,
+        "title": file,
+        "command": command,
+        **_description(manifest, settings, {"photo": file, "class": class_name}, class_name),
+        "notes": [],
+        "species": [{"code": "", "title": "This photo"}],
+    }
+
+
+def _description(
+    manifest: Manifest, settings: StudySettings, input_settings: dict[str, Any], class_name: str
+) -> dict[str, Any]:
+    explain_settings = {name: value for name, value in settings.to_json().items() if name != "word"}
+    return {
         "date": date.today().isoformat(),
         "model": {
             "model": manifest.model,
@@ -70,8 +78,8 @@ def _described(
             "files": dict(manifest.files),
             "versions": dict(manifest.versions),
         },
-        "settings": {**given, **{name: value for name, value in settings.to_json().items() if name != "word"}},
-        "protocol": _protocol(manifest, settings, explained),
+        "settings": input_settings | explain_settings,
+        "protocol": _protocol(manifest, settings, class_name),
         "limits": _limits(manifest),
         "versions": _versions(),
     }
@@ -81,44 +89,46 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
-def _protocol(manifest: Manifest, settings: StudySettings, explained: str) -> dict[str, Any]:
+def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> dict[str, Any]:
+    """Return how each metric was measured, one entry per subject."""
     red, green, blue = manifest.preprocessing.zero_colour
     curves = "fp32" if settings.options.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
-    said = {
+    protocol = {
         "steps": PROTOCOL.steps,
         "blur": PROTOCOL.blur,
         "masking": PROTOCOL.masking,
         "deletion": PROTOCOL.deletion,
         "insertion": PROTOCOL.insertion,
-        "area": "trapezoid rule over the share of pixels, 0 to 1, both ends included",
-        "precision": f"average drop, increase and gain in fp32; the curves in {curves}",
-        "score": f"softmax probability of the explained class, {explained}",
+        "area": "trapezoid rule over the share of pixels, from 0 to 1, both ends included",
+        "precision": f"average drop, increase and gain in fp32, and the curves in {curves}",
+        "score": f"softmax probability of the explained class, {class_name}",
         "zero": f"0 after normalisation is the colour rgb({red}, {green}, {blue})",
-        "energy": "share of the heatmap's sum on the boxes, which are united and cover pixels by fractions",
-        "agreement": "Spearman's rank correlation over all pixels; overlap of the hottest fifths",
+        "energy": "share of the heatmap's sum inside the boxes, which are united and cover pixels by fractions",
+        "agreement": "Spearman's rank correlation over all pixels, and overlap of the hottest fifths",
         "verdict": (
-            f"unsure under {UNSURE:.0%}; on the target from lift {ON}, off it up to {OFF}, not judged where it fills "
-            f"more than {FILLS:.0%} of the view; cut off above {CUT_OFF:.0%}; methods agree from an overlap of {AGREE} "
-            f"between the two least alike, and disagree under {DISAGREE:.2f}"
+            f"unsure below {UNSURE:.0%}; on the target from a lift of {ON}, off the target up to {OFF}, not judged if "
+            f"the target fills more than {FILLS:.0%} of the view; cut off above {CUT_OFF:.0%}; methods agree from an "
+            f"overlap of {AGREE} between the two least similar ones, and disagree below {DISAGREE:.2f}"
         ),
     }
     if settings.sanity:
-        said["sanity"] = (
-            f"the classifier's weight matrix is replaced by normal values of mean 0 and its own standard deviation, "
+        protocol["sanity"] = (
+            "the classifier's weight matrix is replaced by normal values of mean 0 and its own standard deviation, "
             f"seeds {SEEDS.start} to {SEEDS.stop - 1}; mean Spearman correlation of the maps"
         )
-    return said
+    return protocol
 
 
 def _limits(manifest: Manifest) -> list[str]:
+    """Return what the explanations of a model cannot show."""
     rows, columns = manifest.map_size
     size = manifest.preprocessing.crop
     return [
-        "A heatmap shows where the evidence for a name lies in the view, not what the model made of it.",
-        "Heat on the animal is no proof that the model knows the animal, and heat beside it none that it would fail "
-        "elsewhere: show it the animal before another background to find out.",
-        f"The layer's grid is coarse ({rows} × {columns} on {size} × {size} pixels), so heat spills about a cell over "
-        "the edges of what it belongs to.",
-        "Masked, emptied and blurred photos are unlike any that the model was trained on: its answers to them compare "
-        "methods, and prove nothing about one.",
+        "A heatmap shows where in the view the evidence for a class lies, not what the model recognised there.",
+        "Heat on the animal does not prove that the model recognises the animal, and heat beside it does not prove "
+        "that the model fails elsewhere: test it with the same animal in front of another background.",
+        f"The layer's grid is coarse ({rows} × {columns} on {size} × {size} pixels), so heat extends about one cell "
+        "beyond the edges of what it belongs to.",
+        "Masked and blurred photos are unlike the photos that the model was trained on: metrics measured on them "
+        "compare methods, and prove nothing about a single one.",
     ]

@@ -1,4 +1,4 @@
-"""One photo of a study, from its file to its record: predictions, pictures, figures and verdict, as JSON."""
+"""The record of one photo of a study, as JSON: predictions, pictures, metrics and verdict."""
 
 import time
 from collections.abc import Sequence
@@ -14,16 +14,17 @@ from camcore.images.photo import open_photo
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS
-from camcore.metrics import verdict
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box, in_view
+from camcore.metrics.verdict import NameStatus, TargetEvidence, TrueClass
+from camcore.model.manifest import sha256
 from camcore.options import ExplainOptions
 from camcore.records import explanation_record
 from camcore.results import Explanation, ForwardPass, Prediction
+from camcore.study.file_names import PICTURES
+from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-
-PICTURES = "explanations"
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class StudySettings:
     """How each photo of a study is explained.
 
     Attributes:
-        options: of the explanations; the class is the model's first choice.
-        target_word: what to call what the boxes mark, such as "animal".
+        options: options of the explanations; the most probable class is explained.
+        target_word: name of what the boxes mark, such as "animal".
         sanity: whether to compare the gradient methods with an untrained classifier.
     """
 
@@ -41,7 +42,7 @@ class StudySettings:
     sanity: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings under the names that the command line has for them."""
+        """Return the settings under the names of the command line."""
         options = self.options
         return {
             "definition": options.definition,
@@ -52,53 +53,68 @@ class StudySettings:
         }
 
 
-@dataclass(frozen=True)
-class StudyItem:
-    """A photo, with what is known of it: its boxes, None if nobody marked any, and what it shows."""
+def identify(photo: StudyPhoto) -> dict[str, Any]:
+    """Return the first fields of a photo's record; `sha256` is "" if the file cannot be read."""
+    try:
+        digest = sha256(photo.path)
+    except OSError:
+        digest = ""
+    return {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
 
-    photo: StudyPhoto
-    boxes: Sequence[Box] | None
-    truth: GroundTruth
 
-
-def make_record(explainer: Explainer, subject: StudyItem, settings: StudySettings, out: Path) -> dict[str, Any]:
-    """Explain the model's first choice for a photo, write its pictures into `out`, and return its record.
+def make_record(explainer: Explainer, item: StudyItem, settings: StudySettings, out: Path) -> dict[str, Any]:
+    """Explain the most probable class of a photo, write the pictures into `out`, and return the record.
 
     Raises:
-        CamError: if the photo cannot be read, or a picture not be written.
+        CamError: if the photo cannot be read, or a picture cannot be written.
     """
     start = time.perf_counter()
-    forward_pass = explainer.forward(open_photo(subject.photo.path), settings.options.resize_mode)
+    forward_pass = explainer.forward(open_photo(item.photo.path), settings.options.resize_mode)
     explanations = finished(explainer.stream(forward_pass, settings.options), ALL_METHODS)
-    record = findings(explainer, subject, settings, forward_pass, explanations)
+    record = findings(explainer, item, settings, forward_pass, explanations)
     record["seconds"] = time.perf_counter() - start
-    draw(explainer, subject.photo, forward_pass.view, explanations, out)
+    draw(explainer, item.photo, forward_pass.view, explanations, out)
     return record
 
 
 def findings(
     explainer: Explainer,
-    subject: StudyItem,
+    item: StudyItem,
     settings: StudySettings,
     forward_pass: ForwardPass,
     explanations: Sequence[Explanation],
 ) -> dict[str, Any]:
-    """The record of a photo whose explanations, of one class, are there: all but the seconds."""
+    """Return the record of a photo, without its `seconds`, from its explanations, which are all of one class."""
     predictions = explainer.predict(forward_pass)
-    target_evidence = locate_heat(subject.boxes, forward_pass.view, explanations, settings.target_word)
-    truth = _truth(subject.truth, explainer, forward_pass)
-    judged, agreed = assess(predictions[0], explanations, target_evidence, truth)
+    evidence = locate_heat(item.boxes, forward_pass.view, explanations, settings.target_word)
+    true_class = _true_class(item.truth, explainer, forward_pass)
+    verdict, agreement = assess(predictions[0], explanations, evidence, true_class)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
-        "truth": _truth_record(subject.truth, truth, forward_pass, judged.name),
-        "view": {"picture": _picture(subject.photo, "view"), "size": list(forward_pass.view.image.size)},
-        "target": _target_record(subject.boxes or (), forward_pass.view, target_evidence),
-        "unmarked": None if subject.boxes else "not marked" if subject.boxes is None else "none found",
-        "explanations": _explanation_records(explainer, subject.photo, forward_pass, explanations, target_evidence),
-        "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreed)},
+        "truth": _truth_record(item.truth, true_class, forward_pass, verdict.name),
+        "view": {"picture": _picture(item.photo, "view"), "size": list(forward_pass.view.image.size)},
+        "target": _target_record(item.boxes or (), forward_pass.view, evidence),
+        "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",
+        "explanations": _explanation_records(explainer, item.photo, forward_pass, explanations, evidence),
+        "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreement)},
         "sanity": explainer.sanity(forward_pass) if settings.sanity else None,
-        "verdict": asdict(judged),
+        "verdict": asdict(verdict),
     }
+
+
+def draw(explainer: Explainer, photo: StudyPhoto, view: View, explanations: Sequence[Explanation], out: Path) -> None:
+    """Write the pictures that a record names, and the comparison.
+
+    Raises:
+        OutputError: if a picture cannot be written.
+    """
+    overlays = [draw_overlay(view.image, explanation.heatmap) for explanation in explanations]
+    source = source_line(photo.file, explainer.manifest, explanations)
+    comparison = draw_comparison(view.image, explanations, source, overlays=overlays)
+    save_picture(out / _picture(photo, "view"), view.image)
+    save_picture(out / _picture(photo, "compare"), comparison)
+    for explanation, overlay in zip(explanations, overlays, strict=True):
+        save_picture(out / _picture(photo, METHODS[explanation.method].file_name), overlay)
 
 
 def _explanation_records(
@@ -106,73 +122,60 @@ def _explanation_records(
     photo: StudyPhoto,
     forward_pass: ForwardPass,
     explanations: Sequence[Explanation],
-    target_evidence: verdict.TargetEvidence | None,
+    evidence: TargetEvidence | None,
 ) -> list[dict[str, Any]]:
     exact = any(explanation.effort == "exact" for explanation in explanations)
-    faithful = explainer.faithfulness(forward_pass, explanations, exact=exact)
+    measured = explainer.faithfulness(forward_pass, explanations, exact=exact)
     records = []
-    for explanation, figures in zip(explanations, faithful, strict=True):
-        found = target_evidence.localisations[explanation.method] if target_evidence else None
+    for explanation, faithfulness in zip(explanations, measured, strict=True):
+        localisation = evidence.localisations[explanation.method] if evidence else None
         records.append(
             {
                 **explanation_record(explanation),
                 "picture": _picture(photo, METHODS[explanation.method].file_name),
-                "faithfulness": asdict(figures) if figures else None,
-                "localisation": asdict(found) if found else None,
+                "faithfulness": asdict(faithfulness) if faithfulness else None,
+                "localisation": asdict(localisation) if localisation else None,
             }
         )
     return records
 
 
-def _target_record(
-    boxes: Sequence[Box], view: View, target_evidence: verdict.TargetEvidence | None
-) -> dict[str, Any] | None:
-    """The boxes as fractions of the view, those outside it left out."""
-    if target_evidence is None:
+def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence | None) -> dict[str, Any] | None:
+    """Return the record of the target, with its boxes as fractions of the view and without boxes outside it."""
+    if evidence is None:
         return None
-    seen = [box for box in (in_view(box, view) for box in boxes) if box is not None]
     return {
-        "boxes": seen,
-        "share": target_evidence.share,
-        "cut_off": target_evidence.cut_off,
-        "word": target_evidence.word,
+        "boxes": [part for box in boxes if (part := in_view(box, view)) is not None],
+        "share": evidence.share,
+        "cut_off": evidence.cut_off,
+        "word": evidence.word,
     }
 
 
-def _truth(known: GroundTruth, explainer: Explainer, forward_pass: ForwardPass) -> verdict.TrueClass | None:
-    if not known.told:
+def _true_class(truth: GroundTruth, explainer: Explainer, forward_pass: ForwardPass) -> TrueClass | None:
+    if not truth.is_known:
         return None
-    if known.class_idx is None:
-        return verdict.TrueClass(known.title, None)
-    label, probability = explainer.manifest.labels[known.class_idx], float(forward_pass.probabilities[known.class_idx])
-    return verdict.TrueClass(known.title, Prediction(known.class_idx, label, probability))
+    if truth.class_idx is None:
+        return TrueClass(truth.title, None)
+    label, probability = explainer.manifest.labels[truth.class_idx], float(forward_pass.probabilities[truth.class_idx])
+    return TrueClass(truth.title, Prediction(truth.class_idx, label, probability))
 
 
 def _truth_record(
-    known: GroundTruth, truth: verdict.TrueClass | None, forward_pass: ForwardPass, status: verdict.NameStatus
+    truth: GroundTruth, true_class: TrueClass | None, forward_pass: ForwardPass, status: NameStatus
 ) -> dict[str, Any]:
-    """What the photo shows, and how high the model ranks that: 1 is its first choice."""
-    right = truth.prediction if truth else None
-    rank = int((forward_pass.logits > forward_pass.logits[right.class_idx]).sum()) + 1 if right else None
+    """Return what the photo shows, and the rank of that class among the predictions: 1 is the most probable."""
+    prediction = true_class.prediction if true_class else None
+    rank = int((forward_pass.logits > forward_pass.logits[prediction.class_idx]).sum()) + 1 if prediction else None
     return {
-        "title": known.title,
-        "scientific_name": known.species.scientific_name if known.species else "",
+        "title": truth.title,
+        "scientific_name": truth.species.scientific_name if truth.species else "",
         "status": status,
-        "class_idx": right.class_idx if right else None,
-        "name": right.name if right else None,
+        "class_idx": prediction.class_idx if prediction else None,
+        "name": prediction.name if prediction else None,
         "rank": rank,
     }
 
 
-def draw(explainer: Explainer, photo: StudyPhoto, view: View, explanations: Sequence[Explanation], out: Path) -> None:
-    """Write the pictures that a record names, and the comparison."""
-    save_picture(out / _picture(photo, "view"), view.image)
-    for explanation in explanations:
-        overlay = draw_overlay(view.image, explanation.heatmap)
-        save_picture(out / _picture(photo, METHODS[explanation.method].file_name), overlay)
-    comparison = draw_comparison(view.image, explanations, source_line(photo.file, explainer.manifest, explanations))
-    save_picture(out / _picture(photo, "compare"), comparison)
-
-
-def _picture(photo: StudyPhoto, what: str) -> str:
-    return f"{PICTURES}/{photo.stem}.{what}.png"
+def _picture(photo: StudyPhoto, kind: str) -> str:
+    return f"{PICTURES}/{photo.stem}.{kind}.png"

@@ -1,4 +1,4 @@
-"""What a study has done so far: a file of records that grows photo by photo, so that a study resumes."""
+"""The log of a study: a file of records that grows photo by photo, from which an interrupted study continues."""
 
 import hashlib
 import json
@@ -7,67 +7,73 @@ from pathlib import Path
 from typing import Any
 
 from camcore.errors import OutputError
-from camcore.study.record import StudyItem
-
-PROGRESS = "progress.jsonl"
+from camcore.study.file_names import PROGRESS
+from camcore.study.inputs.load import StudyItem
 
 
 class StudyLog:
-    """The records of an output folder; those made under the same conditions are taken over.
+    """The records in an output folder, of which those made under the same conditions are reused.
 
-    `conditions` are what all records depend on: model, settings, rules. What is known of one photo, its boxes and its
-    true name, counts for its own record alone. Nothing is ever erased: a later record of a photo replaces an earlier.
+    `conditions` are what all records depend on: the model, the settings and the rules. The boxes and the true class of
+    a photo concern its own record only. Nothing is erased: a later record of a photo replaces an earlier one.
     """
 
     def __init__(self, out: Path, conditions: Mapping[str, Any]):
-        self._path = out / PROGRESS
         self._out = out
+        self._path = out / PROGRESS
         self._conditions = _digest(conditions)
-        self._records = {(each["file"], each["stem"]): each for each in _records(self._path)}
+        self._records = {(record["file"], record["stem"]): record for record in _read_records(self._path)}
 
     @property
     def has_outdated_records(self) -> bool:
-        """Whether photos were explained here with another model or other settings; they are explained again."""
+        """Return whether a photo was explained under other conditions; it is then explained again."""
         return any(record["conditions"] != self._conditions for record in self._records.values())
 
-    def find(self, subject: StudyItem, sha256: str) -> dict[str, Any] | None:
-        """The record of a photo that has not changed since, as what is known of it; failures are tried again."""
-        record = self._records.get((subject.photo.file, subject.photo.stem))
-        wanted = {"sha256": sha256, "error": None, "conditions": self._conditions, "known": _known(subject)}
-        if record is None or any(record[key] != value for key, value in wanted.items()):
-            return None
-        pictures = (record["view"], *record["explanations"])
-        return record if all((self._out / each["picture"]).is_file() for each in pictures) else None
+    def find(self, item: StudyItem, sha256: str) -> dict[str, Any] | None:
+        """Return the record of a photo, or None if there is none that can be reused.
 
-    def add(self, subject: StudyItem, record: Mapping[str, Any]) -> dict[str, Any]:
-        """Keep a record, and return it with what it depends on. Raises OutputError if it cannot be written."""
-        kept = {**record, "conditions": self._conditions, "known": _known(subject)}
-        line = json.dumps(kept, ensure_ascii=False, allow_nan=False) + "\n"
+        The photo's file (of this `sha256`), its boxes, its true class and the conditions must be the same, the pictures
+        must exist, and the photo must have been explained without an error.
+        """
+        record = self._records.get((item.photo.file, item.photo.stem))
+        required = {"sha256": sha256, "error": None, **self._dependencies(item)}
+        if record is None or any(record.get(key, "") != value for key, value in required.items()):
+            return None
+        pictures = (entry["picture"] for entry in (record["view"], *record["explanations"]))
+        return record if all((self._out / picture).is_file() for picture in pictures) else None
+
+    def add(self, item: StudyItem, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a record, and return it together with digests of what it depends on.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        full_record = {**record, **self._dependencies(item)}
+        line = json.dumps(full_record, ensure_ascii=False, allow_nan=False) + "\n"
         try:
             with self._path.open("a+b") as file:
-                file.write((b"" if _ends_a_line(self._path) else b"\n") + line.encode())
+                file.write((b"" if _ends_with_newline(self._path) else b"\n") + line.encode())
         except OSError as error:
             raise OutputError(
-                f"{self._path} cannot be written ({error.strerror}): make room there, or choose another --out"
+                f"{self._path} cannot be written ({error.strerror}): free some space, or choose another --out"
             ) from error
-        return kept
+        return full_record
 
-
-def _known(subject: StudyItem) -> str:
-    return _digest([subject.boxes, repr(subject.truth)])
+    def _dependencies(self, item: StudyItem) -> dict[str, str]:
+        return {"conditions": self._conditions, "inputs": _digest([item.boxes, repr(item.truth)])}
 
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _ends_a_line(path: Path) -> bool:
-    """Whether the file is empty or ends with a whole line: a lost machine leaves half of one."""
+def _ends_with_newline(path: Path) -> bool:
+    """Return whether the file is empty or its last line is complete, which it is not after a crash."""
     return not (data := path.read_bytes()[-1:]) or data == b"\n"
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole records of a file, in order."""
+def _read_records(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the complete records of a file in order, including those of earlier formats."""
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError:
@@ -77,5 +83,5 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, dict) and {"file", "stem", "sha256", "error", "conditions", "known"} <= record.keys():
+        if isinstance(record, dict) and {"file", "stem", "conditions"} <= record.keys():
             yield record

@@ -1,6 +1,6 @@
-"""A study's photos, one after another: their records, and what is written of them."""
+"""The run of a study: its photos are explained one after another, and the results are written."""
 
-import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,68 +11,54 @@ from camcore.errors import CamError, OutputError
 from camcore.explainer import Explainer
 from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
+from camcore.study.file_names import METRICS, REPORT, STUDY
 from camcore.study.inputs.load import StudyInputs
-from camcore.study.record import StudyItem, StudySettings, make_record
+from camcore.study.record import StudySettings, identify, make_record
 from camcore.study.resume import StudyLog
-
-CONFIDENCE = 0.2  # that a box needs, unless told otherwise
-FIGURES, REPORT = "figures.csv", "report.html"
 
 
 @dataclass(frozen=True)
 class StudiedPhoto:
-    """The record of a photo, and whether an earlier run had made it; its `error` is None, or says what went wrong."""
+    """The record of a photo, and whether it is reused from an earlier run; its `error` is None or a message."""
 
     record: dict[str, Any]
     reused: bool
 
 
 def run_study(
-    explainer: Explainer, known: StudyInputs, settings: StudySettings, out: Path, progress: StudyLog
+    explainer: Explainer, inputs: StudyInputs, settings: StudySettings, out: Path, log: StudyLog
 ) -> Iterator[StudiedPhoto]:
-    """Study one photo after another, in order: whoever reads this shows how far it is, and stops it by reading no more.
+    """Yield the photos of a study in order, each as soon as it is explained or its record is found in `log`.
 
-    The folder for pictures in `out` must be there.
+    Nothing runs between two photos that are read from this generator, so a caller can show progress, and stop the study
+    by reading no further. A photo that cannot be read has a record with its `error`. The folder for pictures in `out`
+    must exist.
 
     Raises:
-        OutputError: if a result cannot be written; a photo that cannot be read has a record that says so.
+        OutputError: if a result cannot be written.
     """
-    for subject in known.subjects:
-        digest = _sha256(subject.photo.path)
-        record = progress.find(subject, digest)
+    for item in inputs.items:
+        identity = identify(item.photo)
+        record = log.find(item, identity["sha256"])
         if record is not None:
             yield StudiedPhoto(record, reused=True)
             continue
-        record = progress.add(subject, _record(explainer, subject, digest, settings, out))
-        yield StudiedPhoto(record, reused=False)
+        try:
+            record = identity | make_record(explainer, item, settings, out)
+        except OutputError:
+            raise
+        except CamError as error:
+            record = identity | {"error": str(error)}
+        yield StudiedPhoto(log.add(item, record), reused=False)
 
 
-def write_results(out: Path, described: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
-    """Write the figures and the report of a study, which `described` is about.
+def write_results(out: Path, description: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
+    """Write the results of a study into `out`: the table of metrics, the report, and description and records as JSON.
 
     Raises:
-        OutputError: if one cannot be written.
+        OutputError: if one of them cannot be written.
     """
-    save_text(out / FIGURES, to_csv(records))
-    write_report(out / REPORT, described, records)
-
-
-def _record(
-    explainer: Explainer, subject: StudyItem, digest: str, settings: StudySettings, out: Path
-) -> dict[str, Any]:
-    photo = subject.photo
-    about = {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
-    try:
-        return about | make_record(explainer, subject, settings, out)
-    except OutputError:
-        raise
-    except CamError as error:
-        return {**about, "error": str(error)}
-
-
-def _sha256(path: Path) -> str:
-    """Of a photo's bytes; "" if it cannot be read, which explaining it will say."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    study = {**description, "photos": records}
+    save_text(out / METRICS, to_csv(records))
+    save_text(out / STUDY, json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    write_report(out / REPORT, description, records)

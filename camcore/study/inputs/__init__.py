@@ -1,1 +1,1 @@
-"""The inputs of a study: photos, and the boxes, species and true names that belong to them."""
+"""The inputs of a study: the photos, and the boxes, species and true classes that belong to them."""

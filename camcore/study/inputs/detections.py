@@ -1,4 +1,4 @@
-"""Where a detector found the target in each photo: files of MegaDetector and SpeciesNet."""
+"""Boxes around the animals of photos, from the files of the detectors MegaDetector and SpeciesNet."""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -12,46 +12,41 @@ from camcore.errors import BoxesError
 from camcore.metrics.localisation import LEAST_AREA, Box
 from camcore.study.inputs.path_matching import PathMatcher, fold
 
-INSTEAD = (
-    "give JSON of MegaDetector's format 1.x (run_detector_batch or save_detection_timelapse_json write it) "
+CONFIDENCE = 0.2  # default of the minimum detection confidence
+EXPECTED_FORMAT = (
+    "use the JSON file of MegaDetector, format 1.x (as run_detector_batch or save_detection_timelapse_json writes it), "
     "or of SpeciesNet"
 )
 SPECIESNET_CATEGORIES = {"1": "animal", "2": "human", "3": "vehicle"}
-IN_PIXELS = 1.01  # a fraction stays below it, with the rounding of the detectors
+MAX_FRACTION = 1.01  # fractions stay below it, including the detectors' rounding; larger values are pixels
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What a detector found, by the paths as its file writes them.
+    """The content of a detector's file, by the paths of the photos as the file lists them.
 
-    `boxes` has an empty tuple for a photo known to hold none; `failures` says why the detector did not see a photo.
+    Attributes:
+        boxes: the boxes of each photo; an empty tuple for a photo without a detection.
+        failures: the reason for each photo that the detector could not process.
     """
 
     boxes: Mapping[str, tuple[Box, ...]]
     failures: Mapping[str, str]
-    category: str = "animal"
-
-    def boxes_of(self, file: str) -> tuple[Box, ...] | None:
-        """The boxes of a photo, named by its path in the folder; None if the file does not name it, or not clearly.
-
-        It knows no other photo: `among` also sees that no two photos share one entry.
-        """
-        return self.boxes.get(self._paths.find(file) or "")
 
     def failure_of(self, file: str) -> str | None:
-        """Why the detector did not see this photo; None if it did, or the file does not name the photo."""
+        """Return why the detector failed on a photo; None if it did not, or the file does not list the photo."""
         return self.failures.get(self._paths.find(file) or "")
 
     def among(self, files: Sequence[str]) -> dict[str, tuple[Box, ...]]:
-        """The boxes of each of these photos that the file clearly names; the others are left out."""
+        """Return the boxes of each of these photos that has an entry of its own; the others are left out."""
         return {file: self.boxes[entry] for file, entry in self._paths.pair(files).items() if entry in self.boxes}
 
     def ambiguous(self, files: Sequence[str]) -> list[str]:
-        """The photos that several entries fit equally well, or that share one entry: `among` leaves them out."""
+        """Return the photos that several entries fit equally well, or that share one entry: `among` omits them."""
         return self._paths.ambiguous(files)
 
     def unmatched(self, files: Sequence[str]) -> list[str]:
-        """The entries that belong to none of these photos."""
+        """Return the entries that fit none of these photos."""
         return self._paths.unmatched(files)
 
     @cached_property
@@ -61,30 +56,30 @@ class Detections:
 
 @dataclass(frozen=True)
 class _Content:
-    """A detector's file: its entries, the key of their paths, and the names of its categories."""
+    """The entries of a detector's file, the key of their paths, and the names of the categories by number."""
 
     entries: list[Any]
     file_key: str
     categories: Mapping[str, str]
 
-    def designations(self, category: str) -> set[str]:
-        """What a detection may call this category: its name, or the numbers that stand for it."""
-        name = fold(category)
-        numbers = {number for number, each in self.categories.items() if fold(each) == name}
+    def spellings(self, category: str) -> set[str]:
+        """Return how detections denote a category: its name, and the numbers that stand for it."""
+        folded = fold(category)
+        numbers = {number for number, name in self.categories.items() if fold(name) == folded}
         if not numbers:
-            there = ", ".join(self.categories.values()) or "none"
-            raise BoxesError(f"has no category {category!r}: choose one of those it has ({there})")
-        return {name} | numbers
+            names = ", ".join(self.categories.values()) or "none"
+            raise BoxesError(f"has no category {category!r}: choose one of its categories ({names})")
+        return {folded} | numbers
 
 
-def read_detections(path: Path, category: str = "animal", confidence: float = 0.2) -> Detections:
-    """Read the boxes of one category, found with this confidence (0 to 1) or more.
+def read_detections(path: Path, category: str = "animal", confidence: float = CONFIDENCE) -> Detections:
+    """Read the boxes of one category whose confidence, 0 to 1, is `confidence` or more.
 
-    Boxes are clipped to the photo, and those without area left out. A photo that the detector could not see is kept
-    with its failure, not as one without boxes.
+    Boxes are clipped to the photo, and boxes without an area are dropped. A photo that the detector could not process
+    is kept with the reason, not as a photo without boxes.
 
     Raises:
-        BoxesError: if the file is missing, of another format, or damaged, or does not know the category.
+        BoxesError: if the file is missing, damaged or in another format, or does not have the category.
     """
     loaded = _load(path)
     try:
@@ -98,55 +93,55 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise BoxesError(f"there is no file {path}: name the JSON file that MegaDetector or SpeciesNet wrote") from None
+        raise BoxesError(f"there is no file {path}: give the JSON file that MegaDetector or SpeciesNet wrote") from None
     except OSError as error:
-        raise BoxesError(f"{path} cannot be read ({error.strerror}): name a JSON file with boxes") from error
+        raise BoxesError(f"{path} cannot be read ({error.strerror}): give a JSON file with boxes") from error
     except (ValueError, RecursionError):
         raise BoxesError(
-            f"{path} is not JSON: give the JSON file that MegaDetector or SpeciesNet wrote, whole"
+            f"{path} is not valid JSON: give the complete JSON file that MegaDetector or SpeciesNet wrote"
         ) from None
 
 
 def _content(loaded: Any) -> _Content:
     if isinstance(loaded, list):
-        raise BoxesError(f"is a list, another format, which stores boxes in pixels: {INSTEAD}")
+        raise BoxesError(f"is a list, a format with boxes in pixels: {EXPECTED_FORMAT}")
     if not isinstance(loaded, dict):
-        raise BoxesError(f"is JSON of another format: {INSTEAD}")
+        raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
     if "annotations" in loaded:
-        raise BoxesError(f'has "annotations", another format, which stores boxes in pixels: {INSTEAD}')
+        raise BoxesError(f'has "annotations", a format with boxes in pixels: {EXPECTED_FORMAT}')
     if isinstance(loaded.get("predictions"), list):
         return _Content(loaded["predictions"], "filepath", SPECIESNET_CATEGORIES)
     categories = loaded.get("detection_categories")
     if not isinstance(loaded.get("images"), list) or not isinstance(categories, dict):
-        raise BoxesError(f"is JSON of another format: {INSTEAD}")
+        raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
     info = loaded.get("info")
     version = info.get("format_version") if isinstance(info, dict) else None
     if version is not None and not str(version).startswith("1."):  # save_detection_timelapse_json writes none
-        raise BoxesError(f"is of MegaDetector's format {version}, not 1.x: {INSTEAD}")
+        raise BoxesError(f"is in MegaDetector's format {version}, not 1.x: {EXPECTED_FORMAT}")
     return _Content(loaded["images"], "file", {str(key): str(name) for key, name in categories.items()})
 
 
 def _select(content: _Content, category: str, confidence: float) -> Detections:
     boxes: dict[str, tuple[Box, ...]] = {}
     failures: dict[str, str] = {}
-    wanted = content.designations(category)
+    spellings = content.spellings(category)
     for number, entry in enumerate(content.entries, 1):
         file = entry.get(content.file_key) if isinstance(entry, dict) else None
         if not isinstance(file, str) or not file:
-            raise BoxesError(f'is damaged, entry {number} has no "{content.file_key}": let the detector write it again')
+            raise BoxesError(f'is damaged, entry {number} has no "{content.file_key}": run the detector again')
         if file in boxes or file in failures:
-            raise BoxesError(f"names the photo {file} twice: keep one entry")
+            raise BoxesError(f"has more than one entry for the photo {file}: keep one")
         failure = _failure(entry)
         if failure is not None:
             failures[file] = failure
         else:
-            boxes[file] = tuple(_boxes(file, entry["detections"], wanted, confidence))
-    return Detections(boxes, failures, category)
+            boxes[file] = tuple(_boxes(file, entry["detections"], spellings, confidence))
+    return Detections(boxes, failures)
 
 
 def _failure(entry: Mapping[str, Any]) -> str | None:
     detections, failure = entry.get("detections"), entry.get("failure")
-    if detections or (detections is not None and not failure):  # SpeciesNet's other parts may fail
+    if detections or (detections is not None and not failure):  # other components of SpeciesNet may have failed
         return None
     components = entry.get("failures")
     if isinstance(components, list):
@@ -154,23 +149,28 @@ def _failure(entry: Mapping[str, Any]) -> str | None:
     return str(failure or "the detector gave no result")
 
 
-def _boxes(file: str, detections: Any, categories: Collection[str], confidence: float) -> Iterator[Box]:
-    if not isinstance(detections, list) or not all(isinstance(one, dict) for one in detections):
-        raise BoxesError(f"is damaged, the detections of {file} are no list of them: let the detector write it again")
+def _boxes(file: str, detections: Any, spellings: Collection[str], confidence: float) -> Iterator[Box]:
+    if not isinstance(detections, list) or not all(isinstance(detection, dict) for detection in detections):
+        raise BoxesError(f"is damaged, the detections of {file} are not a list of objects: run the detector again")
     for detection in detections:
-        box, certainty = _box(file, detection.get("bbox")), detection.get("conf")
-        if not _is_number(certainty):
-            raise BoxesError(f'is damaged, a detection of {file} has no "conf": let the detector write it again')
-        name = detection.get("label") or detection.get("category")
-        if box and fold(str(name)) in categories and certainty >= confidence:
+        box, score = _box(file, detection.get("bbox")), detection.get("conf")
+        if not _is_number(score):
+            raise BoxesError(f'is damaged, a detection of {file} has no "conf": run the detector again')
+        category = detection.get("label") or detection.get("category")
+        if box and fold(str(category)) in spellings and score >= confidence:
             yield box
 
 
 def _box(file: str, bbox: Any) -> Box | None:
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
-        raise BoxesError(f"gives {file} a box that is not four finite numbers, {shortened(bbox)}: {INSTEAD}")
-    if any(abs(value) > IN_PIXELS for value in bbox):
-        raise BoxesError(f"gives {file} a box in pixels, {shortened(bbox)}, where fractions are needed: {INSTEAD}")
+        raise BoxesError(
+            f"has a box that is not four finite numbers, {shortened(bbox)}, for the photo {file}: {EXPECTED_FORMAT}"
+        )
+    if any(abs(value) > MAX_FRACTION for value in bbox):
+        raise BoxesError(
+            f"has a box in pixels, {shortened(bbox)}, for the photo {file}, where fractions of the photo are needed: "
+            f"{EXPECTED_FORMAT}"
+        )
     left, top, width, height = bbox
     edges = (left, top, left + width, top + height)
     box = Box(*(min(max(float(edge), 0.0), 1.0) for edge in edges))

@@ -1,4 +1,4 @@
-"""Photos by the paths that a file gives them, whatever folder those are relative to."""
+"""Matching of the paths that a file lists to the photos of a folder, whatever folder the paths are relative to."""
 
 import unicodedata
 from bisect import bisect_left
@@ -9,36 +9,36 @@ from functools import cached_property
 
 
 def fold(text: str) -> str:
-    """The text as it is compared: without case, and one spelling of letters with accents (macOS has another)."""
+    """Return the text as it is compared: in lower case, with accented letters in one encoding (macOS uses another)."""
     return unicodedata.normalize("NFC", text.casefold())
 
 
 @dataclass(frozen=True)
 class PathMatcher:
-    """Paths as a file writes them (absolute, relative to any folder, with backslashes), found for photos of a folder.
+    """Paths as a file lists them: absolute or relative to any folder, with slashes or backslashes.
 
-    An entry fits a photo if one path ends with the whole components of the other, without regard to case. Of several
-    that fit, the very same path wins, then the longest common tail.
+    An entry fits a photo if one of the two paths ends with all components of the other, regardless of case. If several
+    entries fit, an identical path takes precedence, then the longest common end.
     """
 
     entries: Sequence[str]
 
     def find(self, file: str) -> str | None:
-        """The one entry that fits this photo; None if there is none, or several fit equally well."""
+        """Return the entry that fits a photo, or None if no entry fits or several fit equally well."""
         fitting = self._fitting(file)
         return fitting[0] if len(fitting) == 1 else None
 
     def pair(self, files: Sequence[str]) -> dict[str, str]:
-        """The entry of each of these photos that has one to itself: of photos that share one, the best fit keeps it."""
-        return self._settle(files)[0]
+        """Return the entry of each photo that has its own; the best fit gets an entry that fits several photos."""
+        return self._match(files)[0]
 
     def ambiguous(self, files: Sequence[str]) -> list[str]:
-        """The photos that several entries fit equally well, or that share one entry with another photo."""
-        unclear = self._settle(files)[1]
+        """Return the photos that several entries fit equally well, or whose entry fits another photo equally well."""
+        unclear = self._match(files)[1]
         return [file for file in files if file in unclear]
 
     def unmatched(self, files: Sequence[str]) -> list[str]:
-        """The entries that belong to none of these photos."""
+        """Return the entries that fit none of these photos."""
         matched = {entry for file in files for entry in self._fitting(file)}
         return [entry for entry in self.entries if entry not in matched]
 
@@ -54,6 +54,7 @@ class PathMatcher:
         return sorted(self._by_key)
 
     def _fitting(self, file: str) -> list[str]:
+        """Return the entries that fit a photo best: all of them fit equally well."""
         components = _components(file)
         as_long = list(self._ending_with(_key(components))) if components else []
         if as_long:
@@ -67,23 +68,24 @@ class PathMatcher:
                 return
             yield from self._by_key[self._keys[position]]
 
-    def _settle(self, files: Sequence[str]) -> tuple[dict[str, str], set[str]]:
+    def _match(self, files: Sequence[str]) -> tuple[dict[str, str], set[str]]:
+        """Return the entry of each photo that has its own, and the ambiguous photos."""
         unclear: set[str] = set()
-        sharing: dict[str, list[str]] = defaultdict(list)
+        candidates: dict[str, list[str]] = defaultdict(list)
         for file in dict.fromkeys(files):
             fitting = self._fitting(file)
             if len(fitting) == 1:
-                sharing[fitting[0]].append(file)
+                candidates[fitting[0]].append(file)
             elif fitting:
                 unclear.add(file)
         pairs: dict[str, str] = {}
-        for entry, sharers in sharing.items():
-            best = max(_fit(file, entry) for file in sharers)
-            nearest = [file for file in sharers if _fit(file, entry) == best]
-            if len(nearest) == 1:
-                pairs[nearest[0]] = entry
+        for entry, competing in candidates.items():
+            best_fit = max(_fit(file, entry) for file in competing)
+            best = [file for file in competing if _fit(file, entry) == best_fit]
+            if len(best) == 1:
+                pairs[best[0]] = entry
             else:
-                unclear.update(nearest)
+                unclear.update(best)
         return pairs, unclear
 
 
@@ -92,10 +94,11 @@ def _components(path: str) -> list[str]:
 
 
 def _key(components: Sequence[str]) -> str:
-    """The components from the last to the first, so that paths with one tail are neighbours when sorted."""
+    """Return the components from last to first, so that paths with a common end are adjacent when sorted."""
     return "".join(f"{fold(part)}/" for part in reversed(components))
 
 
 def _fit(file: str, entry: str) -> tuple[bool, int]:
-    components, others = _components(file), _components(entry)
-    return components == others, min(len(components), len(others))
+    """Return how well an entry fits: whether the paths are identical, and the length of their common end."""
+    file_parts, entry_parts = _components(file), _components(entry)
+    return file_parts == entry_parts, min(len(file_parts), len(entry_parts))

@@ -1,4 +1,4 @@
-"""The photos of a folder: one subfolder a species."""
+"""The photos of a folder, with one subfolder per species."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,17 +7,26 @@ from pathlib import Path
 from camcore.drawing.output import output_stems
 from camcore.errors import StudyError
 from camcore.images.photo import PHOTO_SUFFIXES
+from camcore.study.file_names import METRICS, PICTURES, PROGRESS, REPORT, STUDY
 
-_OWN_FILES = ("progress.jsonl", "study.json")  # a folder that holds one is where a study wrote
-_WRITTEN = (*_OWN_FILES, "report.html", "figures.csv", "explanations")
-# Those refused are told so one by one, by what is in them.
+MAX_STEM_BYTES = 120  # a file system allows 255 bytes for a name, and suffixes are added to the stem
+
+_MARKERS = (PROGRESS, STUDY)  # a folder with one of them is the output folder of a study
+_RESULTS = (*_MARKERS, REPORT, METRICS, PICTURES)
+# Photos of these formats are found too, so that each gets a message about its format.
 _REFUSED = {".heic", ".heif", ".avif", ".jp2", ".svg", ".eps", ".pdf", ".psd", ".cr2", ".cr3", ".nef", ".arw", ".dng"}
-_LONGEST = 120  # bytes of a stem: a file system allows 255 for a name, and the stem gets more
 
 
 @dataclass(frozen=True)
 class StudyPhoto:
-    """A photo of a study: its path, that path in the folder with forward slashes, its subfolder ("" if in none)."""
+    """A photo of a study.
+
+    Attributes:
+        path: path of the photo.
+        file: its path relative to the folder of the study, with forward slashes.
+        species: name of its subfolder, "" if it is in none.
+        stem: unique stem for the names of its pictures.
+    """
 
     path: Path
     file: str
@@ -26,83 +35,89 @@ class StudyPhoto:
 
 
 @dataclass
-class _Found:
-    """What a folder holds: photos, other files, subfolders that were empty, and names that no text can hold."""
+class _FolderContent:
+    """The photos and the subfolders of a folder, and how many other files and names that are not text it has."""
 
     photos: list[Path] = field(default_factory=list)
-    others: int = 0
-    unreadable: int = 0
-    folders: list[str] = field(default_factory=list)
+    subfolders: list[str] = field(default_factory=list)
+    other_files: int = 0
+    unreadable_names: int = 0
 
 
 def find_photos(folder: Path, leave_out: Path) -> tuple[list[StudyPhoto], list[str]]:
-    """The photos of a folder in alphabetical order, whatever their depth, and what there is to say about the folder.
+    """Return the photos of a folder in alphabetical order, at any depth, and notes on what was ignored.
 
-    Hidden files, what lies in `leave_out`, and what earlier studies wrote are passed over. A link to a folder is
+    Hidden files, the content of `leave_out`, and the results of earlier studies are ignored. A link to a folder is
     followed once.
 
     Raises:
-        StudyError: if it is no folder, cannot be read, or holds no photo.
+        StudyError: if `folder` is not a folder, cannot be read, or contains no photo.
     """
     if not folder.is_dir():
-        reason = "is a file" if folder.exists() else "is not there"
-        raise StudyError(f"{folder} {reason}: name a folder of photos, one subfolder a species")
-    found = _Found()
+        reason = "is a file" if folder.exists() else "does not exist"
+        raise StudyError(f"{folder} {reason}: give a folder of photos, with one subfolder per species")
+    content = _FolderContent()
     try:
-        _search(folder, folder, found, {leave_out.resolve()} - {folder.resolve()})
+        _search(folder, folder, content, {leave_out.resolve()} - {folder.resolve()})
     except OSError as error:
         raise StudyError(
-            f"{error.filename} cannot be read ({error.strerror}): allow it, or name another folder"
+            f"{error.filename} cannot be read ({error.strerror}): change its permissions, or choose another folder"
         ) from error
-    if not found.photos:
-        raise StudyError(f"{folder} holds no photo: put photos there, one subfolder a species")
-    files = sorted((path.relative_to(folder) for path in found.photos), key=lambda file: file.as_posix().casefold())
-    stems = output_stems([_stem(file) for file in files])
+    if not content.photos:
+        raise StudyError(f"{folder} contains no photos: add photos, in one subfolder per species")
+    files = sorted((path.relative_to(folder) for path in content.photos), key=lambda file: file.as_posix().casefold())
+    stems = output_stems([_file_name(file) for file in files])
     photos = [
         StudyPhoto(folder / file, file.as_posix(), file.parts[0] if len(file.parts) > 1 else "", stem)
         for file, stem in zip(files, stems, strict=True)
     ]
-    return photos, list(_notes(found, photos))
+    return photos, list(_notes(content, photos))
 
 
-def _search(folder: Path, root: Path, found: _Found, seen: set[Path]) -> None:
-    """Add what a folder holds; `seen` are folders that are not to be entered (again)."""
-    studied = any((folder / name).exists() for name in _OWN_FILES)
-    if folder.resolve() in seen or (studied and folder != root):
+def _search(folder: Path, root: Path, content: _FolderContent, excluded: set[Path]) -> None:
+    """Add the content of a folder, which is excluded from then on; `excluded` folders are not entered."""
+    is_output = any((folder / name).exists() for name in _MARKERS)
+    if folder.resolve() in excluded or (is_output and folder != root):
         return
-    seen.add(folder.resolve())
+    excluded.add(folder.resolve())
     if folder.parent == root:
-        found.folders.append(folder.name)
+        content.subfolders.append(folder.name)
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or (studied and path.name in _WRITTEN):
+        if path.name.startswith(".") or (is_output and path.name in _RESULTS):
             continue
         if not _is_text(path.name):
-            found.unreadable += 1
+            content.unreadable_names += 1
         elif path.is_dir():
-            _search(path, root, found, seen)
+            _search(path, root, content, excluded)
         elif path.suffix.lower() in PHOTO_SUFFIXES | _REFUSED:
-            found.photos.append(path)
+            content.photos.append(path)
         else:
-            found.others += 1
+            content.other_files += 1
 
 
 def _is_text(name: str) -> bool:
-    """Whether a name can be written down: Linux allows any bytes."""
+    """Return whether a name can be encoded as UTF-8: Linux allows any bytes."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def _stem(file: Path) -> str:
-    """A photo's path as one name, with its suffix; of a long one, the end."""
+def _file_name(file: Path) -> str:
+    """Return a relative path as one file name, without the start of one that is too long."""
     name = "-".join((*file.parts[:-1], file.stem)).encode()
-    return name[-_LONGEST:].decode(errors="ignore") + file.suffix
+    return name[-MAX_STEM_BYTES:].decode(errors="ignore") + file.suffix
 
 
-def _notes(found: _Found, photos: Sequence[StudyPhoto]) -> Iterator[str]:
+def _notes(content: _FolderContent, photos: Sequence[StudyPhoto]) -> Iterator[str]:
     with_photos = {photo.species for photo in photos}
-    for name in sorted(set(found.folders) - with_photos):
-        yield f"the subfolder {name} holds no photo"
-    if found.others:
-        yield f"{found.others} {'file is' if found.others == 1 else 'files are'} no photo by name, and left out"
-    if found.unreadable:
-        many = "name is" if found.unreadable == 1 else "names are"
-        yield f"{found.unreadable} {many} no text (not UTF-8), and left out: give another"
+    for name in sorted(set(content.subfolders) - with_photos):
+        yield f"the subfolder {name} contains no photos"
+    if content.other_files == 1:
+        yield "1 file without the suffix of a photo was ignored"
+    elif content.other_files:
+        yield f"{content.other_files} files without the suffix of a photo were ignored"
+    if content.unreadable_names == 1:
+        yield "1 file or folder was ignored, because its name is not valid UTF-8: rename it"
+    elif content.unreadable_names:
+        yield (
+            f"{content.unreadable_names} files or folders were ignored, because their names are not valid UTF-8: "
+            "rename them"
+        )

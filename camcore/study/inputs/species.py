@@ -1,4 +1,4 @@
-"""What each photo shows: from a subfolder's name or a table to a species, and to a class of the model."""
+"""True classes of photos: a subfolder's name or a table gives the species, which gives the class of the model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,14 @@ IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Species:
-    """A species: `code` is its subfolder, `class_name` the model's class (index or name), "" where there is none."""
+    """A species; empty strings stand for names that it does not have.
+
+    Attributes:
+        code: name of its subfolder.
+        common_name: common name.
+        scientific_name: scientific name.
+        class_name: index or name of the model's class for it.
+    """
 
     code: str
     common_name: str = ""
@@ -36,28 +43,36 @@ BUILT_IN = {
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What a photo shows. `told` without a `class_idx`: somebody said what it is, and the model has no such class."""
+    """What a photo shows.
+
+    Attributes:
+        species: the species; None if only a class, or nothing, is known.
+        class_idx: index of the model's class; None if it has no such class, or nothing is known.
+        is_known: whether it is known what the photo shows.
+        class_name: the model's name of the class; "" without one.
+    """
 
     species: Species | None = None
     class_idx: int | None = None
-    told: bool = False
+    is_known: bool = False
     class_name: str = ""
 
     @property
     def title(self) -> str:
-        """The name to show: the species' own, else the class's; "" if nobody told."""
+        """Return the name to display: the species' own, else the class's; "" if nothing is known."""
         if self.species is None:
             return self.class_name
         return self.species.common_name or self.species.scientific_name or self.class_name or self.species.code
 
 
 def read_species(path: Path | None = None) -> dict[str, Species]:
-    """The built-in species and those of a CSV, which win, by their code as `fold` writes it.
+    """Return the built-in species and those of a CSV file, by their code as `fold` returns it.
 
-    The CSV has a column `species`, and may have `common_name`, `scientific_name` and `class`, an index or a name.
+    The file has a column `species`, and may have `common_name`, `scientific_name` and `class` (an index or a name).
+    Its species replace built-in ones of the same code.
 
     Raises:
-        StudyError: if the CSV cannot be read, has other columns, or the same species twice.
+        StudyError: if the file cannot be read, has other columns, or has a species twice.
     """
     table = {fold(code): species for code, species in BUILT_IN.items()}
     if path is None:
@@ -67,32 +82,33 @@ def read_species(path: Path | None = None) -> dict[str, Species]:
         code = row["species"]
         key = fold(code)
         if key in lines:
-            raise StudyError(f"{path}, line {line}: the species {code!r} is on line {lines[key]} already: keep one")
+            raise StudyError(f"{path}, line {line}: the species {code!r} is also on line {lines[key]}: keep one")
         lines[key] = line
         table[key] = Species(*(row.get(column, "") for column in SPECIES_COLUMNS))
     return table
 
 
 def class_of(species: Species, labels: Sequence[str]) -> int | None:
-    """The model's class of a species: by its `class_name`, else a label that is one of its names, else None.
+    """Return the index of the model's class for a species, or None if the model has none.
 
-    A built-in class name that is not among the labels is passed over.
+    That is the class of its `class_name`, else the class named like its code, common name or scientific name. A
+    built-in `class_name` that is not among the labels is ignored.
 
     Raises:
         StudyError: if the model does not have the class of a user's table, or several classes have the name.
     """
     if species.class_name:
         try:
-            return find_class(labels, _whole(species.class_name))
+            return find_class(labels, _as_index(species.class_name))
         except ClassError as error:
             if species not in BUILT_IN.values():
                 raise StudyError(f"the species {species.code}: {error}") from error
     for name in (species.code, species.common_name, species.scientific_name):
-        matches = _classes_called(name, labels)
+        matches = _classes_named(name, labels)
         if len(matches) > 1:
             indices = " or ".join(map(str, matches))
             raise StudyError(
-                f"the species {species.code}: several classes are named {name!r}: give it a class, {indices}"
+                f"the species {species.code}: several classes are named {name!r}: give its class as an index, {indices}"
             )
         if matches:
             return matches[0]
@@ -100,42 +116,41 @@ def class_of(species: Species, labels: Sequence[str]) -> int | None:
 
 
 def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:
-    """What the photos of a subfolder show: its species in the table, else the one class of its name ("bald_eagle").
+    """Return what the photos of a subfolder show: its species in the table, else the only class of its name.
+
+    A subfolder `bald_eagle`, for example, is named like a class.
 
     Raises:
-        StudyError: as `class_of`.
+        StudyError: see `class_of`.
     """
     species = table.get(fold(code.strip()))
     if species is not None:
-        return _told(species, class_of(species, labels), labels)
-    matches = _classes_called(code, labels)
-    return _told(None, matches[0], labels) if len(matches) == 1 else GroundTruth()
+        return _ground_truth(species, class_of(species, labels), labels)
+    matches = _classes_named(code, labels)
+    return _ground_truth(None, matches[0], labels) if len(matches) == 1 else GroundTruth()
 
 
-def unknown_species(codes: Sequence[str], table: Mapping[str, Species], labels: Sequence[str]) -> list[str]:
-    """The subfolders, each once, that are no species of the table and no class of the model."""
-    named = (code for code in dict.fromkeys(codes) if code)
-    return [code for code in named if not truth_of_subfolder(code, table, labels).told]
-
-
-def unjudged(code: str, labels: Sequence[str]) -> str:
-    """Why the names of a subfolder's photos are not judged, and what to do."""
-    matches = _classes_called(code, labels)
-    if len(matches) > 1:
-        indices = " or ".join(map(str, matches))
-        return f"several classes are named {code}, so its names are not judged: give it one with --species, {indices}"
-    return f"no table knows the species {code}, so its names are not judged: add it with --species"
+def unknown_species_note(code: str, labels: Sequence[str]) -> str:
+    """Return a note on a subfolder that is neither a species of the table nor one class of the model."""
+    matches = _classes_named(code, labels)
+    if not matches:
+        return f"the species {code} is unknown, so predictions for its photos are not checked: add it with --species"
+    indices = " or ".join(map(str, matches))
+    return (
+        f"several classes are named {code}, so predictions for its photos are not checked: "
+        f"give its class with --species, {indices}"
+    )
 
 
 def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, GroundTruth]:
-    """What each photo of a CSV shows, by its path there with forward slashes: `Paths` finds a photo's.
+    """Return what each photo of a CSV file shows, by its path in the file, with forward slashes.
 
-    The CSV has a column `file` and one of `class`, `class_idx`, `imagenet_index` (indices or names) and `species` (a
-    code of the table); of several, the first with a value counts. A row without one is not told; other columns are
-    ignored.
+    The file has a column `file` and at least one of `class`, `class_idx`, `imagenet_index` (indices or names) and
+    `species` (a code of the table); the first of them with a value counts. Other columns are ignored. A photo without
+    a value is not known. `PathMatcher` finds the path of a photo.
 
     Raises:
-        StudyError: if the CSV cannot be read, or a row names an unknown class or species, or contradicts another.
+        StudyError: if the file cannot be read, or a row has an unknown class or species, or contradicts another row.
     """
     truths: dict[str, GroundTruth] = {}
     lines: dict[str, int] = {}
@@ -146,7 +161,9 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
         except (ClassError, StudyError) as error:
             raise StudyError(f"{path}, line {line}, {file}: {error}") from error
         if truths.setdefault(file, truth) != truth:
-            raise StudyError(f"{path}, line {line}: {file} is something else on line {lines[file]}: keep one")
+            raise StudyError(
+                f"{path}, line {line}: {file} has another class or species on line {lines[file]}: keep one"
+            )
         lines.setdefault(file, line)
     return truths
 
@@ -155,31 +172,36 @@ def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: 
     code = row.get("species", "")
     column = next((column for column in CLASS_COLUMNS if row.get(column)), None)
     if column == "imagenet_index" and len(labels) != IMAGENET_CLASSES:
-        raise StudyError(f"this model has {len(labels)} classes, not ImageNet's 1,000: give a column class instead")
+        raise StudyError(
+            f"imagenet_index is for ImageNet's 1,000 classes, and this model has {len(labels)}: use the column class"
+        )
     if column is not None:
-        return _told(table.get(fold(code)), find_class(labels, _whole(row[column])), labels)
+        return _ground_truth(table.get(fold(code)), find_class(labels, _as_index(row[column])), labels)
     truth = truth_of_subfolder(code, table, labels)
-    if code and not truth.told:
-        there = ", ".join(species.code for species in list(table.values())[:8])
-        raise StudyError(f"no species is {code!r}: add it to the table of species, which has {there}, or give a class")
+    if code and not truth.is_known:
+        codes = ", ".join(species.code for species in list(table.values())[:8])
+        raise StudyError(
+            f"the species {code!r} is unknown: add it to the table of species, which has {codes}, or give a class"
+        )
     return truth
 
 
-def _told(species: Species | None, class_idx: int | None, labels: Sequence[str]) -> GroundTruth:
+def _ground_truth(species: Species | None, class_idx: int | None, labels: Sequence[str]) -> GroundTruth:
     return GroundTruth(species, class_idx, True, "" if class_idx is None else labels[class_idx])
 
 
-def _whole(number: str) -> str:
-    """An index as it was before a spreadsheet made it a decimal: "16" of "16.0"."""
-    return number.removesuffix(".0")
+def _as_index(text: str) -> str:
+    """Return an index as it was before a spreadsheet made it a decimal number: "16" for "16.0"."""
+    return text.removesuffix(".0")
 
 
-def _classes_called(name: str, labels: Sequence[str]) -> list[int]:
-    wanted = _spaced(name)
-    matches = [index for index, label in enumerate(labels) if wanted and fold(_spaced(label)) == fold(wanted)]
-    exact = [index for index in matches if _spaced(labels[index]) == wanted]
+def _classes_named(name: str, labels: Sequence[str]) -> list[int]:
+    """Return the indices of the classes of a name, regardless of case unless only one has the same case."""
+    spaced = _with_spaces(name)
+    matches = [index for index, label in enumerate(labels) if spaced and fold(_with_spaces(label)) == fold(spaced)]
+    exact = [index for index in matches if _with_spaces(labels[index]) == spaced]
     return exact if len(exact) == 1 else matches
 
 
-def _spaced(name: str) -> str:
+def _with_spaces(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").split())

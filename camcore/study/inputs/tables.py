@@ -1,4 +1,4 @@
-"""Tables that a person writes: CSV, as spreadsheets save it."""
+"""Tables written by people: CSV files as spreadsheets save them."""
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
@@ -11,15 +11,20 @@ from camcore.errors import StudyError
 def read_rows(
     path: Path, required: str, allowed: Collection[str] = (), one_of: Collection[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV as (line, values by column), all stripped; columns are compared without case.
+    """Yield the rows of a CSV file, each as its line number and its values by column.
 
-    Every row needs a value in the `required` column. If given, every column is one of `allowed`, and at least one
-    column is of `one_of`.
+    Values are stripped, column names are stripped and in lower case, and empty rows are skipped.
+
+    Args:
+        path: the file, in UTF-8.
+        required: name of a column in which every row must have a value.
+        allowed: names of all permitted columns; empty to permit any.
+        one_of: column names of which the file must have at least one; empty if there is no such condition.
 
     Raises:
-        StudyError: if the file cannot be read as a CSV, or its columns or a row are not so.
+        StudyError: if the file cannot be read as CSV, or its columns or a row do not meet these conditions.
     """
-    reader = csv.DictReader(StringIO(_text(path)), restval="", strict=True)
+    reader = csv.DictReader(StringIO(_read_text(path)), restval="", strict=True)
     try:
         columns = [column.strip().casefold() for column in reader.fieldnames or ()]
         _check_columns(path, columns, required, allowed, one_of)
@@ -27,41 +32,43 @@ def read_rows(
         for row in reader:
             if None in row:
                 raise StudyError(
-                    f"{path}, line {reader.line_num}: there are more values than columns: "
-                    "put a value that has a comma in double quotes"
+                    f"{path}, line {reader.line_num}: this row has more values than there are columns: "
+                    "put values that contain a comma in double quotes"
                 )
             values = {column: value.strip() for column, value in row.items()}
             if any(values.values()):
                 if not values[required]:
-                    raise StudyError(f"{path}, line {reader.line_num}: the {required} is missing: name it")
+                    raise StudyError(f"{path}, line {reader.line_num}: the column {required} is empty: fill it in")
                 yield reader.line_num, values
     except csv.Error as error:
         raise StudyError(
-            f"{path}, line {reader.reader.line_num}: this is no CSV ({error}): save it as one again"
+            f"{path}, line {reader.reader.line_num}: this is not valid CSV ({error}): save the table as CSV again"
         ) from error
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise StudyError(f"there is no file {path}: name a CSV") from None
+        raise StudyError(f"there is no file {path}: give the path of a CSV file") from None
     except OSError as error:
-        raise StudyError(f"{path} cannot be read ({error.strerror}): name a CSV") from error
+        raise StudyError(f"{path} cannot be read ({error.strerror}): give the path of a CSV file") from error
     except UnicodeDecodeError:
-        raise StudyError(f"{path} is not UTF-8 text: save it as a CSV in UTF-8") from None
+        raise StudyError(f"{path} is not UTF-8 text: save the table as CSV in UTF-8") from None
 
 
 def _check_columns(
     path: Path, columns: Sequence[str], required: str, allowed: Collection[str], one_of: Collection[str]
 ) -> None:
-    there = ", ".join(columns) or "none"
     if required not in columns or (one_of and not set(columns) & set(one_of)):
         needed = f"{required} and one of {', '.join(one_of)}" if one_of else required
-        raise StudyError(f"{path}, line 1: the columns are {there}: name {needed}, separated by commas")
-    foreign = [column for column in columns if allowed and column and column not in allowed]
-    if foreign:
-        raise StudyError(f"{path}, line 1: there is no use for the column {foreign[0]!r}: use {', '.join(allowed)}")
-    twice = [column for column in allowed or (required, *one_of) if columns.count(column) > 1]
-    if twice:
-        raise StudyError(f"{path}, line 1: the column {twice[0]!r} is there twice: keep one")
+        raise StudyError(
+            f"{path}, line 1: the columns are {', '.join(columns) or 'none'}, but the table needs {needed}: "
+            "add what is missing, and separate the columns by commas"
+        )
+    unknown = [column for column in columns if allowed and column and column not in allowed]
+    if unknown:
+        raise StudyError(f"{path}, line 1: the column {unknown[0]!r} is unknown: use {', '.join(allowed)}")
+    repeated = [column for column in allowed or (required, *one_of) if columns.count(column) > 1]
+    if repeated:
+        raise StudyError(f"{path}, line 1: there is more than one column {repeated[0]!r}: keep one")

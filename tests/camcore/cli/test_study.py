@@ -1,4 +1,4 @@
-"""`python -m camcore study`: what it writes, what it says, and how it goes on."""
+"""The command `study`: its files, its messages, and how it continues after an interruption."""
 
 import csv
 import json
@@ -14,38 +14,39 @@ from typing import Any
 
 import pytest
 
-from camcore.cli import study as command
 from camcore.cli.main import main
+from camcore.errors import OutputError
 from camcore.methods.grad_cam import METHODS
 from camcore.report.metrics_csv import COLUMNS
+from camcore.study import run
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_place(tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_an_empty_folder(tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
 
 
 @pytest.fixture
-def quick(in_an_empty_place: None, quick_artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of files, names and messages: a model that answers at once, and anything."""
+def quick(in_an_empty_folder: None, quick_artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use a model that answers at once, with random classes, for tests of files, names and messages."""
     monkeypatch.setenv("CAMCORE_ARTIFACTS", str(quick_artifacts))
 
 
 @pytest.fixture
-def birds(imagenet_photos: list[Path], in_an_empty_place: None) -> Path:
-    """A folder with a subfolder a species; only one of the three has a class in ImageNet."""
+def birds(imagenet_photos: list[Path], in_an_empty_folder: None) -> Path:
+    """A folder with one subfolder per species, of which only one has a class in ImageNet."""
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
-    for place, index in (("bonegl/eagle.jpg", "22"), ("cbrtsh/thrush.jpg", "99"), ("himbul/bulbul.jpg", "22")):
-        Path("birds", place).parent.mkdir(parents=True)
-        shutil.copy(photos[index], Path("birds", place))
+    for file, index in (("bonegl/eagle.jpg", "22"), ("cbrtsh/thrush.jpg", "99"), ("himbul/bulbul.jpg", "22")):
+        Path("birds", file).parent.mkdir(parents=True)
+        shutil.copy(photos[index], Path("birds", file))
     return Path("birds")
 
 
 def boxes(**detections: list[float] | None) -> Path:
-    """A MegaDetector file: a box, or none, for each of the photos named."""
+    """Write a MegaDetector file with one box, or none, for each photo."""
     images = [
         {
             "file": name.replace("__", "/") + ".jpg",
@@ -71,14 +72,14 @@ def records() -> list[dict[str, Any]]:
     return list(study()["photos"])
 
 
-def test_a_folder_gives_a_report_figures_pictures_and_a_description(
+def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = boxes(bonegl__eagle=[0.2, 0.2, 0.5, 0.5], himbul__bulbul=[0.1, 0.1, 0.4, 0.4])
     assert main(["study", str(birds), "--boxes", str(path), "--sanity"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "1 photo without a box, so without energy and lift: cbrtsh/thrush.jpg" in captured.err
+    assert "boxes.json does not list 1 photo, so energy and lift are not measured: cbrtsh/thrush.jpg" in captured.err
     stems = ("bonegl-eagle", "cbrtsh-thrush", "himbul-bulbul")
     kinds = ("view", "compare", *(method.file_name for method in METHODS.values()))
     expected = {f"{stem}.{kind}.png" for stem in stems for kind in kinds}
@@ -87,23 +88,23 @@ def test_a_folder_gives_a_report_figures_pictures_and_a_description(
         "report.html", "figures.csv", "study.json", "progress.jsonl", "explanations",
     }  # fmt: skip
 
-    found = rows()
-    assert tuple(found[0]) == COLUMNS
-    assert [(row["file"], row["method"]) for row in found] == [
+    metrics = rows()
+    assert tuple(metrics[0]) == COLUMNS
+    assert [(row["file"], row["method"]) for row in metrics] == [
         (f"{species}/{name}.jpg", method)
         for species, name in (("bonegl", "eagle"), ("cbrtsh", "thrush"), ("himbul", "bulbul"))
         for method in METHODS
     ]
-    for row in found:
+    for row in metrics:
         assert 0 <= float(row["deletion_auc"]) <= 1
         assert row["increase"] in {"0", "1"}
         assert (row["lift"] == "") == (row["species"] == "cbrtsh")
         assert (row["forwards"] == "") == (row["method"] != "score-cam")
 
-    named = {each["species"]: each["truth"] for each in records()}
-    assert named["bonegl"]["status"] == named["cbrtsh"]["status"] == "no such class"
-    assert (named["himbul"]["status"], named["himbul"]["name"]) == ("wrong", "bulbul")
-    assert named["himbul"]["rank"] > 1
+    truths = {record["species"]: record["truth"] for record in records()}
+    assert truths["bonegl"]["status"] == truths["cbrtsh"]["status"] == "no such class"
+    assert (truths["himbul"]["status"], truths["himbul"]["name"]) == ("wrong", "bulbul")
+    assert truths["himbul"]["rank"] > 1
     assert set(records()[0]["sanity"]) == {"grad-cam", "grad-cam++"}
     page = Path("study/report.html").read_text()
     for word in ("Bonelli&#39;s Eagle", "Pycnonotus leucogenys", "the model has no class for"):
@@ -111,24 +112,24 @@ def test_a_folder_gives_a_report_figures_pictures_and_a_description(
 
 
 @pytest.mark.usefixtures("without_faithfulness")
-def test_the_description_is_enough_to_run_it_again(birds: Path, artifacts: Path) -> None:
+def test_the_description_has_all_that_is_needed_to_repeat_a_study(birds: Path, artifacts: Path) -> None:
     assert main(["study", str(birds), "--effort", "40", "--fit", "squash", "--definition", "probability"]) == 0
-    found = study()
-    assert (found["model"]["model"], found["model"]["weights"]) == ("efficientnet_lite0", "package")
+    description = study()
+    assert (description["model"]["model"], description["model"]["weights"]) == ("efficientnet_lite0", "package")
     manifest = json.loads((artifacts / "efficientnet_lite0" / "manifest.json").read_text())
-    assert found["model"]["files"] == manifest["files"]
-    assert found["command"] == "python -m camcore study birds --effort 40 --fit squash --definition probability"
-    settings = found["settings"]
+    assert description["model"]["files"] == manifest["files"]
+    assert description["command"] == "python -m camcore study birds --effort 40 --fit squash --definition probability"
+    settings = description["settings"]
     assert (settings["effort"], settings["fit"], settings["definition"]) == (40, "squash", "probability")
-    assert [photo["file"] for photo in found["photos"]] == [record["file"] for record in records()]
-    assert all(re.fullmatch("[0-9a-f]{64}", photo["sha256"]) for photo in found["photos"])
-    assert found["protocol"]["steps"] == 32
-    assert set(found["versions"]) >= {"python", "torch", "onnxruntime"}
+    assert [photo["file"] for photo in description["photos"]] == [record["file"] for record in records()]
+    assert all(re.fullmatch("[0-9a-f]{64}", photo["sha256"]) for photo in description["photos"])
+    assert description["protocol"]["steps"] == 32
+    assert set(description["versions"]) >= {"python", "torch", "onnxruntime"}
     assert {row["forwards"] for row in rows() if row["method"] == "score-cam"} == {"40"}
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_bad_photo_is_reported_in_its_row_and_the_rest_goes_on(
+def test_a_bad_photo_is_reported_in_its_row_and_the_others_are_explained(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(birds, "bonegl", "words.jpg").write_text("not a photo")
@@ -138,29 +139,29 @@ def test_a_bad_photo_is_reported_in_its_row_and_the_rest_goes_on(
     assert "bonegl/words.jpg: this file is not a photo" in captured.err
     assert "bonegl/phone.heic: this is a HEIC photo, which is not accepted" in captured.err
     assert "Traceback" not in captured.err
-    found = {(row["file"], row["method"]): row for row in rows()}
-    assert len(found) == 15
-    assert found["bonegl/words.jpg", "grad-cam"]["deletion_auc"] == ""
-    assert found["cbrtsh/thrush.jpg", "grad-cam"]["deletion_auc"] != ""
+    metrics = {(row["file"], row["method"]): row for row in rows()}
+    assert len(metrics) == 15
+    assert metrics["bonegl/words.jpg", "grad-cam"]["deletion_auc"] == ""
+    assert metrics["cbrtsh/thrush.jpg", "grad-cam"]["deletion_auc"] != ""
     assert "this file is not a photo" in Path("study/report.html").read_text()
 
 
 @pytest.mark.usefixtures("quick")
-def test_it_takes_over_what_was_done_and_only_that(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_complete_results_of_unchanged_photos_are_reused(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path(birds, "bonegl", "words.jpg").write_text("not a photo")
     assert main(["study", str(birds), "--effort", "8"]) == 1
     before = rows()
     capsys.readouterr()
     shutil.copy(Path(birds, "cbrtsh", "thrush.jpg"), Path(birds, "bonegl", "eagle.jpg"))  # another photo of that name
-    shutil.copy(Path(birds, "himbul", "bulbul.jpg"), Path(birds, "bonegl", "words.jpg"))  # mended
+    shutil.copy(Path(birds, "himbul", "bulbul.jpg"), Path(birds, "bonegl", "words.jpg"))  # repaired
     Path("study", "explanations", "himbul-bulbul.grad-cam.png").unlink()
     with Path("study", "progress.jsonl").open("a") as file:
-        file.write('3\n[]\n{"a": 1}\n{"file": "cut sho')  # the end as a lost machine leaves it
+        file.write('3\n[]\n{"a": 1}\n{"file": "cut sho')  # an incomplete line, as after a crash
     assert main(["study", str(birds), "--effort", "8"]) == 0
-    said = capsys.readouterr().err
-    assert "1 of 4 photos were done before" in said
-    assert all(f"{name}: " in said for name in ("bonegl/eagle.jpg", "bonegl/words.jpg", "himbul/bulbul.jpg"))
-    assert "cbrtsh/thrush.jpg: " not in said
+    messages = capsys.readouterr().err
+    assert "1 of 4 photos were explained before" in messages
+    assert all(f"{name}: " in messages for name in ("bonegl/eagle.jpg", "bonegl/words.jpg", "himbul/bulbul.jpg"))
+    assert "cbrtsh/thrush.jpg: " not in messages
     assert Path("study", "explanations", "himbul-bulbul.grad-cam.png").is_file()
     same = [row for row in rows() if row["file"] == "cbrtsh/thrush.jpg"]
     assert same == [row for row in before if row["file"] == "cbrtsh/thrush.jpg"]
@@ -168,29 +169,32 @@ def test_it_takes_over_what_was_done_and_only_that(birds: Path, capsys: pytest.C
 
 
 @pytest.mark.usefixtures("quick")
-def test_other_settings_begin_anew_and_say_so(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_other_settings_all_photos_are_explained_again(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["study", str(birds), "--effort", "8"]) == 0
     assert main(["study", str(birds), "--effort", "16"]) == 0
-    said = capsys.readouterr().err
-    assert "photos in study were explained with another model or settings, and are explained again" in said
+    messages = capsys.readouterr().err
+    assert (
+        "note: the photos in study were explained with another model, other settings or an earlier version, "
+        "and are explained again\n"
+    ) in messages
     assert {row["forwards"] for row in rows() if row["method"] == "score-cam"} == {"16"}
     assert len(Path("study/progress.jsonl").read_text().splitlines()) == 6, "nothing is erased"
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_is_known_of_one_photo_counts_for_that_photo(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_boxes_concern_their_own_photo_only(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["study", str(birds), "--effort", "8", "--boxes"]
     assert main([*arguments, str(boxes(bonegl__eagle=[0.2, 0.2, 0.5, 0.5]))]) == 0
     capsys.readouterr()
     assert main([*arguments, str(boxes(bonegl__eagle=[0.1, 0.2, 0.5, 0.5], himbul__bulbul=[0, 0, 1, 1]))]) == 0
-    said = capsys.readouterr().err
-    assert "1 of 3 photos were done before" in said
-    assert "cbrtsh/thrush.jpg: " not in said
+    messages = capsys.readouterr().err
+    assert "1 of 3 photos were explained before" in messages
+    assert "cbrtsh/thrush.jpg: " not in messages
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-def test_an_interrupted_study_goes_on(birds: Path, imagenet_photos: list[Path]) -> None:
+def test_an_interrupted_study_continues(birds: Path, imagenet_photos: list[Path]) -> None:
     for species in ("bonegl", "cbrtsh", "himbul"):
         for path in imagenet_photos:
             shutil.copy(path, Path(birds, species))
@@ -204,31 +208,31 @@ def test_an_interrupted_study_goes_on(birds: Path, imagenet_photos: list[Path]) 
     while time.monotonic() < deadline and not (progress.is_file() and progress.read_text().count("\n") > 2):
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode == 130, said
-    assert "the same command goes on from here" in said
-    assert "Traceback" not in said
+    _, messages = running.communicate(timeout=60)
+    assert running.returncode == 130, messages
+    assert "run the same command again to continue" in messages
+    assert "Traceback" not in messages
     done = progress.read_text().count("\n")
     assert 2 < done < total
     again = subprocess.run(
         arguments, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     assert again.returncode == 0, again.stderr
-    assert f"{done} of {total} photos were done before" in again.stderr
+    assert f"{done} of {total} photos were explained before" in again.stderr
     assert len(rows()) == 3 * total
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["nowhere"], "nowhere is not there: name a folder of photos, one subfolder a species"),
-        (["boxes.csv"], "boxes.csv is a file: name a folder of photos"),
-        (["empty"], "empty holds no photo: put photos there"),
+        (["nowhere"], "nowhere does not exist: give a folder of photos, with one subfolder per species"),
+        (["boxes.csv"], "boxes.csv is a file: give a folder of photos"),
+        (["empty"], "empty contains no photos: add photos, in one subfolder per species"),
         (
             ["birds", "--boxes", "boxes.csv"],
-            "boxes.csv is not JSON: give the JSON file that MegaDetector or SpeciesNet",
+            "boxes.csv is not valid JSON: give the complete JSON file that MegaDetector or SpeciesNet",
         ),
-        (["birds", "--boxes", "coco.json"], 'coco.json has "annotations", another format'),
+        (["birds", "--boxes", "coco.json"], 'coco.json has "annotations", a format with boxes in pixels'),
         (["birds", "--boxes", "none.json"], "there is no file none.json"),
         (["birds", "--boxes", "good.json", "--category", "bird"], "has no category 'bird'"),
         (["birds", "--truth", "boxes.csv"], "boxes.csv"),
@@ -238,8 +242,8 @@ def test_an_interrupted_study_goes_on(birds: Path, imagenet_photos: list[Path]) 
         (["birds", "--model", "resnet50"], "has no model 'resnet50'"),
     ],
 )
-def test_what_cannot_start_says_so_in_one_sentence(
-    birds: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_a_study_that_cannot_start_has_one_message(
+    birds: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("empty").mkdir()
     Path("boxes.csv").write_text("name,x\na,1\n")
@@ -248,16 +252,14 @@ def test_what_cannot_start_says_so_in_one_sentence(
     boxes().rename("good.json")
     assert main(["study", *arguments]) == 2
     captured = capsys.readouterr()
-    assert said in captured.err
+    assert message in captured.err
     assert captured.err.startswith("error: ")
     assert len(captured.err.splitlines()) == 1
     assert captured.out == ""
 
 
 @pytest.mark.usefixtures("without_faithfulness")
-def test_what_does_not_fit_together_is_one_line_each_and_nothing_is_lost(
-    birds: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_inputs_that_do_not_fit_together_have_one_note_each(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path(birds, "empty").mkdir()
     shutil.copytree(Path(birds, "bonegl"), Path(birds, "yeti"))
     shutil.copytree(Path(birds, "bonegl"), Path(birds, "bald_eagle"))
@@ -267,16 +269,16 @@ def test_what_does_not_fit_together_is_one_line_each_and_nothing_is_lost(
     assert main(["study", str(birds), "--boxes", str(path), "--truth", "truth.csv", "--effort", "8"]) == 0
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == [
-        "note: the subfolder empty holds no photo",
-        "note: 1 file is no photo by name, and left out",
-        "note: boxes.json has boxes for 1 photo not in birds: elsewhere.jpg",
-        "note: 3 photos without a box, so without energy and lift: "
+        "note: the subfolder empty contains no photos",
+        "note: 1 file without the suffix of a photo was ignored",
+        "note: boxes.json lists 1 photo not in birds: elsewhere.jpg",
+        "note: boxes.json does not list 3 photos, so energy and lift are not measured: "
         "bald_eagle/eagle.jpg, cbrtsh/thrush.jpg, yeti/eagle.jpg",
-        "note: 1 photo on which boxes.json has no animal at confidence 0.2 or more: himbul/bulbul.jpg",
-        "note: truth.csv names 1 photo not in birds: gone.jpg",
-        "note: no table knows the species yeti, so its names are not judged: add it with --species",
+        "note: boxes.json has no animal with a confidence of 0.2 or more in 1 photo: himbul/bulbul.jpg",
+        "note: truth.csv lists 1 photo not in birds: gone.jpg",
+        "note: the species yeti is unknown, so predictions for its photos are not checked: add it with --species",
     ]
-    status = {each["species"]: each["truth"]["status"] for each in records()}
+    status = {record["species"]: record["truth"]["status"] for record in records()}
     assert status == {
         "bald_eagle": "right", "bonegl": "no such class", "cbrtsh": "wrong", "himbul": "wrong", "yeti": "not told",
     }  # fmt: skip
@@ -285,7 +287,7 @@ def test_what_does_not_fit_together_is_one_line_each_and_nothing_is_lost(
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_output_within_the_folder_is_not_studied(birds: Path) -> None:
+def test_the_output_folder_inside_the_folder_is_not_studied(birds: Path) -> None:
     for _ in range(2):
         assert main(["study", str(birds), "--effort", "8", "--out", str(birds / "study")]) == 0
     with Path(birds, "study", "figures.csv").open(newline="") as file:
@@ -293,14 +295,14 @@ def test_the_output_within_the_folder_is_not_studied(birds: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_faithfulness")
-def test_a_table_of_species_wins_over_what_is_built_in(birds: Path) -> None:
+def test_a_table_of_species_replaces_a_built_in_one(birds: Path) -> None:
     Path("species.csv").write_text(
         "species,common_name,scientific_name,class\nbonegl,Bonelli's Eagle,Aquila fasciata,bald eagle\n"
     )
     assert main(["study", str(birds), "--species", "species.csv", "--effort", "8"]) == 0
-    named = {each["species"]: each["truth"] for each in records()}
-    assert (named["bonegl"]["status"], named["bonegl"]["rank"]) == ("right", 1)
-    assert named["cbrtsh"]["status"] == "no such class"
+    truths = {record["species"]: record["truth"] for record in records()}
+    assert (truths["bonegl"]["status"], truths["bonegl"]["rank"]) == ("right", 1)
+    assert truths["cbrtsh"]["status"] == "no such class"
 
 
 @pytest.mark.usefixtures("quick")
@@ -309,38 +311,44 @@ def test_photos_of_one_stem_do_not_overwrite_each_other(birds: Path) -> None:
     shutil.copy(photo, Path(birds, "bonegl", "Eagle.png"))
     shutil.copy(photo, Path(birds, "bonegl-eagle.jpg"))
     assert main(["study", str(birds), "--effort", "8"]) == 0
-    stems = {each["stem"].casefold() for each in records()}
+    stems = {record["stem"].casefold() for record in records()}
     assert len(stems) == 5
     assert len(list(Path("study/explanations").iterdir())) == 5 * 5
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_full_disk_is_said(birds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported(
+    birds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def full(*_: object) -> None:
-        raise command.OutputError("study/figures.csv cannot be written (No space left on device): make room there")
+        raise OutputError("study/figures.csv cannot be written (No space left on device): free some space")
 
-    monkeypatch.setattr(command, "save_text", full)
+    monkeypatch.setattr(run, "save_text", full)
     assert main(["study", str(birds), "--effort", "8"]) == 1
     assert "error: study/figures.csv cannot be written (No space left on device)" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("quick")
-def test_names_that_are_no_text_or_too_long_cost_nothing(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_that_are_not_utf_8_or_too_long_do_not_stop_a_study(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     eagle = Path(birds, "bonegl", "eagle.jpg").read_bytes()
     Path(birds, os.fsdecode(b"caf\xe9.jpg")).write_bytes(eagle)
     Path(birds, "bonegl", "long" * 60 + ".jpg").write_bytes(eagle)
     Path(birds, "bonegl", "line\u2028break.jpg").write_bytes(eagle)
     assert main(["study", str(birds), "--effort", "8"]) == 0
-    said = capsys.readouterr().err
-    assert "note: 1 name is no text (not UTF-8), and left out: give another" in said
+    messages = capsys.readouterr().err
+    assert "note: 1 file or folder was ignored, because its name is not valid UTF-8: rename it" in messages
     assert len(records()) == 5
     assert main(["study", str(birds), "--effort", "8"]) == 0
-    assert "5 of 5 photos were done before" in capsys.readouterr().err
+    assert "5 of 5 photos were explained before" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_links_are_followed_once_and_a_dangling_one_is_said(birds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_links_are_followed_once_and_a_dangling_one_is_reported(
+    birds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("first", "second"):
         Path(birds, "bonegl", name).symlink_to("..")
     Path(birds, "bonegl", "gone.jpg").symlink_to("nowhere.jpg")
@@ -353,7 +361,7 @@ def test_links_are_followed_once_and_a_dangling_one_is_said(birds: Path, capsys:
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("out", [".", "earlier"])
-def test_what_a_study_wrote_is_not_studied(birds: Path, out: str) -> None:
+def test_results_of_a_study_are_not_studied(birds: Path, out: str) -> None:
     for _ in range(2):
         assert main(["study", str(birds), "--effort", "8", "--out", str(birds / out)]) == 0
     assert main(["study", str(birds), "--effort", "8"]) == 0
@@ -361,7 +369,7 @@ def test_what_a_study_wrote_is_not_studied(birds: Path, out: str) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_box_without_area_is_none_and_a_failure_of_the_detector_is_told(
+def test_boxes_without_an_area_and_failures_of_the_detector_have_notes(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = boxes(bonegl__eagle=[0, 0, 1e-200, 1e-200])
@@ -369,9 +377,11 @@ def test_a_box_without_area_is_none_and_a_failure_of_the_detector_is_told(
     content["images"].append({"file": "himbul/bulbul.jpg", "failure": "Failure image access", "detections": None})
     path.write_text(json.dumps(content))
     assert main(["study", str(birds), "--effort", "8", "--boxes", str(path)]) == 0
-    said = capsys.readouterr().err
-    assert "boxes.json says that 1 photo could not be looked at (Failure image access): himbul/bulbul.jpg" in said
-    assert "1 photo on which boxes.json has no animal" in said
+    messages = capsys.readouterr().err
+    assert (
+        "according to boxes.json, the detector failed on 1 photo (Failure image access): himbul/bulbul.jpg" in messages
+    )
+    assert "boxes.json has no animal with a confidence of 0.2 or more in 1 photo" in messages
     page = Path("study/report.html").read_text()
-    assert "The detector found nothing on this photo" in page
-    assert "There were no boxes" in page
+    assert "The detector found nothing in this photo" in page
+    assert "There are no boxes" in page

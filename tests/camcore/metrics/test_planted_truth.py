@@ -17,10 +17,12 @@ from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import Box
 from camcore.model.manifest import Preprocessing
+from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import read_detections
+from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.record import PICTURES, StudyItem, StudySettings, make_record
+from camcore.study.record import StudySettings, make_record
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 
@@ -160,11 +162,12 @@ def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
     """The table of the README."""
     detections = read_detections(SHARED / "megadetector.json")
     (tmp_path / PICTURES).mkdir()
-    subjects = [
-        StudyItem(StudyPhoto(path, path.name, "", path.stem), detections.boxes_of(path.name), GroundTruth())
-        for path in sorted(SHARED.glob("*.jpg"))
+    paths = sorted(SHARED.glob("*.jpg"))
+    boxes = detections.among([path.name for path in paths])
+    items = [
+        StudyItem(StudyPhoto(path, path.name, "", path.stem), boxes.get(path.name), GroundTruth()) for path in paths
     ]
-    records = [make_record(lite0, each, replace(SETTINGS, target_word="animal"), tmp_path) for each in subjects]
+    records = [make_record(lite0, item, replace(SETTINGS, target_word="animal"), tmp_path) for item in items]
     assert sum(record["target"] is not None for record in records) == 12
     means = lifts(records)
     assert set(means) == set(METHODS)

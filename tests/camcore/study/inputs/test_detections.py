@@ -1,4 +1,4 @@
-"""From a detector's file to the boxes of each photo."""
+"""Boxes of photos from a detector's file."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from camcore.errors import BoxesError
 from camcore.metrics.localisation import Box
-from camcore.study.inputs.detections import INSTEAD, Detections, read_detections
+from camcore.study.inputs.detections import EXPECTED_FORMAT, Detections, read_detections
 from camcore.study.inputs.path_matching import PathMatcher
 
 BBOX = [0.25, 0.5, 0.5, 0.25]
@@ -48,7 +48,7 @@ def refusal(folder: Path, content: Any, **options: Any) -> str:
 
 
 def named(*files: str) -> Detections:
-    """Detections whose boxes tell the entries apart: the box of entry n is as wide as n tenths."""
+    """Return detections with one box per entry, which is n tenths wide for entry n."""
     return Detections({file: (Box(0, 0, number / 10, 1),) for number, file in enumerate(files, 1)}, {})
 
 
@@ -58,10 +58,10 @@ def test_a_megadetector_file_by_hand(tmp_path: Path) -> None:
         image("bonegl/002.jpg"),
         image("himbul/001.jpg", detection("2"), max_detection_conf=0.9),
     )
-    found = read_detections(write(tmp_path, content))
-    assert found == Detections({"bonegl/001.jpg": (BOX, BOX), "bonegl/002.jpg": (), "himbul/001.jpg": ()}, {}, "animal")
-    assert isinstance(found.boxes["bonegl/001.jpg"][0], Box)
-    assert [found.boxes_of(file) for file in ("bonegl/002.jpg", "bonegl/003.jpg")] == [(), None]
+    detections = read_detections(write(tmp_path, content))
+    assert detections == Detections({"bonegl/001.jpg": (BOX, BOX), "bonegl/002.jpg": (), "himbul/001.jpg": ()}, {})
+    assert isinstance(detections.boxes["bonegl/001.jpg"][0], Box)
+    assert detections.among(["bonegl/002.jpg", "bonegl/003.jpg"]) == {"bonegl/002.jpg": ()}
 
 
 def test_a_speciesnet_file_by_hand(tmp_path: Path) -> None:
@@ -71,12 +71,10 @@ def test_a_speciesnet_file_by_hand(tmp_path: Path) -> None:
         {"filepath": "/data/c.jpg", "failures": ["DETECTOR", "CLASSIFIER"]},
     ]
     path = write(tmp_path, {"predictions": predictions})
-    assert read_detections(path) == Detections(
-        {"/data/a.jpg": (BOX,), "/data/b.jpg": ()}, {"/data/c.jpg": NO_DETECTOR}, "animal"
-    )
+    assert read_detections(path) == Detections({"/data/a.jpg": (BOX,), "/data/b.jpg": ()}, {"/data/c.jpg": NO_DETECTOR})
     assert read_detections(path, "Human").boxes == {"/data/a.jpg": (BOX,), "/data/b.jpg": ()}
     assert refusal(tmp_path, {"predictions": predictions}, category="person") == (
-        "has no category 'person': choose one of those it has (animal, human, vehicle)"
+        "has no category 'person': choose one of its categories (animal, human, vehicle)"
     )
 
 
@@ -89,30 +87,32 @@ def test_a_speciesnet_file_by_hand(tmp_path: Path) -> None:
         ({"file": "a.jpg", "detections": None}, "the detector gave no result"),
     ],
 )
-def test_a_photo_that_failed_is_not_one_without_boxes(tmp_path: Path, entry: dict[str, Any], failure: str) -> None:
-    found = read_detections(write(tmp_path, megadetector(entry, image("b.jpg"))))
-    assert (found.boxes_of("a.jpg"), found.failure_of("a.jpg")) == (None, failure)
-    assert (found.boxes_of("b.jpg"), found.failure_of("b.jpg")) == ((), None)
-    assert found.unmatched(["b.jpg"]) == ["a.jpg"]
+def test_a_photo_on_which_the_detector_failed_is_not_one_without_boxes(
+    tmp_path: Path, entry: dict[str, Any], failure: str
+) -> None:
+    detections = read_detections(write(tmp_path, megadetector(entry, image("b.jpg"))))
+    assert (detections.failure_of("a.jpg"), detections.failure_of("b.jpg")) == (failure, None)
+    assert detections.among(["a.jpg", "b.jpg"]) == {"b.jpg": ()}
+    assert detections.unmatched(["b.jpg"]) == ["a.jpg"]
 
 
-def test_the_categories_are_those_of_the_file_and_not_numbers_known_by_heart(tmp_path: Path) -> None:
+def test_the_categories_are_read_from_the_file(tmp_path: Path) -> None:
     content = megadetector(image("a.jpg", detection("0"), detection("1", bbox=[0, 0, 1, 1])))
     content["detection_categories"] = {"0": "Animal", "1": "person"}
     assert read_detections(write(tmp_path, content), "ANIMAL").boxes == {"a.jpg": (BOX,)}
 
 
 @pytest.mark.parametrize("info", [{}, {"detector": "megadetector_v5"}, None])
-def test_a_file_that_tells_no_version_is_read_as_timelapse_files_tell_none(tmp_path: Path, info: Any) -> None:
+def test_a_file_without_a_version_is_read_because_timelapse_files_have_none(tmp_path: Path, info: Any) -> None:
     content = {**megadetector(image("a.jpg", detection(), max_detection_conf="")), "info": info}
     assert read_detections(write(tmp_path, content)).boxes == {"a.jpg": (BOX,)}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_file_that_windows_saved_is_read(tmp_path: Path, encoding: str) -> None:
+def test_a_file_saved_by_windows_is_read(tmp_path: Path, encoding: str) -> None:
     content = json.dumps(megadetector(image("bonegl\\Ö.jpg", detection())), ensure_ascii=False)
-    found = read_detections(write(tmp_path, content.encode(encoding)))
-    assert found.boxes_of("bonegl/Ö.jpg") == (BOX,)
+    detections = read_detections(write(tmp_path, content.encode(encoding)))
+    assert detections.among(["bonegl/Ö.jpg"]) == {"bonegl/Ö.jpg": (BOX,)}
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_a_file_that_windows_saved_is_read(tmp_path: Path, encoding: str) -> Non
     ],
 )
 def test_boxes_are_clipped_and_those_without_area_dropped(tmp_path: Path, bbox: list[float], boxes: Any) -> None:
-    found = read_detections(write(tmp_path, megadetector(image("a.jpg", detection(bbox=bbox)))))
-    assert found.boxes["a.jpg"] == boxes
+    detections = read_detections(write(tmp_path, megadetector(image("a.jpg", detection(bbox=bbox)))))
+    assert detections.boxes["a.jpg"] == boxes
 
 
 @given(st.lists(st.floats(-1, 1), min_size=4, max_size=4))
-def test_every_box_that_is_kept_is_one(tmp_path_factory: pytest.TempPathFactory, bbox: list[float]) -> None:
+def test_every_box_that_is_kept_is_valid(tmp_path_factory: pytest.TempPathFactory, bbox: list[float]) -> None:
     path = write(tmp_path_factory.getbasetemp(), megadetector(image("a.jpg", detection(bbox=bbox))))
     for box in read_detections(path).boxes["a.jpg"]:
         assert 0 <= box.left < box.right <= 1
@@ -143,97 +143,112 @@ def test_every_box_that_is_kept_is_one(tmp_path_factory: pytest.TempPathFactory,
 @pytest.mark.parametrize(
     "content", [b"file,x_min\na.jpg,0.1\n", b"", b'{"images": [', b"\xff\xd8\xff\xe0", b"[" * 10**5]
 )
-def test_what_is_not_json_is_said_to_be_so(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_json_is_refused(tmp_path: Path, content: bytes) -> None:
     assert refusal(tmp_path, content) == (
-        "is not JSON: give the JSON file that MegaDetector or SpeciesNet wrote, whole"
+        "is not valid JSON: give the complete JSON file that MegaDetector or SpeciesNet wrote"
     )
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "problem"),
     [
         (
             [{"file": "a.jpg", "detections": [{"category": "animal", "confidence": 0.9, "bbox": [1, 2, 300, 400]}]}],
-            "is a list, another format, which stores boxes in pixels",
+            "is a list, a format with boxes in pixels",
         ),
         (
             {"images": [], "annotations": [], "categories": []},
-            'has "annotations", another format, which stores boxes in pixels',
+            'has "annotations", a format with boxes in pixels',
         ),
-        ("a.jpg", "is JSON of another format"),
-        ({}, "is JSON of another format"),
-        ({"images": []}, "is JSON of another format"),
-        ({"images": {}, "detection_categories": CATEGORIES}, "is JSON of another format"),
-        ({"predictions": {}}, "is JSON of another format"),
-        (megadetector(version="2.0"), "is of MegaDetector's format 2.0, not 1.x"),
-        (megadetector(version=10), "is of MegaDetector's format 10, not 1.x"),
+        ("a.jpg", "is JSON in an unknown format"),
+        ({}, "is JSON in an unknown format"),
+        ({"images": []}, "is JSON in an unknown format"),
+        ({"images": {}, "detection_categories": CATEGORIES}, "is JSON in an unknown format"),
+        ({"predictions": {}}, "is JSON in an unknown format"),
+        (megadetector(version="2.0"), "is in MegaDetector's format 2.0, not 1.x"),
+        (megadetector(version=10), "is in MegaDetector's format 10, not 1.x"),
     ],
 )
-def test_another_format_is_refused_with_what_to_give_instead(tmp_path: Path, content: Any, said: str) -> None:
-    assert refusal(tmp_path, content) == f"{said}: {INSTEAD}"
+def test_another_format_is_refused_with_the_expected_ones(tmp_path: Path, content: Any, problem: str) -> None:
+    assert refusal(tmp_path, content) == f"{problem}: {EXPECTED_FORMAT}"
 
 
 @pytest.mark.parametrize(
-    ("bbox", "said"),
+    ("bbox", "problem"),
     [
-        ([0.1, 0.2, 0.3], "a box that is not four finite numbers, [0.1, 0.2, 0.3]"),
-        ([0.1, 0.2, 0.3, float("nan")], "a box that is not four finite numbers, [0.1, 0.2, 0.3, nan]"),
-        ([0.1, 0.2, 0.3, float("inf")], "a box that is not four finite numbers, [0.1, 0.2, 0.3, inf]"),
-        ([0.1, 0.2, 0.3, True], "a box that is not four finite numbers, [0.1, 0.2, 0.3, True]"),
-        (None, "a box that is not four finite numbers, None"),
-        ([12, 40, 300, 200], "a box in pixels, [12, 40, 300, 200], where fractions are needed"),
-        ([0, 0, 1, 1.02], "a box in pixels, [0, 0, 1, 1.02], where fractions are needed"),
+        ([0.1, 0.2, 0.3], "a box that is not four finite numbers, [0.1, 0.2, 0.3], for the photo himbul/7.jpg"),
+        (
+            [0.1, 0.2, 0.3, float("nan")],
+            "a box that is not four finite numbers, [0.1, 0.2, 0.3, nan], for the photo himbul/7.jpg",
+        ),
+        (
+            [0.1, 0.2, 0.3, float("inf")],
+            "a box that is not four finite numbers, [0.1, 0.2, 0.3, inf], for the photo himbul/7.jpg",
+        ),
+        (
+            [0.1, 0.2, 0.3, True],
+            "a box that is not four finite numbers, [0.1, 0.2, 0.3, True], for the photo himbul/7.jpg",
+        ),
+        (None, "a box that is not four finite numbers, None, for the photo himbul/7.jpg"),
+        (
+            [12, 40, 300, 200],
+            "a box in pixels, [12, 40, 300, 200], for the photo himbul/7.jpg, where fractions of the photo are needed",
+        ),
+        (
+            [0, 0, 1, 1.02],
+            "a box in pixels, [0, 0, 1, 1.02], for the photo himbul/7.jpg, where fractions of the photo are needed",
+        ),
     ],
 )
-def test_a_box_that_is_none_is_refused_with_its_photo(tmp_path: Path, bbox: Any, said: str) -> None:
+def test_a_box_that_is_not_valid_is_refused_with_its_photo(tmp_path: Path, bbox: Any, problem: str) -> None:
     for category in ("1", "2"):
         content = megadetector(image("a.jpg"), image("himbul/7.jpg", detection(category, bbox=bbox)))
-        assert refusal(tmp_path, content) == f"gives himbul/7.jpg {said}: {INSTEAD}"
+        assert refusal(tmp_path, content) == f"has {problem}: {EXPECTED_FORMAT}"
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "problem"),
     [
-        ({"detections": []}, 'is damaged, entry 1 has no "file": let the detector write it again'),
-        (image(7), 'is damaged, entry 1 has no "file": let the detector write it again'),
-        ("a.jpg", 'is damaged, entry 1 has no "file": let the detector write it again'),
+        ({"detections": []}, 'is damaged, entry 1 has no "file": run the detector again'),
+        (image(7), 'is damaged, entry 1 has no "file": run the detector again'),
+        ("a.jpg", 'is damaged, entry 1 has no "file": run the detector again'),
         (
             {"file": "a.jpg", "detections": "none"},
-            "is damaged, the detections of a.jpg are no list of them: let the detector write it again",
+            "is damaged, the detections of a.jpg are not a list of objects: run the detector again",
         ),
         (
             image("a.jpg", BBOX),
-            "is damaged, the detections of a.jpg are no list of them: let the detector write it again",
+            "is damaged, the detections of a.jpg are not a list of objects: run the detector again",
         ),
         (
             image("a.jpg", detection(conf="high")),
-            'is damaged, a detection of a.jpg has no "conf": let the detector write it again',
+            'is damaged, a detection of a.jpg has no "conf": run the detector again',
         ),
     ],
 )
-def test_a_damaged_entry_is_refused(tmp_path: Path, entry: Any, said: str) -> None:
-    assert refusal(tmp_path, megadetector(entry)) == said
+def test_a_damaged_entry_is_refused(tmp_path: Path, entry: Any, problem: str) -> None:
+    assert refusal(tmp_path, megadetector(entry)) == problem
 
 
-def test_a_photo_named_twice_is_refused(tmp_path: Path) -> None:
+def test_a_photo_with_two_entries_is_refused(tmp_path: Path) -> None:
     content = megadetector(image("a.jpg"), image("a.jpg", detection()))
-    assert refusal(tmp_path, content) == "names the photo a.jpg twice: keep one entry"
+    assert refusal(tmp_path, content) == "has more than one entry for the photo a.jpg: keep one"
 
 
-def test_an_unknown_category_is_told_those_there_are(tmp_path: Path) -> None:
+def test_an_unknown_category_is_refused_with_those_of_the_file(tmp_path: Path) -> None:
     sentence = refusal(tmp_path, megadetector(), category="bird")
-    assert sentence == "has no category 'bird': choose one of those it has (animal, person, vehicle)"
+    assert sentence == "has no category 'bird': choose one of its categories (animal, person, vehicle)"
     nothing = {**megadetector(), "detection_categories": {}}
-    assert refusal(tmp_path, nothing).endswith("choose one of those it has (none)")
+    assert refusal(tmp_path, nothing).endswith("choose one of its categories (none)")
 
 
-def test_a_file_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BoxesError) as caught:
         read_detections(tmp_path / "none.json")
     assert str(caught.value) == (
-        f"there is no file {tmp_path / 'none.json'}: name the JSON file that MegaDetector or SpeciesNet wrote"
+        f"there is no file {tmp_path / 'none.json'}: give the JSON file that MegaDetector or SpeciesNet wrote"
     )
-    with pytest.raises(BoxesError, match=r"cannot be read \(Is a directory\): name a JSON file with boxes$"):
+    with pytest.raises(BoxesError, match=r"cannot be read \(Is a directory\): give a JSON file with boxes$"):
         read_detections(tmp_path)
 
 
@@ -248,24 +263,23 @@ def test_a_file_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
         "001.jpg",
     ],
 )
-def test_a_photo_is_found_by_whole_trailing_components(entry: str) -> None:
-    found = named(entry)
-    assert found.boxes_of("bonegl/001.jpg") == found.boxes[entry]
-    assert found.among(["bonegl/001.jpg"]) == {"bonegl/001.jpg": found.boxes[entry]}
-    assert (found.ambiguous(["bonegl/001.jpg"]), found.unmatched(["bonegl/001.jpg"])) == ([], [])
+def test_a_photo_fits_an_entry_by_whole_components_at_the_end(entry: str) -> None:
+    detections = named(entry)
+    assert detections.among(["bonegl/001.jpg"]) == {"bonegl/001.jpg": detections.boxes[entry]}
+    assert (detections.ambiguous(["bonegl/001.jpg"]), detections.unmatched(["bonegl/001.jpg"])) == ([], [])
 
 
 @pytest.mark.parametrize(
     "entry", ["himbul/001.jpg", "xbonegl/001.jpg", "1.jpg", "bonegl", "bonegl/001.jpg/x", "/", "."]
 )
-def test_a_path_that_only_looks_alike_does_not_fit(entry: str) -> None:
-    assert named(entry).boxes_of("bonegl/001.jpg") is None
-    assert named(entry).unmatched(["bonegl/001.jpg"]) == [entry]
-    assert named(entry).ambiguous(["bonegl/001.jpg"]) == []
+def test_a_similar_path_does_not_fit(entry: str) -> None:
+    detections = named(entry)
+    assert detections.among(["bonegl/001.jpg"]) == {}
+    assert (detections.ambiguous(["bonegl/001.jpg"]), detections.unmatched(["bonegl/001.jpg"])) == ([], [entry])
 
 
-def test_accents_fit_however_they_are_written() -> None:
-    assert named("e\u0301le\u0300ve/1.jpg").boxes_of("\u00e9l\u00e8ve/1.jpg")
+def test_accented_letters_fit_in_either_encoding() -> None:
+    assert named("e\u0301le\u0300ve/1.jpg").among(["\u00e9l\u00e8ve/1.jpg"])
 
 
 @pytest.mark.parametrize(
@@ -280,27 +294,27 @@ def test_accents_fit_however_they_are_written() -> None:
         (("a/1.jpg", "a\\1.jpg"), None),
     ],
 )
-def test_of_several_entries_the_same_path_wins_and_then_the_longest_tail(
+def test_an_identical_path_takes_precedence_and_then_the_longest_common_end(
     entries: tuple[str, ...], best: str | None
 ) -> None:
-    found = named(*entries)
-    assert found.boxes_of("a/1.jpg") == (None if best is None else found.boxes[best])
-    assert found.ambiguous(["a/1.jpg", "c/2.jpg"]) == ([] if best else ["a/1.jpg"])
+    detections = named(*entries)
+    assert detections.among(["a/1.jpg"]) == ({"a/1.jpg": detections.boxes[best]} if best else {})
+    assert detections.ambiguous(["a/1.jpg", "c/2.jpg"]) == ([] if best else ["a/1.jpg"])
 
 
-def test_an_entry_that_two_photos_share_belongs_to_neither() -> None:
-    """Detections of one subfolder, written relative to it, say nothing of the others."""
-    found = named("001.jpg", "002.jpg", "003.jpg")
+def test_an_entry_that_fits_two_photos_equally_well_belongs_to_neither() -> None:
+    """Detections of one subfolder, with paths relative to it, do not apply to the others."""
+    detections = named("001.jpg", "002.jpg", "003.jpg")
     files = ["a/001.jpg", "a/002.jpg", "b/001.jpg", "003.jpg", "a/003.jpg"]
-    assert found.ambiguous(files) == ["a/001.jpg", "b/001.jpg"]
-    assert found.among(files) == {"a/002.jpg": found.boxes["002.jpg"], "003.jpg": found.boxes["003.jpg"]}
-    assert found.unmatched(files) == []
+    assert detections.ambiguous(files) == ["a/001.jpg", "b/001.jpg"]
+    assert detections.among(files) == {"a/002.jpg": detections.boxes["002.jpg"], "003.jpg": detections.boxes["003.jpg"]}
+    assert detections.unmatched(files) == []
 
 
-def test_what_belongs_to_no_photo_is_listed_in_order() -> None:
-    found = named("z/9.jpg", "a/1.jpg", "b/1.jpg", "1.jpg")
-    assert found.unmatched(["a/1.jpg"]) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
-    assert found.unmatched([]) == list(found.boxes)
+def test_entries_without_a_photo_are_listed_in_order() -> None:
+    detections = named("z/9.jpg", "a/1.jpg", "b/1.jpg", "1.jpg")
+    assert detections.unmatched(["a/1.jpg"]) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
+    assert detections.unmatched([]) == list(detections.boxes)
 
 
 @pytest.mark.parametrize("prefix", ["", "D:\\cameras\\", "/mnt/cameras/"])
@@ -312,14 +326,14 @@ def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str) -> No
 
 
 @given(st.lists(st.lists(st.sampled_from("abAB"), min_size=1, max_size=3).map("/".join), unique=True), st.data())
-def test_the_search_agrees_with_comparing_every_pair(entries: list[str], data: st.DataObject) -> None:
+def test_find_agrees_with_a_comparison_of_all_entries(entries: list[str], data: st.DataObject) -> None:
     file = data.draw(st.lists(st.sampled_from("abAB"), min_size=1, max_size=3).map("/".join))
-    wanted = file.casefold().split("/")
+    file_parts = file.casefold().split("/")
     ranks: dict[str, tuple[bool, int]] = {}
     for entry in entries:
         parts = entry.casefold().split("/")
-        common = min(len(parts), len(wanted))
-        if parts[-common:] == wanted[-common:]:
+        common = min(len(parts), len(file_parts))
+        if parts[-common:] == file_parts[-common:]:
             ranks[entry] = (entry == file, common)
     best = [entry for entry, rank in ranks.items() if rank == max(ranks.values())]
     assert PathMatcher(entries).find(file) == (best[0] if len(best) == 1 else None)

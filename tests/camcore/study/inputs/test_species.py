@@ -1,4 +1,4 @@
-"""From a subfolder, or a row of a table, to what a photo shows."""
+"""True classes of photos, from their subfolder or a row of a table."""
 
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from camcore.study.inputs.species import (
     read_species,
     read_truth,
     truth_of_subfolder,
-    unknown_species,
 )
 from export.labels import imagenet_labels
 
@@ -22,6 +21,8 @@ from export.labels import imagenet_labels
 LABELS = tuple({134: "crane", 517: "crane"}.get(index, label) for index, label in enumerate(imagenet_labels()))
 OWN = ("himbul", "Rock_Thrush", "aquila-fasciata", "Crane")
 NEAREST = "no class is named 'bulbull': the nearest are bulbul"
+NEEDED = "file and one of class, class_idx, imagenet_index, species"
+ADD = "add what is missing, and separate the columns by commas"
 
 
 def write(folder: Path, text: str | bytes) -> Path:
@@ -48,7 +49,7 @@ def truth_refusal(folder: Path, text: str | bytes, labels: tuple[str, ...] = LAB
 
 def test_the_built_in_species() -> None:
     assert read_species() == BUILT_IN
-    names = [(each.common_name, each.scientific_name, class_of(each, LABELS)) for each in BUILT_IN.values()]
+    names = [(bird.common_name, bird.scientific_name, class_of(bird, LABELS)) for bird in BUILT_IN.values()]
     assert names == [
         ("Bonelli's Eagle", "Aquila fasciata", None),
         ("Chestnut-bellied Rock Thrush", "Monticola rufiventris", None),
@@ -56,7 +57,7 @@ def test_the_built_in_species() -> None:
     ]
 
 
-def test_a_table_adds_species_and_wins_over_the_built_in(tmp_path: Path) -> None:
+def test_a_table_adds_species_and_replaces_built_in_ones(tmp_path: Path) -> None:
     text = (
         "\ufeffSpecies, common_name ,scientific_name,class\r\n"
         'HIMBUL,"Bulbul, Himalayan",,16\r\n'
@@ -79,39 +80,40 @@ def test_only_the_code_is_needed(tmp_path: Path, text: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
-        ("", ", line 1: the columns are none: name species, separated by commas"),
-        ("code,class\na,1\n", ", line 1: the columns are code, class: name species, separated by commas"),
-        ("species;class\na;1\n", ", line 1: the columns are species;class: name species, separated by commas"),
+        ("", f", line 1: the columns are none, but the table needs species: {ADD}"),
+        ("code,class\na,1\n", f", line 1: the columns are code, class, but the table needs species: {ADD}"),
+        ("species;class\na;1\n", f", line 1: the columns are species;class, but the table needs species: {ADD}"),
         (
             "species,klass\na,1\n",
-            ", line 1: there is no use for the column 'klass': use species, common_name, scientific_name, class",
+            ", line 1: the column 'klass' is unknown: use species, common_name, scientific_name, class",
         ),
-        ("species,class,Class\na,1,2\n", ", line 1: the column 'class' is there twice: keep one"),
-        ("species\nhimbul\ncoot\nHimBul\n", ", line 4: the species 'HimBul' is on line 2 already: keep one"),
-        ("species,class\n,16\n", ", line 2: the species is missing: name it"),
+        ("species,class,Class\na,1,2\n", ", line 1: there is more than one column 'class': keep one"),
+        ("species\nhimbul\ncoot\nHimBul\n", ", line 4: the species 'HimBul' is also on line 2: keep one"),
+        ("species,class\n,16\n", ", line 2: the column species is empty: fill it in"),
         (
             "species,common_name\nhimbul,Bulbul, Himalayan\n",
-            ", line 2: there are more values than columns: put a value that has a comma in double quotes",
+            ", line 2: this row has more values than there are columns: "
+            "put values that contain a comma in double quotes",
         ),
         (
             'species\n"himbul\ncoot\n',
-            ", line 3: this is no CSV (unexpected end of data): save it as one again",
+            ", line 3: this is not valid CSV (unexpected end of data): save the table as CSV again",
         ),
-        (b"species\nh\xfchn\n", " is not UTF-8 text: save it as a CSV in UTF-8"),
-        ("species\ncoot\n".encode("utf-16"), " is not UTF-8 text: save it as a CSV in UTF-8"),
+        (b"species\nh\xfchn\n", " is not UTF-8 text: save the table as CSV in UTF-8"),
+        ("species\ncoot\n".encode("utf-16"), " is not UTF-8 text: save the table as CSV in UTF-8"),
     ],
 )
-def test_a_table_that_is_none_is_refused(tmp_path: Path, text: str | bytes, said: str) -> None:
-    assert species_refusal(tmp_path, text) == said
+def test_a_table_that_cannot_be_used_is_refused(tmp_path: Path, text: str | bytes, problem: str) -> None:
+    assert species_refusal(tmp_path, text) == problem
 
 
-def test_a_table_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
+def test_a_missing_table_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         read_species(tmp_path / "none.csv")
-    assert str(caught.value) == f"there is no file {tmp_path / 'none.csv'}: name a CSV"
-    with pytest.raises(StudyError, match=r"cannot be read \(Is a directory\): name a CSV$"):
+    assert str(caught.value) == f"there is no file {tmp_path / 'none.csv'}: give the path of a CSV file"
+    with pytest.raises(StudyError, match=r"cannot be read \(Is a directory\): give the path of a CSV file$"):
         read_truth(tmp_path, {}, LABELS)
 
 
@@ -129,12 +131,12 @@ def test_a_table_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
         (Species("himbul", "rock thrush"), 0),  # the code comes first
     ],
 )
-def test_the_class_of_a_species_in_a_model_of_ones_own(species: Species, class_idx: int | None) -> None:
+def test_the_class_of_a_species_in_another_model(species: Species, class_idx: int | None) -> None:
     assert class_of(species, OWN) == class_idx
 
 
 @pytest.mark.parametrize(
-    ("species", "said"),
+    ("species", "problem"),
     [
         (Species("himbul", class_name="bulbull"), f"the species himbul: {NEAREST}"),
         (Species("x", class_name="1000"), "the species x: class 1000 is out of range: this model has classes 0 to 999"),
@@ -142,17 +144,20 @@ def test_the_class_of_a_species_in_a_model_of_ones_own(species: Species, class_i
             Species("x", class_name="crane"),
             "the species x: several classes are named 'crane': give an index instead, 134 or 517",
         ),
-        (Species("x", "Crane"), "the species x: several classes are named 'Crane': give it a class, 134 or 517"),
+        (
+            Species("x", "Crane"),
+            "the species x: several classes are named 'Crane': give its class as an index, 134 or 517",
+        ),
     ],
 )
-def test_a_class_that_the_model_does_not_have_is_refused_with_the_species(species: Species, said: str) -> None:
-    for ask in (
+def test_a_class_that_the_model_does_not_have_is_refused_with_the_species(species: Species, problem: str) -> None:
+    for find in (
         lambda: class_of(species, LABELS),
         lambda: truth_of_subfolder(species.code, {species.code: species}, LABELS),
     ):
         with pytest.raises(StudyError) as caught:
-            ask()
-        assert str(caught.value).startswith(said)
+            find()
+        assert str(caught.value).startswith(problem)
 
 
 def test_one_spelling_among_labels_that_differ_by_case() -> None:
@@ -161,7 +166,7 @@ def test_one_spelling_among_labels_that_differ_by_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "class_idx", "told", "title"),
+    ("code", "class_idx", "is_known", "title"),
     [
         ("himbul", 16, True, "Himalayan Bulbul"),
         ("HimBul", 16, True, "Himalayan Bulbul"),
@@ -174,11 +179,10 @@ def test_one_spelling_among_labels_that_differ_by_case() -> None:
         ("", None, False, ""),
     ],
 )
-def test_what_a_subfolder_tells(code: str, class_idx: int | None, told: bool, title: str) -> None:
+def test_the_true_class_of_a_subfolder(code: str, class_idx: int | None, is_known: bool, title: str) -> None:
     truth = truth_of_subfolder(code, read_species(), LABELS)
-    assert (truth.class_idx, truth.told, truth.title) == (class_idx, told, title)
+    assert (truth.class_idx, truth.is_known, truth.title) == (class_idx, is_known, title)
     assert truth.species == BUILT_IN.get(code.casefold())
-    assert unknown_species([code, "himbul", code], read_species(), LABELS) == ([code] if code and not told else [])
 
 
 @pytest.mark.parametrize(
@@ -192,7 +196,7 @@ def test_what_a_subfolder_tells(code: str, class_idx: int | None, told: bool, ti
         (GroundTruth(), ""),
     ],
 )
-def test_the_title_is_the_first_name_there_is(truth: GroundTruth, title: str) -> None:
+def test_the_title_is_the_first_available_name(truth: GroundTruth, title: str) -> None:
     assert truth.title == title
 
 
@@ -223,11 +227,11 @@ BONEGL = GroundTruth(BUILT_IN["bonegl"], None, True)
         ("file,notes,notes,class", "a.jpg,x,y,bulbul", BULBUL),
     ],
 )
-def test_what_a_row_tells(tmp_path: Path, header: str, row: str, truth: GroundTruth) -> None:
+def test_the_true_class_of_a_row(tmp_path: Path, header: str, row: str, truth: GroundTruth) -> None:
     assert read_truth(write(tmp_path, f"{header}\n{row}\n"), read_species(), LABELS) == {"a.jpg": truth}
 
 
-def test_rows_are_found_for_photos_by_their_tails(tmp_path: Path) -> None:
+def test_rows_are_matched_with_photos_by_the_end_of_their_paths(tmp_path: Path) -> None:
     text = "file,species\nC:\\Study\\himbul\\1.JPG,himbul\n2.jpg,bonegl\nhimbul/1.jpg,bonegl\n"
     truths = read_truth(write(tmp_path, text), read_species(), LABELS)
     assert truths == {"C:/Study/himbul/1.JPG": HIMBUL, "2.jpg": BONEGL, "himbul/1.jpg": BONEGL}
@@ -235,26 +239,24 @@ def test_rows_are_found_for_photos_by_their_tails(tmp_path: Path) -> None:
     assert [PathMatcher(tuple(truths)).find(file) for file in files] == ["himbul/1.jpg", None, "2.jpg", None]
 
 
-def test_a_file_with_a_row_for_each_box_may_repeat_what_it_tells(tmp_path: Path) -> None:
+def test_a_file_with_one_row_per_box_may_repeat_a_class(tmp_path: Path) -> None:
     text = "file,imagenet_index,x_min\na.jpg,16,0.1\na.jpg,16,0.6\n"
     assert read_truth(write(tmp_path, text), {}, LABELS) == {"a.jpg": BULBUL}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "problem"),
     [
         (
             "photo,class\na.jpg,16\n",
-            ", line 1: the columns are photo, class: "
-            "name file and one of class, class_idx, imagenet_index, species, separated by commas",
+            f", line 1: the columns are photo, class, but the table needs {NEEDED}: {ADD}",
         ),
         (
             "file,label\na.jpg,16\n",
-            ", line 1: the columns are file, label: "
-            "name file and one of class, class_idx, imagenet_index, species, separated by commas",
+            f", line 1: the columns are file, label, but the table needs {NEEDED}: {ADD}",
         ),
-        ("file,class,class\na.jpg,1,2\n", ", line 1: the column 'class' is there twice: keep one"),
-        ("file,class\n,16\n", ", line 2: the file is missing: name it"),
+        ("file,class,class\na.jpg,1,2\n", ", line 1: there is more than one column 'class': keep one"),
+        ("file,class\n,16\n", ", line 2: the column file is empty: fill it in"),
         ("file,class\na.jpg,16\nb.jpg,bulbull\n", f", line 3, b.jpg: {NEAREST}"),
         (
             "file,class_idx\na.jpg,1000\n",
@@ -263,20 +265,20 @@ def test_a_file_with_a_row_for_each_box_may_repeat_what_it_tells(tmp_path: Path)
         ("file,class_idx\na.jpg,16.5\n", ", line 2, a.jpg: no class is named '16.5'"),
         (
             "file,species\na.jpg,hawk99\n",
-            ", line 2, a.jpg: no species is 'hawk99': add it to the table of species, "
+            ", line 2, a.jpg: the species 'hawk99' is unknown: add it to the table of species, "
             "which has bonegl, cbrtsh, himbul, or give a class",
         ),
         (
             "file,class\na.jpg,16\nb.jpg,1\na.jpg,17\n",
-            ", line 4: a.jpg is something else on line 2: keep one",
+            ", line 4: a.jpg has another class or species on line 2: keep one",
         ),
     ],
 )
-def test_a_row_that_cannot_be_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
-    assert truth_refusal(tmp_path, text).startswith(said)
+def test_a_wrong_row_is_refused_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    assert truth_refusal(tmp_path, text).startswith(problem)
 
 
 def test_imagenet_indices_are_not_read_for_another_model(tmp_path: Path) -> None:
     assert truth_refusal(tmp_path, "file,imagenet_index\na.jpg,1\n", OWN) == (
-        ", line 2, a.jpg: this model has 4 classes, not ImageNet's 1,000: give a column class instead"
+        ", line 2, a.jpg: imagenet_index is for ImageNet's 1,000 classes, and this model has 4: use the column class"
     )
