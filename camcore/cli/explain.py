@@ -1,4 +1,4 @@
-"""`python -m camcore explain`: photos in, pictures and JSON lines out."""
+"""The command `explain`, which writes pictures of the class activation maps of photos, and JSON lines."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from tqdm import tqdm
 
 from camcore.cli.arguments import (
@@ -34,12 +35,12 @@ from camcore.model.classes import find_class_pair
 from camcore.model.manifest import find_artifact
 from camcore.options import ExplainOptions
 from camcore.records import FailureRecord, PhotoRecord, photo_record
-from camcore.results import Explanation, ForwardPass
+from camcore.results import Explanation
 
 
 @dataclass(frozen=True)
 class ExplainArguments:
-    """The arguments of `explain`; `options` has no classes yet, which are given as names or indices."""
+    """The arguments of `explain`; classes are names or indices here, and not set in `options`."""
 
     photos: list[str]
     artifacts: Path | None
@@ -58,7 +59,7 @@ class ExplainArguments:
 
 
 def run(arguments: ExplainArguments) -> int:
-    """Explain photos. Return 0 if all were explained, 1 if some failed, 2 if nothing could be done."""
+    """Explain photos, and return the exit code: see `camcore.cli.main.main`."""
     try:
         explainer = Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
         classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
@@ -73,13 +74,13 @@ def run(arguments: ExplainArguments) -> int:
         prefix = f"[{number}/{len(stems)}] " if len(stems) > 1 else ""
         record: PhotoRecord | FailureRecord
         try:
-            record = explained = _explain(explainer, options, arguments, photo, stem)
+            record = _explain(explainer, options, arguments, photo, stem)
+            message = _summary(record, arguments.out / f"{stem}.compare.png")
         except CamError as error:
             failures += 1
             record = {"file": photo, "error": str(error)}
-            say(f"{prefix}{photo}: {error}")
-        else:
-            say(f"{prefix}{photo}: {_summary(explained, arguments.out / f'{stem}.compare.png')}")
+            message = str(error)
+        say(f"{prefix}{photo}: {message}")
         if arguments.json:
             sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
             sys.stdout.flush()
@@ -96,13 +97,8 @@ def _explain(
     steps = explainer.stream(forward_pass, options, arguments.methods)
     explanations = finished(_with_progress(steps, options, Path(file).name), arguments.methods)
     duration = time.perf_counter() - start
-    maps = _save(explanations, forward_pass, arguments, stem)
     source = source_line(Path(file).name, explainer.manifest, explanations)
-    drawing = {"opacity": arguments.opacity, "colour_map": arguments.colour_map}
-    save_picture(
-        arguments.out / f"{stem}.compare.png",
-        draw_comparison(forward_pass.view.image, explanations, source, **drawing),  # type: ignore[arg-type]
-    )
+    maps = _save(explanations, forward_pass.view.image, source, arguments, stem)
     record = photo_record(file, explainer.manifest, duration, explainer.predict(forward_pass), explanations, maps=maps)
     if arguments.sanity:
         class_idx, contrast_idx = explanations[0].class_idx, options.contrast_idx
@@ -111,16 +107,16 @@ def _explain(
 
 
 def _summary(record: PhotoRecord, picture: Path) -> str:
-    first = record["explanations"][0]
-    summary = f"{first['name']} {percent(first['probability'])}, {seconds(record['seconds'])}, {picture}"
+    explanation = record["explanations"][0]
+    summary = f"{explanation['name']} {percent(explanation['probability'])}, {seconds(record['seconds'])}, {picture}"
     for method, correlation in record.get("sanity", {}).items():
-        similarity = "has no map" if correlation is None else f"correlates {correlation:.2f}"
-        summary += f"; {METHODS[method].title} {similarity} with that of an untrained classifier"
+        similarity = "cannot be compared" if correlation is None else f"correlates by {correlation:.2f}"
+        summary += f"; the {METHODS[method].title} map {similarity} with the map of an untrained classifier"
     return summary
 
 
 def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: str) -> Iterator[Explanation]:
-    """Show a bar on a terminal while Score-CAM runs."""
+    """Yield the explanations of `steps`, with a progress bar for Score-CAM on a terminal."""
     with tqdm(desc=f"{name}: Score-CAM", unit=" forwards", leave=False, disable=None, delay=0.5) as bar:
         for explanation in steps:
             if explanation.forwards is not None:
@@ -131,37 +127,43 @@ def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: 
 
 
 def _save(
-    explanations: Sequence[Explanation], forward_pass: ForwardPass, arguments: ExplainArguments, stem: str
+    explanations: Sequence[Explanation], view: Image.Image, source: str, arguments: ExplainArguments, stem: str
 ) -> dict[MethodName, str]:
-    """Write each overlay, and its map if requested; return the paths of the maps."""
+    """Write each overlay, its map if requested, and the comparison; return the paths of the maps."""
+    opacity, colour_map = arguments.opacity, arguments.colour_map
+    overlays = []
     maps: dict[MethodName, str] = {}
     for explanation in explanations:
         base = f"{stem}.{METHODS[explanation.method].file_name}"
-        view = forward_pass.view.image
-        overlay = draw_overlay(view, explanation.heatmap, arguments.opacity, arguments.colour_map)
-        save_picture(arguments.out / f"{base}.png", overlay)
+        overlays.append(draw_overlay(view, explanation.heatmap, opacity, colour_map))
+        save_picture(arguments.out / f"{base}.png", overlays[-1])
         if arguments.save_maps:
             path = arguments.out / f"{base}.npy"
             save_map(path, explanation.heatmap)
             maps[explanation.method] = str(path)
+    comparison = draw_comparison(view, explanations, source, opacity=opacity, colour_map=colour_map, overlays=overlays)
+    save_picture(arguments.out / f"{stem}.compare.png", comparison)
     return maps
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `explain` to the commands."""
-    parser = commands.add_parser("explain", help="draw the class activation maps of photos")
+    parser = commands.add_parser("explain", help="class activation maps of single photos")
     parser.set_defaults(run=lambda values, _command: run(_arguments(values)))
-    parser.add_argument("photos", nargs="+", metavar="PHOTO")
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="photo to explain")
     add_model(parser)
     add_explain_options(parser)
     parser.add_argument(
         "--class", dest="class_name", metavar="NAME_OR_INDEX", help="class to explain (default: the most probable)"
     )
     parser.add_argument(
-        "--rather-than", dest="contrast_class", metavar="NAME_OR_INDEX", help="class to set the explained class against"
+        "--rather-than",
+        dest="contrast_class",
+        metavar="NAME_OR_INDEX",
+        help="class to contrast with the explained class",
     )
     parser.add_argument(
-        "--method", dest="methods", action="append", choices=METHODS, help="method, may be repeated (default: all)"
+        "--method", dest="methods", action="append", choices=METHODS, help="method, repeatable (default: all)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("explanations"), metavar="DIR", help="output folder (default: explanations)"
@@ -170,7 +172,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--opacity", type=share, default=OPACITY, help=f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
     )
     parser.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="colour map (default: inferno)")
-    parser.add_argument("--save-maps", action="store_true", help="heatmaps as .npy too, float32 in [0, 1]")
+    parser.add_argument("--save-maps", action="store_true", help="heatmaps as .npy files, float32 in [0, 1]")
     parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
     parser.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")
 

@@ -1,4 +1,4 @@
-"""`python -m camcore`: the commands there are."""
+"""The command line, `python -m camcore`, with its commands `explain` and `study`."""
 
 import argparse
 import sys
@@ -11,13 +11,17 @@ COMMANDS = (explain_command, study_command)
 
 
 def main(arguments: list[str] | None = None, prog: str = "python -m camcore") -> int:
-    """Run a command. Returns 0 if all was done, 1 if some photos failed, 2 if nothing could be done, 130 if stopped."""
-    parser = argparse.ArgumentParser(prog=prog, description="See what an image classifier looked at.")
+    """Run a command, and return its exit code.
+
+    The code is 0 if everything was done, 1 if some photos failed, 2 if nothing could be done, and 130 if the command
+    was interrupted. `arguments` are those of the process if None; `prog` is the program's name in help.
+    """
+    command_line = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog=prog, description="Class activation maps of an image classifier.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    given = sys.argv[1:] if arguments is None else arguments
-    values = vars(parser.parse_args(given))
+    values = vars(parser.parse_args(command_line))
     run = values.pop("run")
     keep_torch_to_cores()
-    return int(run(values, given))
+    return int(run(values, command_line))

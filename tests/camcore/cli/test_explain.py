@@ -1,4 +1,4 @@
-"""`python -m camcore explain`: files, JSON lines, exit codes, and one sentence for what goes wrong."""
+"""The command `explain`: files, JSON lines, exit codes and error messages."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def eagle(imagenet_photos: list[Path]) -> str:
 
 
 @pytest.fixture(autouse=True)
-def in_an_empty_place(tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def in_an_empty_folder(tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CAMCORE_ARTIFACTS", str(artifacts))
 
@@ -36,24 +36,24 @@ def test_a_photo_gives_three_overlays_a_comparison_and_a_json_line(
     assert (record["file"], record["model"], record["weights"]) == (eagle, "efficientnet_lite0", "package")
     assert len(record["predictions"]) == 5
     assert list(record["predictions"][0]) == list(Prediction.__dataclass_fields__)
-    assert [each["method"] for each in record["explanations"]] == ["grad-cam", "grad-cam++", "score-cam"]
-    for each in record["explanations"]:
-        assert set(each) == {
+    assert [explanation["method"] for explanation in record["explanations"]] == ["grad-cam", "grad-cam++", "score-cam"]
+    for explanation in record["explanations"]:
+        assert set(explanation) == {
             "method", "class_idx", "name", "probability", "definition", "peak", "forwards", "channels",
             "channels_alive", "seconds", "map", "effort", "precision", "fidelity_estimate",
         }  # fmt: skip
-        assert (each["class_idx"], each["name"]) == (22, "bald eagle")
-        heatmap = np.load(each["map"])
+        assert (explanation["class_idx"], explanation["name"]) == (22, "bald eagle")
+        heatmap = np.load(explanation["map"])
         assert heatmap.dtype == np.float32
         assert (heatmap.shape, heatmap.min(), heatmap.max()) == ((224, 224), 0, 1)
     gradient, _, score = record["explanations"]
-    own = ("definition", "forwards", "channels", "channels_alive", "effort", "precision", "fidelity_estimate")
-    assert [gradient[key] for key in own] == [None] * 7
+    keys = ("definition", "forwards", "channels", "channels_alive", "effort", "precision", "fidelity_estimate")
+    assert [gradient[key] for key in keys] == [None] * 7
     assert (score["definition"], score["channels"], score["effort"]) == ("paper", 1280, "fast")
     assert 32 <= score["forwards"] <= 320 < score["channels_alive"] < 1280
     assert score["precision"] in ("fp32", "int8", "int8+fp32")
     assert 0.9 < score["fidelity_estimate"] < 1
-    assert sum(each["seconds"] for each in record["explanations"]) <= record["seconds"]
+    assert sum(explanation["seconds"] for explanation in record["explanations"]) <= record["seconds"]
     stem = Path(eagle).stem
     written = sorted(path.name for path in Path("explanations").iterdir())
     suffixes = ["compare.png", *(f"{m}.{s}" for m in ("grad-cam-pp", "grad-cam", "score-cam") for s in ("npy", "png"))]
@@ -61,7 +61,7 @@ def test_a_photo_gives_three_overlays_a_comparison_and_a_json_line(
     assert Image.open(f"explanations/{stem}.grad-cam.png").size == (224, 224)
 
 
-def test_only_what_is_asked_for_is_written(eagle: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_requested_methods_and_maps_are_written(eagle: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["explain", eagle, "--method", "grad-cam", "--class", "GOLDEN retriever", "--json", "--out", "here/new"]
     assert main(arguments) == 0
     (explanation,) = json.loads(capsys.readouterr().out)["explanations"]
@@ -77,7 +77,7 @@ def test_squash_shows_the_model_the_whole_photo(eagle: str) -> None:
     assert Path("crop", name).read_bytes() != Path("squash", name).read_bytes()
 
 
-def test_bad_photos_are_named_and_the_others_done(eagle: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_photos_are_reported_and_the_others_explained(eagle: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("words.jpg").write_text("not a photo")
     Path("empty.png").touch()
     photos = ["words.jpg", eagle, "empty.png", "missing.jpg", "."]
@@ -91,7 +91,7 @@ def test_bad_photos_are_named_and_the_others_done(eagle: str, capsys: pytest.Cap
     assert "Traceback" not in captured.err
 
 
-def test_equal_stems_get_numbers_whatever_their_case(eagle: str) -> None:
+def test_equal_stems_get_numbers_regardless_of_case(eagle: str) -> None:
     for folder, name in (("a", "bird.jpg"), ("b", "Bird.jpg"), ("c", "bird-2.jpg"), ("d", "BIRD.jpg")):
         Path(folder).mkdir()
         Path(folder, name).write_bytes(Path(eagle).read_bytes())
@@ -102,7 +102,7 @@ def test_equal_stems_get_numbers_whatever_their_case(eagle: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--class", "bald egle"], "no class is named 'bald egle': the nearest are bald eagle"),
         (["--class", "1000"], "class 1000 is out of range: this model has classes 0 to 999"),
@@ -110,16 +110,16 @@ def test_equal_stems_get_numbers_whatever_their_case(eagle: str) -> None:
         (["--class", "CARDIGAN"], "several classes are named 'CARDIGAN': give an index instead, 264 or 474"),
         (["--model", "resnet50"], "has no model 'resnet50' (it holds efficientnet_lite0)"),
         (["--artifacts", "nowhere"], "nowhere holds no exported model: run `python -m export`"),
-        (["--out", "taken"], "the folder taken cannot be created"),
+        (["--out", "a_file"], "the folder a_file cannot be created"),
     ],
 )
-def test_what_cannot_start_says_so_in_one_sentence(
-    eagle: str, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+def test_a_command_that_cannot_start_has_one_message(
+    eagle: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("taken").touch()
+    Path("a_file").touch()
     assert main(["explain", eagle, *arguments]) == 2
     captured = capsys.readouterr()
-    assert said in captured.err
+    assert message in captured.err
     assert captured.err.startswith("error: ")
     assert len(captured.err.splitlines()) == 1
     assert captured.out == ""
@@ -135,7 +135,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts a small disk")
-def test_a_full_disk_is_said_and_leaves_no_half_file(
+def test_a_full_disk_is_reported_and_leaves_no_incomplete_file(
     eagle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     disk = tmp_path / "disk"
@@ -146,13 +146,13 @@ def test_a_full_disk_is_said_and_leaves_no_half_file(
     try:
         assert main(["explain", eagle, "--method", "grad-cam", "--out", str(disk), "--json"]) == 1
         captured = capsys.readouterr()
-        assert "cannot be written (No space left on device): make room there" in json.loads(captured.out)["error"]
+        assert "cannot be written (No space left on device): free some space" in json.loads(captured.out)["error"]
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_file_that_cannot_be_written_whole_is_not_written(
+def test_a_file_that_cannot_be_written_completely_is_not_written(
     eagle: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fill_the_disk(path: Path, data: bytes) -> int:
