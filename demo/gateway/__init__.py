@@ -1,1 +1,1 @@
-"""The door before all that gradio serves: what it lets in, and in which words what leaves is refused."""
+"""The gateway in front of Gradio's server: it forwards public requests only, and replaces the text of errors."""

@@ -1,4 +1,4 @@
-"""How the door says no, and what becomes of gradio's own errors on their way out: one sentence each."""
+"""Errors as the gateway sends them, its own and Gradio's: a status and one sentence, which names no file."""
 
 import json
 
@@ -8,21 +8,32 @@ from starlette.types import Message, Send
 from demo.service import messages
 from demo.service.uploads import MAX_PHOTO
 
+NOTHING_HERE = "There is nothing at this address: /gradio_api/openapi.json lists the addresses that there are."
+WRONG_METHOD = "This address does not take this HTTP method: /gradio_api/openapi.json describes the requests it takes."
+NO_FILE = "There is no such file, or no longer: files are kept for an hour."
+NOT_JSON = "The body is not JSON: send a JSON object, with the header Content-Type: application/json."
+BAD_CALL = "The body is not what this address takes: /gradio_api/openapi.json describes it."
+BAD_REQUEST = "This request cannot be used: /gradio_api/openapi.json describes the requests that can."
+BAD_UPLOAD = (
+    "This is not a complete upload of files: send at most 1,000 as multipart/form-data, each in a field named “files”."
+)
+
 _RETRY_AFTER = 10  # seconds
 _SENTENCES = {
-    400: messages.BAD_REQUEST,
-    403: messages.NO_FILE,
-    404: messages.NOTHING_HERE,
-    405: messages.WRONG_METHOD,
-    413: messages.file_too_large(MAX_PHOTO // 1_000_000),
-    422: messages.BAD_CALL,
+    400: BAD_REQUEST,
+    403: NO_FILE,
+    404: NOTHING_HERE,
+    405: WRONG_METHOD,
+    413: f"A file is larger than {MAX_PHOTO // 1_000_000} MB: make it smaller, or remove it.",
+    422: BAD_CALL,
+    503: f"The service is busy, and its queue is full: try again in {_RETRY_AFTER} seconds.",
 }
 
 
 class RefusedRequest(MultiPartException):
-    """A request that is not let in: the status and the sentence to answer.
+    """A request that is refused, with the status and the sentence of the response.
 
-    It is of the one kind after which gradio deletes the files of an upload that it has read in part.
+    It has the only base class of errors after which Gradio deletes the files of an upload that it has read in part.
     """
 
     def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None):
@@ -33,79 +44,79 @@ class RefusedRequest(MultiPartException):
 
 
 class ResponseFilter:
-    """Sends what the app answers as it is, but of an error only its status: what it says may name paths and files."""
+    """Sends the app's responses unchanged, but of an error only the status: its text may name paths and files.
+
+    With `as_text`, errors are sent as plain text. `refusal` is what to send instead of an error of the app.
+    """
 
     def __init__(self, send: Send):
         self._send = send
         self._started = False
         self._error: Message | None = None
-        self._said = b""
+        self._error_body = b""
         self.as_text = False
-        self.refused: RefusedRequest | None = None  # what to answer whatever the app says
+        self.refusal: RefusedRequest | None = None
 
     async def __call__(self, message: Message) -> None:
-        """Send one message of the app's answer."""
-        begins = message["type"] == "http.response.start"
-        if begins and (self.refused or message["status"] >= 400):
+        """Send one message of the app's response."""
+        starts = message["type"] == "http.response.start"
+        if starts and (self.refusal or message["status"] >= 400):
             self._error = message
         elif self._error is None:
             self._started = True
             await self._send(message)
         else:
-            self._said += message.get("body", b"")
+            self._error_body += message.get("body", b"")
             if not message.get("more_body", False):
-                await self._finish(self._error)
+                await self._send_error(self._error)
 
-    async def refuse(self, refused: RefusedRequest) -> None:
-        """Answer with a sentence, unless an answer has begun."""
+    async def refuse(self, refusal: RefusedRequest) -> None:
+        """Send a refusal, unless a response has started."""
         if not self._started:
             self._error = None
-            await self._say(refused, [])
+            await self._send_refusal(refusal, [])
 
-    async def _finish(self, error: Message) -> None:
+    async def _send_error(self, error: Message) -> None:
         headers = [(name, value) for name, value in error["headers"] if not name.lower().startswith(b"content-")]
-        if self.refused:
-            await self._say(self.refused, headers)
-        elif is_meant_for_people(error["status"], self._said):
+        if self.refusal is None and is_for_client(error["status"], self._error_body):
             self._started = True
             await self._send(error)
-            await self._send({"type": "http.response.body", "body": self._said})
+            await self._send({"type": "http.response.body", "body": self._error_body})
         else:
-            await self._say(_refusal(error["status"]), headers)
+            await self._send_refusal(self.refusal or _refusal(error["status"]), headers)
 
-    async def _say(self, refused: RefusedRequest, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _send_refusal(self, refusal: RefusedRequest, headers: list[tuple[bytes, bytes]]) -> None:
         self._started = True
-        # The page shows the body of a failed upload as it comes.
-        body = refused.sentence if self.as_text else json.dumps({"detail": _detail(refused)}, ensure_ascii=False)
-        kind = b"text/plain; charset=utf-8" if self.as_text else b"application/json"
-        headers += [*refused.headers, (b"content-type", kind), (b"content-length", b"%d" % len(body.encode()))]
-        await self._send({"type": "http.response.start", "status": refused.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body.encode()})
+        # Gradio's page shows the body of a failed upload as it is.
+        text = refusal.sentence if self.as_text else json.dumps({"detail": _detail(refusal)}, ensure_ascii=False)
+        body, media_type = text.encode(), b"text/plain; charset=utf-8" if self.as_text else b"application/json"
+        headers += [*refusal.headers, (b"content-type", media_type), (b"content-length", b"%d" % len(body))]
+        await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
 
-def is_meant_for_people(status: int, said: bytes) -> bool:
-    """Whether gradio's error holds nothing but our own words: a validator's, or those of a gr.Error."""
+def is_for_client(status: int, body: bytes) -> bool:
+    """Return whether an error of Gradio has only this project's words: those of a validator or of a gr.Error."""
     if status not in {422, 500}:
         return False
     try:
-        answer = json.loads(said)
+        response = json.loads(body)
     except ValueError:
         return False
     if status == 500:
-        return isinstance(answer, dict) and "error" in answer
-    detail = answer.get("detail")
-    return isinstance(detail, list) and any(isinstance(each, dict) and "__type__" in each for each in detail)
+        return isinstance(response, dict) and "error" in response
+    detail = response.get("detail")
+    return isinstance(detail, list) and any(isinstance(entry, dict) and "__type__" in entry for entry in detail)
 
 
-def _detail(refused: RefusedRequest) -> str | list[dict[str, object]]:
-    """The sentence; at 422 as a validator says it, for gradio_client fails to read a plain one."""
-    if refused.status != 422:
-        return refused.sentence
-    return [{"__type__": "validate", "is_valid": False, "message": refused.sentence, "parameter_name": "body"}]
+def _detail(refusal: RefusedRequest) -> str | list[dict[str, object]]:
+    """Return the sentence; at 422 in the form of a validator's message, because gradio_client fails to read others."""
+    if refusal.status != 422:
+        return refusal.sentence
+    return [{"__type__": "validate", "is_valid": False, "message": refusal.sentence, "parameter_name": "body"}]
 
 
 def _refusal(status: int) -> RefusedRequest:
-    """What to say of an error of gradio's."""
-    if status == 503:
-        return RefusedRequest(503, messages.busy(_RETRY_AFTER), {"retry-after": str(_RETRY_AFTER)})
-    return RefusedRequest(status, _SENTENCES.get(status, messages.FAILED if status >= 500 else messages.BAD_REQUEST))
+    """Return what to send instead of an error of Gradio."""
+    headers = {"retry-after": str(_RETRY_AFTER)} if status == 503 else None
+    return RefusedRequest(status, _SENTENCES.get(status, messages.FAILED if status >= 500 else BAD_REQUEST), headers)

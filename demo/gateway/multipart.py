@@ -1,4 +1,4 @@
-"""What an upload may hold, looked at while it passes, and whether there is room for it."""
+"""The check of an upload while its bytes come in: it may have nothing but files, and must fit on the disk."""
 
 import shutil
 from pathlib import Path
@@ -6,25 +6,24 @@ from pathlib import Path
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from demo.gateway.errors import RefusedRequest
-from demo.service import messages
+from demo.gateway.errors import BAD_UPLOAD, RefusedRequest
 
 MIN_FREE = 1_000_000_000  # bytes of the disk
 
 
 class MultipartChecker:
-    """The parts of an upload: nothing but files, each in a field named `files`.
+    """Parses an upload in multipart/form-data, and refuses parts other than files in a field named `files`.
 
-    gradio keeps a field that is no file in memory, stumbles over it, and forgets on the disk what it was given under
-    another name or only in part. `folder` is where it puts them; many at once could fill the disk.
+    Gradio keeps other fields in memory, fails to process them, and leaves files of other names, or files sent in part,
+    on the disk. `folder` is where Gradio stores uploads: many at once could fill the disk.
     """
 
     def __init__(self, content_type: str, folder: Path):
-        kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise RefusedRequest(400, messages.BAD_UPLOAD)
+        media_type, options = parse_options_header(content_type)
+        if media_type != b"multipart/form-data" or b"boundary" not in options:
+            raise RefusedRequest(400, BAD_UPLOAD)
         self._folder = folder
-        self._whole = False
+        self._complete = False
         self._name = self._value = self._disposition = b""
         self._parser = MultipartParser(
             options[b"boundary"],
@@ -37,20 +36,22 @@ class MultipartChecker:
             },
         )
 
-    def look_at(self, chunk: bytes, last: bool) -> None:
-        """Look at the next bytes of an upload.
+    def check_chunk(self, chunk: bytes, last: bool) -> None:
+        """Check the next bytes of an upload.
 
         Raises:
-            RefusedRequest: if they are not what an upload may hold, or the disk is nearly full.
+            RefusedRequest: if they are not part of an upload of files, or if the disk is nearly full.
         """
         if shutil.disk_usage(self._folder).free < MIN_FREE:
-            raise RefusedRequest(507, messages.NO_ROOM)
+            raise RefusedRequest(
+                507, "The disk is too full for uploads: try again in an hour, when old ones are deleted."
+            )
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise RefusedRequest(400, messages.BAD_UPLOAD) from error
-        if last and not self._whole:
-            raise RefusedRequest(400, messages.BAD_UPLOAD)
+            raise RefusedRequest(400, BAD_UPLOAD) from error
+        if last and not self._complete:
+            raise RefusedRequest(400, BAD_UPLOAD)
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -67,7 +68,7 @@ class MultipartChecker:
         _, options = parse_options_header(self._disposition)
         self._disposition = b""
         if options.get(b"name") != b"files" or b"filename" not in options:
-            raise RefusedRequest(400, messages.BAD_UPLOAD)
+            raise RefusedRequest(400, BAD_UPLOAD)
 
     def _end(self) -> None:
-        self._whole = True
+        self._complete = True

@@ -1,4 +1,4 @@
-"""A small page behind the door, served as the real one is, and the same without the door."""
+"""A small page behind the gateway, served as the real one is, and the same page without the gateway."""
 
 import json
 import re
@@ -23,13 +23,13 @@ from demo.service.queue import RECEIVED_AT
 
 API = "/gradio_api"
 JSON = {"content-type": "application/json"}
-SLOW = 10.0  # seconds in which a busy machine does what takes a moment
+SLOW = 10.0  # seconds, also enough on a busy machine
 WEBSITE = b"a bird from the web"
 ECHO, LOOK = 0, 1  # numbers of the page's own functions
 
 
 class Served:
-    """A page at an address, and what its slow endpoint went through."""
+    """A page at an address, with events of its slow endpoint."""
 
     def __init__(self) -> None:
         self.go_on, self.ended = Event(), Event()
@@ -56,7 +56,7 @@ class Served:
         return {"bytes": len(Path(photo["path"]).read_bytes()), "top": top}
 
     def explain(self, steps: int, pause: float = 0.0) -> Iterator[int]:
-        """Count, with a pause after each number, unless told to go on."""
+        """Count, with a pause after each number until `go_on` is set."""
         try:
             for step in range(steps):
                 yield step
@@ -65,7 +65,7 @@ class Served:
             self.ended.set()
 
     def study(self, photos: FileData, fail: str = "") -> FileData:
-        """Give a file, or fail in the way asked for."""
+        """Return a file, or fail: `fail` is "said" for an error in our own words."""
         if fail == "said":
             raise gr.Error("our own words", print_exception=False)
         if fail:
@@ -76,26 +76,26 @@ class Served:
         return [gr.validate(True, ""), gr.validate(fail != "bad", "this will not do")]
 
     def upload(self, data: bytes = b"a photo", name: str = "eagle.jpg") -> str:
-        """Path of an upload on the server."""
+        """Upload a file, and return its path on the server."""
         (path,) = self.http.post(f"{API}/upload", files={"files": (name, data)}).json()
         return path
 
     def call(self, name: str, *values: Any) -> httpx.Response:
-        """Answer to a call as curl makes it."""
+        """Return the response to a call as curl makes it."""
         return self.http.post(f"{API}/call/{name}", json={"data": values})
 
     def join(self, number: int, *values: Any) -> httpx.Response:
-        """Answer to a call as the page makes it."""
-        body = json.dumps({"data": values, "fn_index": number, "session_hash": "visit"})
+        """Return the response to a call as the page makes it."""
+        body = json.dumps({"data": values, "fn_index": number, "session_hash": "session"})
         return self.http.post(f"{API}/queue/join", content=body, headers=JSON)
 
     def events(self, name: str, event: str) -> list[tuple[str, Any]]:
-        """All that comes of a call."""
-        said = self.http.get(f"{API}/call/{name}/{event}").text
-        return [(kind, json.loads(data)) for kind, data in re.findall(r"event: (\w+)\ndata: (.*)\n", said)]
+        """Return the events of a call."""
+        stream = self.http.get(f"{API}/call/{name}/{event}").text
+        return [(kind, json.loads(data)) for kind, data in re.findall(r"event: (\w+)\ndata: (.*)\n", stream)]
 
     def result(self, name: str, *values: Any) -> Any:
-        """What a call gives in the end."""
+        """Return the last output of a call."""
         kind, data = self.events(name, self.call(name, *values).json()["event_id"])[-1]
         assert kind == "complete"
         return data[0]
@@ -114,7 +114,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="package")
 def page(cache: Path) -> Iterator[Served]:
-    """A page behind the door."""
+    """A page behind the gateway."""
     served = Served()
     yield served
     served.blocks.close(verbose=False)
@@ -122,7 +122,7 @@ def page(cache: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="package")
 def bare(cache: Path) -> Iterator[Served]:
-    """The same without the door."""
+    """The same page without the gateway."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(launch, "middleware", list)
         served = Served()
@@ -132,7 +132,7 @@ def bare(cache: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def website(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
-    """Address of a photo in the public web, as gradio takes it, and what was fetched of it."""
+    """The URL of a photo that Gradio takes for a public one, and the paths that were fetched from its server."""
     fetched: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
@@ -156,27 +156,27 @@ def website(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
 
 
 def file(path: str, **more: Any) -> dict[str, Any]:
-    """A file as gradio's clients name it."""
+    """Return a file as Gradio's clients name it."""
     return {"path": path, "meta": {"_type": "gradio.FileData"}, **more}
 
 
-def said(answer: httpx.Response) -> str:
-    """The one sentence of a refusal, however it is wrapped."""
+def sentence_of(answer: httpx.Response) -> str:
+    """Return the sentence of a refusal, whatever its format."""
     if answer.headers["content-type"].startswith("text/plain"):
         return answer.text
     assert answer.headers["content-type"] == "application/json"
     (detail,) = answer.json().values()
-    return detail if isinstance(detail, str) else " ".join(each["message"] for each in detail if each["message"])
+    return detail if isinstance(detail, str) else " ".join(entry["message"] for entry in detail if entry["message"])
 
 
 def files_in(folder: Path) -> set[Path]:
-    """All files of a folder."""
+    """Return all files of a folder."""
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
-def wait_until(true: Callable[[], Any]) -> None:
-    """Wait until something is true, and fail if it takes too long."""
+def wait_until(condition: Callable[[], Any]) -> None:
+    """Wait until a condition is true, and fail after `SLOW` seconds."""
     end = time.monotonic() + SLOW
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)

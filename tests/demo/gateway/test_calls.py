@@ -1,24 +1,26 @@
-"""What a call may say, and which files it may name."""
+"""What a call may contain, and which files it may name."""
 
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from demo.gateway import errors
+from demo.gateway.calls import NOT_FETCHED
 from demo.service import messages
-from tests.demo.gateway.conftest import API, ECHO, LOOK, WEBSITE, Served, file, said
+from tests.demo.gateway.conftest import API, ECHO, LOOK, WEBSITE, Served, file, sentence_of
 
 
-def test_the_page_calls_its_functions_by_number_and_no_others(page: Served) -> None:
+def test_page_calls_its_own_functions_by_number_only(page: Served) -> None:
     run = partial(page.http.post, f"{API}/run/predict")
-    assert run(json={"data": ["x"], "fn_index": ECHO, "session_hash": "visit"}).json()["data"] == ["x"]
-    assert run(json={"data": ["x"], "fn_index": LOOK, "session_hash": "visit"}).status_code == 404
+    assert run(json={"data": ["x"], "fn_index": ECHO, "session_hash": "session"}).json()["data"] == ["x"]
+    assert run(json={"data": ["x"], "fn_index": LOOK, "session_hash": "session"}).status_code == 404
     assert page.join(ECHO, "x").status_code == 404
     assert page.join(99, "x").status_code == 404
     assert page.http.post(f"{API}/run/echo", json={"data": ["x"], "fn_index": ECHO}).status_code == 404
 
 
-def test_without_the_door_gradio_fetches_what_it_is_told_to(bare: Served, website: tuple[str, list[str]]) -> None:
+def test_without_gateway_gradio_fetches_any_url(bare: Served, website: tuple[str, list[str]]) -> None:
     address, fetched = website
     assert bare.result("predict", file(address), 5)["bytes"] == len(WEBSITE)
     assert bare.http.get(f"{API}/file={address}").content == WEBSITE
@@ -26,7 +28,7 @@ def test_without_the_door_gradio_fetches_what_it_is_told_to(bare: Served, websit
 
 
 @pytest.mark.parametrize("hidden", ["path", "url", "path alone", "nested", "in capitals"])
-def test_an_address_given_as_a_file_is_not_fetched(
+def test_url_in_place_of_a_file_is_not_fetched(
     page: Served, website: tuple[str, list[str]], hidden: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address, fetched = website
@@ -41,23 +43,23 @@ def test_an_address_given_as_a_file_is_not_fetched(
         page.call("predict", photo, 5),
         page.http.post(f"{API}/call/v2/predict", json={"photo": photo}),
         page.join(LOOK, photo),
-        page.http.post(f"{API}/run/predict", json={"data": [photo], "fn_index": ECHO, "session_hash": "visit"}),
+        page.http.post(f"{API}/run/predict", json={"data": [photo], "fn_index": ECHO, "session_hash": "session"}),
         page.http.post(f"{API}/queue/join", json={"data": [None], "fn_index": LOOK, "event_data": photo}),
     ):
-        assert (answer.status_code, said(answer)) == (422, messages.NOT_FETCHED)
+        assert (answer.status_code, sentence_of(answer)) == (422, NOT_FETCHED)
     assert fetched == []
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1:7860", "https://some-where.hf.space", "http://elsewhere.org/root"])
-def test_the_address_of_an_upload_names_that_upload_whatever_the_host(page: Served, host: str) -> None:
+def test_url_of_an_upload_names_that_upload_whatever_the_host(page: Served, host: str) -> None:
     address = f"{host}{API}/file={page.upload(b'12345', 'white tailed #1.jpg').replace(' ', '%20').replace('#', '%23')}"
     for photo in (file(address), file(address, url=address), {"url": address}, file(f"{address}?__sign=x#y")):
         assert page.result("predict", photo, 5)["bytes"] == 5
 
 
 @pytest.mark.parametrize("way", ["path", "without a mark", "address", "up and out", "no name", "not text"])
-def test_a_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path, way: str) -> None:
+def test_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path, way: str) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
     photo = {
@@ -69,22 +71,24 @@ def test_a_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path
         "not text": {**file(str(secret)), "meta": "gradio.FileData"},
     }[way]
     answer = page.join(LOOK, photo)
-    assert (answer.status_code, said(answer)) == (422, messages.NOT_UPLOADED)
+    assert (answer.status_code, sentence_of(answer)) == (422, messages.NOT_UPLOADED)
 
 
-def test_without_the_door_a_file_with_no_mark_is_opened(bare: Served, tmp_path: Path) -> None:
+def test_without_gateway_a_file_without_a_mark_is_opened(bare: Served, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("a secret")
     photo = {"path": str(tmp_path / "secret.txt")}
     assert bare.result("predict", photo, 5)["bytes"] == len("a secret")
     assert bare.join(LOOK, photo).status_code == 200
-    assert "a secret" in bare.http.get(f"{API}/queue/data?session_hash=visit").text
+    assert "a secret" in bare.http.get(f"{API}/queue/data?session_hash=session").text
 
 
-def test_json_must_be_said_to_be_json(page: Served) -> None:
+def test_json_must_be_declared_as_json(page: Served) -> None:
     answer = page.http.post(f"{API}/call/predict", content=b'{"data": []}')
-    assert (answer.status_code, said(answer)) == (415, messages.NOT_JSON)
+    assert (answer.status_code, sentence_of(answer)) == (415, errors.NOT_JSON)
 
 
-def test_wrong_values_are_told_which_there_are(page: Served) -> None:
-    sentence = messages.wrong_values("predict", ["photo", "top"])
-    assert said(page.call("predict")) == said(page.http.post(f"{API}/call/v2/predict", json={})) == sentence
+def test_refusal_of_wrong_values_lists_the_parameters(page: Served) -> None:
+    sentence = "These are not the values that /predict takes: give photo, top."
+    assert (
+        sentence_of(page.call("predict")) == sentence_of(page.http.post(f"{API}/call/v2/predict", json={})) == sentence
+    )

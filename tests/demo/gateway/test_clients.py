@@ -1,4 +1,4 @@
-"""Programs that the door must not disturb: curl, gradio_client, and a model's tools."""
+"""Programs that the gateway must not disturb: curl, gradio_client, and MCP clients."""
 
 import asyncio
 import re
@@ -13,10 +13,12 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError, ValidationError
 from gradio_client.utils import QueueError
 
+from demo.gateway.calls import NOT_FETCHED
 from demo.server import MAX_WAITING
-from demo.service import messages
 from demo.service.event_settings import ENDPOINTS
 from tests.demo.gateway.conftest import API, SLOW, Served, wait_until
+
+LIMIT = 60.0  # seconds that the MCP client may take
 
 
 def test_curl_uploads_calls_and_listens(page: Served) -> None:
@@ -28,21 +30,21 @@ def test_curl_uploads_calls_and_listens(page: Served) -> None:
     assert page.events("predict", event)[-1] == ("complete", [{"bytes": 3, "top": 5}])
 
 
-def test_nothing_is_kept_of_a_call_that_has_been_answered(page: Served, bare: Served) -> None:
-    """Each has a session of its own, of which gradio would keep thousands."""
+def test_session_of_an_answered_call_is_deleted(page: Served, bare: Served) -> None:
+    """Each call has a session of its own, of which Gradio would keep thousands."""
 
-    def kept_by(served: Served) -> Callable[[], int]:
+    def sessions_of(served: Served) -> Callable[[], int]:
         photo = {"path": served.upload(), "meta": {"_type": "gradio.FileData"}}
         calls = [served.call("predict", photo, 5).json()["event_id"] for _ in range(3)]
         assert all(served.events("predict", event)[-1][0] == "complete" for event in calls)
         return lambda: sum(event in served.blocks.state_holder for event in calls)
 
-    of_bare, of_page = kept_by(bare), kept_by(page)
-    wait_until(lambda: of_page() == 0)
-    assert of_bare() == 3
+    sessions_without_gateway, sessions_with_gateway = sessions_of(bare), sessions_of(page)
+    wait_until(lambda: sessions_with_gateway() == 0)
+    assert sessions_without_gateway() == 3
 
 
-def test_a_stream_is_not_held_back_and_a_client_that_leaves_is_noticed(page: Served) -> None:
+def test_stream_is_not_held_back_and_a_disconnect_is_noticed(page: Served) -> None:
     page.go_on.clear()
     page.ended.clear()
     event = page.call("explain", 1000, 0.02).json()["event_id"]
@@ -77,8 +79,8 @@ def test_gradio_client_streams_and_cancels(page: Served, client: Client) -> None
     assert page.ended.wait(SLOW)
 
 
-def test_gradio_client_understands_what_the_door_says(page: Served, client: Client, tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=re.escape(messages.NOT_FETCHED)):
+def test_gradio_client_understands_refusals(page: Served, client: Client, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=re.escape(NOT_FETCHED)):
         client.predict(handle_file("https://example.org/eagle.jpg"), api_name="/predict")
     photo = tmp_path / "eagle.jpg"
     photo.write_bytes(b"1")
@@ -97,30 +99,28 @@ def test_gradio_client_understands_what_the_door_says(page: Served, client: Clie
         job.exception(timeout=SLOW)
 
 
-def test_a_model_uses_the_endpoints_as_tools_and_gets_no_file_fetched(
-    page: Served, website: tuple[str, list[str]]
-) -> None:
+def test_mcp_client_uses_the_endpoints_and_gets_no_url_fetched(page: Served, website: tuple[str, list[str]]) -> None:
     mcp = pytest.importorskip("mcp")
     http = pytest.importorskip("mcp.client.streamable_http")
     address, fetched = website
-    given = f"{page.address}{API}/file={page.upload(b'123456')}"
+    uploaded_url = f"{page.address}{API}/file={page.upload(b'123456')}"
 
-    async def ask() -> tuple[set[str], list[Any]]:
+    async def use_tools() -> tuple[set[str], list[Any]]:
         async with (
             http.streamablehttp_client(f"{page.address}{API}/mcp/") as (read, write, _),
             mcp.ClientSession(read, write) as session,
         ):
             await session.initialize()
             tools = {tool.name for tool in (await session.list_tools()).tools}
-            photos = (given, "data:image/jpeg;base64,MTIz", address)
+            photos = (uploaded_url, "data:image/jpeg;base64,MTIz", address)
             return tools, [await session.call_tool("predict", {"photo": photo}) for photo in photos]
 
-    with ThreadPoolExecutor(1) as aside:  # the tests of the page, if they came before, have a loop on this thread
-        tools, answers = aside.submit(asyncio.run, ask()).result()
+    with ThreadPoolExecutor(1) as other_thread:  # the tests of the page, if they ran before, have a loop on this one
+        tools, answers = other_thread.submit(asyncio.run, asyncio.wait_for(use_tools(), LIMIT)).result(LIMIT)
     assert tools == set(ENDPOINTS)
     uploaded, inline, elsewhere = answers
     assert "'bytes': 6" in uploaded.content[0].text
     assert "'bytes': 3" in inline.content[0].text
     assert elsewhere.isError
-    assert messages.NOT_FETCHED in elsewhere.content[0].text
+    assert NOT_FETCHED in elsewhere.content[0].text
     assert fetched == []

@@ -1,14 +1,14 @@
-"""What errors say."""
+"""The status and the sentence of errors."""
 
 import pytest
 
+from demo.gateway import errors
 from demo.server import MAX_WAITING
-from demo.service import messages
-from tests.demo.gateway.conftest import API, JSON, SLOW, Served, file, said
+from tests.demo.gateway.conftest import API, JSON, SLOW, Served, file, sentence_of
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("request_line", "status"),
     [
         (("GET", "file=/etc/hostname", None), 403),
         (("GET", "file=/no/such/eagle.jpg", None), 403),
@@ -43,28 +43,27 @@ from tests.demo.gateway.conftest import API, JSON, SLOW, Served, file, said
         (("POST", "run/predict", b'{"data": [], "session_hash": "eagle", "fn_index": 0}'), 422),
     ],
 )
-def test_an_error_is_one_sentence_that_repeats_nothing_and_leaves_the_terminal_alone(
-    page: Served, capfd: pytest.CaptureFixture[str], asked: tuple[str, str, bytes | None], status: int
+def test_error_is_one_sentence_that_repeats_nothing_and_prints_nothing(
+    page: Served, capfd: pytest.CaptureFixture[str], request_line: tuple[str, str, bytes | None], status: int
 ) -> None:
-    method, address, body = asked
+    method, address, body = request_line
     answer = page.http.request(method, f"{API}/{address}", content=body, headers=JSON if body else None)
     assert answer.status_code == status
-    assert said(answer) in {
-        messages.NOTHING_HERE, messages.WRONG_METHOD, messages.NO_FILE, messages.NOT_JSON, messages.BAD_CALL,
-        messages.BAD_REQUEST,
-        messages.BAD_UPLOAD, messages.wrong_values("predict", ["photo", "top"]),
+    assert sentence_of(answer) in {
+        errors.NOTHING_HERE, errors.WRONG_METHOD, errors.NO_FILE, errors.NOT_JSON, errors.BAD_CALL, errors.BAD_REQUEST,
+        errors.BAD_UPLOAD, "These are not the values that /predict takes: give photo, top.",
     }  # fmt: skip
     assert capfd.readouterr().err == ""
 
 
-def test_what_a_validator_says_passes(page: Served) -> None:
+def test_message_of_a_validator_is_sent(page: Served) -> None:
     photo = page.upload()
     answer = page.call("study", file(photo), "bad")
-    assert (answer.status_code, said(answer)) == (422, "this will not do")
+    assert (answer.status_code, sentence_of(answer)) == (422, "this will not do")
     assert photo not in answer.text
 
 
-def test_our_own_errors_pass_in_a_stream_and_others_name_no_path(page: Served) -> None:
+def test_gr_error_is_sent_in_a_stream_and_others_name_no_path(page: Served) -> None:
     photo = file(page.upload())
     own = page.events("study", page.call("study", photo, "said").json()["event_id"])
     assert own[-1][0] == "error"
@@ -73,14 +72,14 @@ def test_our_own_errors_pass_in_a_stream_and_others_name_no_path(page: Served) -
     assert other[-1] == ("error", {"error": None})
 
 
-def test_a_full_line_is_said_to_be_busy_and_for_how_long(page: Served) -> None:
+def test_full_queue_is_reported_as_busy_with_a_time_to_wait(page: Served) -> None:
     page.go_on.clear()
-    asked = [page.call("explain", 1, SLOW) for _ in range(MAX_WAITING + 2)]
-    refused = [each for each in asked if each.status_code == 503]
+    responses = [page.call("explain", 1, SLOW) for _ in range(MAX_WAITING + 2)]
+    refused = [response for response in responses if response.status_code == 503]
     page.go_on.set()
     assert refused
-    assert said(refused[0]) == messages.busy(10)
+    assert sentence_of(refused[0]) == "The service is busy, and its queue is full: try again in 10 seconds."
     assert refused[0].headers["retry-after"] == "10"
-    for each in asked:
-        if each.status_code == 200:
-            assert page.events("explain", each.json()["event_id"])[-1][0] == "complete"
+    for response in responses:
+        if response.status_code == 200:
+            assert page.events("explain", response.json()["event_id"])[-1][0] == "complete"

@@ -1,4 +1,4 @@
-"""Which addresses answer at all."""
+"""The addresses that respond at all."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from demo.service import messages
-from tests.demo.gateway.conftest import API, JSON, Served, said
+from demo.gateway import errors
+from tests.demo.gateway.conftest import API, JSON, Served, sentence_of
 
 
 def templates(routes: list[Any]) -> Iterator[str]:
@@ -19,12 +19,12 @@ def templates(routes: list[Any]) -> Iterator[str]:
 @pytest.mark.parametrize(
     "address", ["/", "/config", "/theme.css", "/manifest.json", f"{API}/info", f"{API}/openapi.json", f"{API}/app_id"]
 )
-def test_page_clients_and_health_checks_find_what_they_need(page: Served, address: str) -> None:
+def test_addresses_of_page_clients_and_health_checks_respond(page: Served, address: str) -> None:
     assert page.http.get(address).status_code == 200
     assert page.http.head("/").status_code == 200
 
 
-def test_of_all_that_gradio_serves_nothing_answers_that_is_not_meant_to(page: Served) -> None:
+def test_no_other_address_of_gradio_responds(page: Served) -> None:
     open_to_all = {
         "/", "/config", "/config/", "/theme.css", "/manifest.json", "/robots.txt", "/favicon.ico",
         "/assets/x", "/static/x", f"{API}/info", f"{API}/info/", f"{API}/openapi.json", f"{API}/app_id",
@@ -39,48 +39,49 @@ def test_of_all_that_gradio_serves_nothing_answers_that_is_not_meant_to(page: Se
         for method in ("GET", "POST", "HEAD"):
             answer = page.http.request(method, address)
             assert answer.status_code == 404, (method, address)
-            assert method == "HEAD" or said(answer) == messages.NOTHING_HERE
+            assert method == "HEAD" or sentence_of(answer) == errors.NOTHING_HERE
 
 
-def test_without_the_door_they_answer(bare: Served) -> None:
+def test_without_gateway_other_addresses_respond(bare: Served) -> None:
     assert bare.http.get("/openapi.json").status_code == 200
     assert bare.http.get("/monitoring/summary").status_code == 403
     assert bare.http.post(f"{API}/call/lambda", json={"data": ["x"]}).status_code == 200
 
 
-def test_the_tools_stand_behind_the_door_too(page: Served) -> None:
+def test_mcp_is_behind_the_gateway_too(page: Served) -> None:
     pytest.importorskip("mcp")
     assert page.http.get(f"{API}/mcp/").status_code == 200
     wrong = page.http.get(f"{API}/mcp/eagle")
-    assert (wrong.status_code, said(wrong)) == (404, messages.NOTHING_HERE)
-    assert said(page.http.post(f"{API}/mcp/", content=b"{", headers=JSON)) == messages.BAD_REQUEST
+    assert (wrong.status_code, sentence_of(wrong)) == (404, errors.NOTHING_HERE)
+    assert sentence_of(page.http.post(f"{API}/mcp/", content=b"{", headers=JSON)) == errors.BAD_REQUEST
 
 
-def test_a_wrong_method_is_told_the_right_ones(page: Served) -> None:
+def test_refusal_of_a_wrong_method_lists_the_allowed_ones(page: Served) -> None:
     assert page.http.get(f"{API}/upload").headers["allow"] == "POST"
     assert page.http.delete(f"{API}/call/v2/predict").headers["allow"] == "POST"
     assert page.http.post("/").headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(
-    "asked", ["file={}", "file=%68ttps://x/{}", "file=HTTPS://{}", "file=%20{}", "file=ftp://x", "file/{}", "proxy={}",
-              "file=%2568ttp://x"],
+    "path",
+    ["file={}", "file=%68ttps://x/{}", "file=HTTPS://{}", "file=%20{}", "file=ftp://x", "file/{}", "proxy={}",
+     "file=%2568ttp://x"],
 )  # fmt: skip
-def test_no_other_address_is_handed_on(page: Served, website: tuple[str, list[str]], asked: str) -> None:
+def test_no_other_url_is_fetched(page: Served, website: tuple[str, list[str]], path: str) -> None:
     address, fetched = website
     for method in ("GET", "HEAD"):
-        answer = page.http.request(method, f"{API}/{asked.format(address)}")
-        assert answer.status_code == (403 if "%25" in asked else 404)
+        answer = page.http.request(method, f"{API}/{path.format(address)}")
+        assert answer.status_code == (403 if "%25" in path else 404)
         assert (
             answer.content.decode() == ""
             if method == "HEAD"
-            else said(answer) in {messages.NOTHING_HERE, messages.NO_FILE}
+            else sentence_of(answer) in {errors.NOTHING_HERE, errors.NO_FILE}
         )
     assert fetched == []
 
 
-def test_a_part_of_a_file_is_given_and_a_strange_part_refused(page: Served) -> None:
-    asked = f"{API}/file={page.upload(b'0123456789')}"
-    assert page.http.get(asked, headers={"range": "bytes=2-4"}).content == b"234"
-    for part in ("bytes=1-2-3", "bytes=x-", "bytes=²-"):
-        assert page.http.get(asked, headers={"range": part.encode()}).status_code == 416
+def test_range_of_a_file_is_sent_and_a_malformed_range_refused(page: Served) -> None:
+    url = f"{API}/file={page.upload(b'0123456789')}"
+    assert page.http.get(url, headers={"range": "bytes=2-4"}).content == b"234"
+    for byte_range in ("bytes=1-2-3", "bytes=x-", "bytes=²-"):
+        assert page.http.get(url, headers={"range": byte_range.encode()}).status_code == 416
