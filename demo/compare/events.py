@@ -67,13 +67,20 @@ def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: 
 
 def _wire_requests(models: Models, page: CompareTab, session: gr.State, request: gr.State) -> None:
     """Connect what makes a request: a photo, a class, a setting, or the button."""
-    photo_panel, map_panel, question_panel = page.photo_panel, page.map_panel, page.question_panel
+    panel = page.map_panel
+    settings = [panel.definition, panel.resize_mode, panel.effort, panel.model]
+    inputs = [session, page.photo_panel.photo, *settings]
+    _wire_photo(page, request, inputs)
+    _wire_class(models, page, request, inputs)
+    _wire_model(models, page, request, inputs)
+    for event in (page.photo_panel.explain.click, panel.definition.input, panel.resize_mode.input, panel.effort.input):
+        event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
 
-    def type_class(query: str | int | None, *inputs: Any) -> tuple[Any, str]:
-        if query is None or query == "":
-            return gr.skip(), ""
-        class_idx, problem = choose_class(models.explainer(inputs[-1]).manifest.labels, query)
-        return gr.skip() if problem else _request(class_idx, *inputs), compare_html.message(problem)
+
+def _wire_photo(page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
+    panel = page.photo_panel
+    edges, box_message = page.question_panel.edges, page.question_panel.box_message
+    outputs = [panel.photo, request, panel.any_class, panel.class_message, *edges, box_message]
 
     def change_photo(session: Session, path: str | None, *inputs: Any) -> list[Any]:
         if path in session.originals:  # the displayed copy of a photo that has already been requested
@@ -82,41 +89,41 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
         session.originals = {picture: path} if picture and path else {}
         session.boxes, session.corner, session.view = (), None, None
         (class_idx, message), session.linked_class = session.linked_class, (None, "")
-        new_request = _request(class_idx, session, path, *inputs)
-        no_edges = [None for _ in question_panel.edges]
+        new_request, no_edges = _request(class_idx, session, path, *inputs), [None for _ in edges]
         return [picture or gr.skip(), new_request, None, compare_html.message(message), *no_edges, ""]
 
-    def change_model(session: Session, *inputs: Any) -> tuple[Any, ...]:
+    panel.photo.change(change_photo, inputs, outputs, **ASKING)
+    for path, button in panel.examples.items():
+        button.click(lambda path=path: path, None, panel.photo, **LAST)
+
+
+def _wire_class(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
+    panel = page.photo_panel
+
+    def choose_prediction(class_idx: int, *inputs: Any) -> tuple[Any, ...]:
+        return _request(class_idx, *inputs), None, ""
+
+    def type_class(query: str | int | None, *inputs: Any) -> tuple[Any, str]:
+        if query is None or query == "":
+            return gr.skip(), ""
+        class_idx, problem = choose_class(models.explainer(inputs[-1]).manifest.labels, query)
+        return gr.skip() if problem else _request(class_idx, *inputs), compare_html.message(problem)
+
+    outputs = [request, panel.any_class, panel.class_message]
+    panel.predictions.input(choose_prediction, [panel.predictions, *inputs], outputs, **ASKING)
+    panel.any_class.input(type_class, [panel.any_class, *inputs], [request, panel.class_message], **ASKING)
+
+
+def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
+    panel = page.map_panel
+
+    def change_model(*inputs: Any) -> tuple[Any, ...]:
         manifest = models.explainer(inputs[-1]).manifest
         choices = gr.update(choices=class_choices(manifest), value=None)
-        return _request(None, session, *inputs), choices, choices, describe_model(manifest)
+        return _request(None, *inputs), choices, choices, describe_model(manifest)
 
-    inputs = [
-        session, photo_panel.photo, map_panel.definition, map_panel.resize_mode, map_panel.effort, map_panel.model,
-    ]  # fmt: skip
-    class_outputs = [request, photo_panel.any_class, photo_panel.class_message]
-    outputs = [photo_panel.photo, *class_outputs, *question_panel.edges, question_panel.box_message]
-    photo_panel.photo.change(change_photo, inputs, outputs, **ASKING)
-    photo_panel.predictions.input(
-        lambda class_idx, *inputs: (_request(class_idx, *inputs), None, ""),
-        [photo_panel.predictions, *inputs],
-        class_outputs,
-        **ASKING,
-    )
-    class_inputs = [photo_panel.any_class, *inputs]
-    photo_panel.any_class.input(type_class, class_inputs, [request, photo_panel.class_message], **ASKING)
-    changes = (
-        photo_panel.explain.click,
-        map_panel.definition.input,
-        map_panel.resize_mode.input,
-        map_panel.effort.input,
-    )
-    for event in changes:
-        event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
-    for path, button in photo_panel.examples.items():
-        button.click(lambda path=path: path, None, photo_panel.photo, **LAST)
-    model_outputs = [request, photo_panel.any_class, question_panel.contrast_class, map_panel.model_description]
-    map_panel.model.input(change_model, inputs, model_outputs, **ASKING)
+    outputs = [request, page.photo_panel.any_class, page.question_panel.contrast_class, panel.model_description]
+    panel.model.input(change_model, inputs, outputs, **ASKING)
 
 
 def _wire_drawing(page: CompareTab) -> None:
