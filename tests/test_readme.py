@@ -64,6 +64,10 @@ def test_both_commands_come_first() -> None:
     assert "make test" in commands("README.md")[:6]
 
 
+def test_the_readme_is_short() -> None:
+    assert len(DOCUMENTS["README.md"].splitlines()) < MAX_LINES
+
+
 def test_every_command_works(desk: Path) -> None:
     assert len(runnable()) >= 5
     arguments = json.dumps([shlex.split(line)[2:] for line in runnable()])
@@ -78,7 +82,7 @@ def test_every_command_works(desk: Path) -> None:
 def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = [
         example for example in EXAMPLES if example.language == "python" and ":7860" not in example.text
-    ]  # tests/demo/api/test_endpoints.py has those
+    ]  # tests/demo/api/test_programs.py has those
     assert examples
     monkeypatch.chdir(desk)
     for number, example in enumerate(examples):
