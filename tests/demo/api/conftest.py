@@ -1,0 +1,74 @@
+"""A page with its endpoints, and the ways to call them."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+
+from camcore import Explainer
+from demo.app import build
+from demo.server import serve
+from demo.service.models import Models
+
+API = "/gradio_api"
+
+
+@pytest.fixture(scope="package")
+def models(lite0: Explainer, artifacts: Path) -> Models:
+    return Models(lite0, artifacts / "efficientnet_lite0")
+
+
+@pytest.fixture(scope="package")
+def address(models: Models) -> Iterator[str]:
+    blocks = build(models)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield serve(blocks, None, None, mcp=True).rstrip("/")
+    blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="package")
+def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(
+        address, verbose=False, analytics_enabled=False, download_files=str(tmp_path_factory.mktemp("fetched"))
+    )
+
+
+@pytest.fixture(scope="package")
+def eagle(imagenet_photos: list[Path]) -> Path:
+    return next(path for path in imagenet_photos if path.stem.endswith("_22"))
+
+
+def upload(address: str, data: bytes, name: str = "photo.jpg") -> dict[str, Any]:
+    """What a plain HTTP client gives for a file that it has uploaded."""
+    (path,) = httpx.post(f"{address}{API}/upload", files={"files": (name, data)}).json()
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def call(address: str, endpoint: str, *data: Any) -> httpx.Response:
+    return httpx.post(f"{address}{API}/call/{endpoint}", json={"data": data}, timeout=60)
+
+
+def call_by_name(address: str, endpoint: str, **data: Any) -> httpx.Response:
+    return httpx.post(f"{address}{API}/call/v2/{endpoint}", json=data, timeout=60)
+
+
+def events(address: str, endpoint: str, event_id: str) -> Iterator[tuple[str, Any]]:
+    """Name and data of what the stream of a call says."""
+    with httpx.stream("GET", f"{address}{API}/call/{endpoint}/{event_id}", timeout=60) as stream:
+        name = ""
+        for line in stream.iter_lines():
+            key, _, value = line.partition(": ")
+            if key == "event":
+                name = value
+            elif key == "data":
+                yield name, json.loads(value)
+
+
+def explain_defaults() -> list[Any]:
+    return [None, None, None, None, "paper", "fast", "crop", None, False, "inferno", 0.8, False]
