@@ -12,16 +12,22 @@ _Result = TypeVar("_Result")
 def accept_former_names(
     **new_names: str,
 ) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
-    """Let a function accept keywords by their former names, each with a DeprecationWarning."""
+    """Let a function accept keywords under their former names, each with a DeprecationWarning.
+
+    Args:
+        new_names: the present name of each former one.
+    """
 
     def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
         @wraps(function)
-        def call(*values: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
+        def call(*arguments: _Parameters.args, **keywords: _Parameters.kwargs) -> _Result:
             for former in new_names.keys() & keywords.keys():
                 new = new_names[former]
+                if new in keywords:
+                    raise TypeError(f"{former} is now called {new}: give one of them")
                 warnings.warn(f"{former} is now called {new}", DeprecationWarning, stacklevel=2)
                 keywords[new] = keywords.pop(former)
-            return function(*values, **keywords)
+            return function(*arguments, **keywords)
 
         return call
 
