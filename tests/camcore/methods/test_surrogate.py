@@ -1,4 +1,4 @@
-"""The Gaussian process against its textbook formulas in float64, and what must hold whatever the scores."""
+"""The Gaussian process against its textbook formulas in float64, and its properties with any scores."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def channels(count: int = 12, seed: int = 0) -> NDArray[np.float32]:
 
 
 def scores(activations: NDArray[np.float32]) -> Matrix:
-    """Smooth in the mask, as a network's are."""
+    """Return scores that are smooth in the mask, as those of a network are."""
     masks = min_max(activations).astype(np.float64)
     return 3 * np.sin(masks[:, 1, 2] + masks[:, 2, 2]) + masks[:, 0].sum(axis=1)
 
@@ -42,7 +42,7 @@ def prior(activations: NDArray[np.float32]) -> Matrix:
 
 
 class Textbook:
-    """Mean and covariance of the exact scores after `runs`, by one big matrix."""
+    """The mean and the covariance of the exact scores after `runs`, from one large matrix."""
 
     def __init__(self, activations: NDArray[np.float32], runs: list[MaskedForward], values: Matrix):
         kernel = prior(activations)
@@ -60,7 +60,7 @@ class Textbook:
         return self.mean + np.minimum(self.scale * self.covariance.diagonal(), 4) / 2
 
     def error(self, activations: NDArray[np.float32], weights: Matrix) -> float:
-        """Expected square error of the heatmap at right angles to it, as a share of its square, by sampling pixels."""
+        """Return the expected square error orthogonal to the heatmap, as a share of its square, from all its pixels."""
         heat = upsample(activations, SIZE).reshape(len(activations), -1).astype(np.float64)
         heat -= heat.mean(axis=1, keepdims=True)
         cam = weights @ heat
@@ -70,7 +70,7 @@ class Textbook:
 
 
 def observed(surrogate: GaussianProcessSampler, true: Matrix, steps: int, chunk: int = 2) -> list[MaskedForward]:
-    """Run so many steps; a quick run errs by a smooth tenth."""
+    """Run this many steps; the scores of int8 runs are a tenth too large."""
     runs: list[MaskedForward] = []
     for _ in range(steps):
         chosen = surrogate.choose(chunk)
@@ -103,7 +103,7 @@ def test_predictions_and_fidelity_are_the_textbooks(noise: float | None) -> None
     assert 0 < expected_fidelity < 1
 
 
-def test_quick_and_exact_runs_of_one_channel_are_told_together() -> None:
+def test_int8_and_exact_runs_of_one_channel_are_combined() -> None:
     activations = channels(6)
     true = scores(activations)
     surrogate = GaussianProcessSampler(activations, SIZE, 20, NOISE, SPEED_UP)
@@ -123,10 +123,10 @@ def test_the_next_run_is_the_one_that_most_lowers_the_expected_error() -> None:
     runs = observed(surrogate, true, steps=2)
     weights = np.exp(surrogate.log_weights - surrogate.log_weights.max())
     (chosen,) = surrogate.choose(1)
-    known = values(runs, true)
+    measured = values(runs, true)
     left = {}
     for channel in sorted(set(range(12)) - {run.channel for run in runs}):
-        after = Textbook(activations, [*runs, MaskedForward(channel, True)], np.append(known, known.mean()))
+        after = Textbook(activations, [*runs, MaskedForward(channel, True)], np.append(measured, measured.mean()))
         after.scale = 1.0
         left[channel] = after.error(activations, weights)
     assert chosen == MaskedForward(min(left, key=left.__getitem__), True)
@@ -142,7 +142,7 @@ def test_a_run_counts_for_the_time_it_takes() -> None:
 
 
 @pytest.mark.parametrize("noise", [None, NOISE, 1e-6])
-def test_no_channel_is_run_twice_the_same_way_nor_quickly_after_exactly(noise: float | None) -> None:
+def test_no_channel_is_run_twice_the_same_way_nor_in_int8_after_exactly(noise: float | None) -> None:
     activations = channels(9)
     surrogate = GaussianProcessSampler(activations, SIZE, 30, noise, SPEED_UP)
     runs = observed(surrogate, scores(activations), steps=12, chunk=4)
@@ -164,7 +164,7 @@ def test_once_every_channel_was_run_exactly_nothing_is_predicted(noise: float | 
     assert surrogate.fidelity == 1
 
 
-def test_more_runs_never_ignore_what_fewer_knew() -> None:
+def test_measured_scores_are_kept_as_more_runs_follow() -> None:
     activations = channels(20)
     true = scores(activations)
     surrogate = GaussianProcessSampler(activations, SIZE, 20)
@@ -189,7 +189,7 @@ def test_any_scores_give_finite_weights_and_a_fidelity(true: Matrix, noise: floa
         assert surrogate.fidelity is None or 0 <= surrogate.fidelity <= 1
 
 
-def test_scores_that_never_move_are_known_once_enough_were_seen() -> None:
+def test_constant_scores_are_predicted_exactly_after_enough_runs() -> None:
     surrogate = GaussianProcessSampler(channels(), SIZE, 20)
     observed(surrogate, np.full(12, 4.5), steps=1, chunk=MIN_RUNS_FOR_ESTIMATE - 1)
     assert surrogate.fidelity is None
@@ -198,7 +198,7 @@ def test_scores_that_never_move_are_known_once_enough_were_seen() -> None:
     assert surrogate.fidelity == 1
 
 
-def test_in_order_takes_all_and_predicts_none() -> None:
+def test_the_exhaustive_sampler_runs_all_and_predicts_none() -> None:
     plain = ExhaustiveSampler(5)
     assert plain.choose(3) == [MaskedForward(0, True), MaskedForward(1, True), MaskedForward(2, True)]
     plain.observe(np.array([1.0, 2.0, 3.0]))
