@@ -1,7 +1,6 @@
 """The command `explain`, which writes pictures of the class activation maps of photos, and JSON lines."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ from camcore.cli.arguments import (
     share,
 )
 from camcore.drawing.comparison import draw_comparison, source_line
-from camcore.drawing.output import make_folder, output_stems, save_map, save_picture
+from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, ColourMap, draw_overlay
 from camcore.errors import CamError
 from camcore.explainer import Explainer
@@ -82,7 +81,7 @@ def run(arguments: ExplainArguments) -> int:
             message = str(error)
         say(f"{prefix}{photo}: {message}")
         if arguments.json:
-            sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            sys.stdout.write(to_json(record))
             sys.stdout.flush()
     return SOME_FAILED if failures else DONE
 

@@ -1,9 +1,11 @@
 """Result files: their names, and atomic writing."""
 
 import io
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +83,15 @@ def save_text(path: Path, text: str) -> None:
         OutputError: if it cannot be written.
     """
     _write(path, text.encode())
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON, with a newline at the end.
+
+    Raises:
+        ValueError: if a number is not finite, for which JSON has no notation.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
 
 
 def _write(path: Path, data: bytes) -> None:

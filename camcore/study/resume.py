@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from camcore.drawing.output import to_json
 from camcore.errors import OutputError
 from camcore.study.file_names import PROGRESS
 from camcore.study.inputs.load import StudyItem
@@ -49,10 +50,9 @@ class StudyLog:
             OutputError: if it cannot be written.
         """
         full_record = {**record, **self._dependencies(item)}
-        line = json.dumps(full_record, ensure_ascii=False, allow_nan=False) + "\n"
         try:
             with self._path.open("a+b") as file:
-                file.write((b"" if _ends_with_newline(self._path) else b"\n") + line.encode())
+                file.write((b"" if _ends_with_newline(self._path) else b"\n") + to_json(full_record).encode())
         except OSError as error:
             raise OutputError(
                 f"{self._path} cannot be written ({error.strerror}): free some space, or choose another --out"

@@ -1,12 +1,11 @@
 """The run of a study: its photos are explained one after another, and the results are written."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camcore.drawing.output import save_text
+from camcore.drawing.output import save_text, to_json
 from camcore.errors import CamError, OutputError
 from camcore.explainer import Explainer
 from camcore.report.html import write_report
@@ -58,7 +57,6 @@ def write_results(out: Path, description: Mapping[str, Any], records: Sequence[M
     Raises:
         OutputError: if one of them cannot be written.
     """
-    study = {**description, "photos": records}
     save_text(out / METRICS, to_csv(records))
-    save_text(out / STUDY, json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    save_text(out / STUDY, to_json({**description, "photos": records}, indent=1))
     write_report(out / REPORT, description, records)

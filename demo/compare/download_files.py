@@ -1,6 +1,5 @@
 """Files to download for one explained photo: the comparison as a picture, and everything as an archive."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +9,19 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from camcore.drawing.comparison import draw_comparison, source_line
-from camcore.drawing.output import make_folder, save_map, save_picture, save_text
+from camcore.drawing.output import make_folder, save_map, save_picture, save_text, to_json
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import Box
-from camcore.model.manifest import sha256
 from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
-from camcore.study.file_names import PICTURES
+from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.record import StudySettings, draw, findings
+from camcore.study.record import StudySettings, draw, findings, identify
 from demo.compare.session import FinishedExplanation
 from demo.service import messages
 from demo.service.models import Models
@@ -78,12 +76,12 @@ def bundle(
         make_folder(out / PICTURES)
         record, study = _record(source, boxes), _describe(source)
         draw(source.explainer, source.photo, finished.forward_pass.view, finished.explanations, out)
-        write_report(out / "report.html", study, [record])
+        write_report(out / REPORT, study, [record])
         record["explanations"] = _save(source, record["explanations"], out)
         _draw_comparison(source, out / PICTURES)
         pictures = {"colour_map": colour_map, "opacity": opacity}
-        save_text(out / "explanation.json", _json({**study, "pictures": pictures, "photos": [record]}))
-        save_text(out / "figures.csv", to_csv([record]))
+        save_text(out / "explanation.json", to_json({**study, "pictures": pictures, "photos": [record]}, indent=1))
+        save_text(out / METRICS, to_csv([record]))
         return _pack(out, folder / f"{source.photo.stem}.zip")
 
 
@@ -110,20 +108,11 @@ def _record(source: _Source, boxes: Sequence[Box]) -> dict[str, Any]:
     item = StudyItem(photo, boxes or None, GroundTruth())
     results = findings(source.explainer, item, _settings(finished), finished.forward_pass, finished.explanations)
     duration = sum(explanation.seconds for explanation in finished.explanations)
-    origin = {"file": photo.file, "species": "", "stem": photo.stem, "sha256": _digest(photo.path), "error": None}
-    return {**origin, **results, "seconds": duration}
+    return {**identify(photo), **results, "seconds": duration}
 
 
 def _settings(finished: FinishedExplanation) -> StudySettings:
     return StudySettings(finished.request.options, messages.TARGET)
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of the photo's bytes, or an empty string if the upload was deleted."""
-    try:
-        return sha256(path)
-    except OSError:
-        return ""
 
 
 def _describe(source: _Source) -> dict[str, Any]:
@@ -156,10 +145,6 @@ def _save(source: _Source, records: Sequence[dict[str, Any]], out: Path) -> list
         save_map(out / name, explanation.heatmap)
         named.append({**record, "map": name})
     return named
-
-
-def _json(study: dict[str, Any]) -> str:
-    return json.dumps(study, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def _pack(out: Path, path: Path) -> Path:

@@ -117,7 +117,5 @@ def _notes(content: _FolderContent, photos: Sequence[StudyPhoto]) -> Iterator[st
     if content.unreadable_names == 1:
         yield "1 file or folder was ignored, because its name is not valid UTF-8: rename it"
     elif content.unreadable_names:
-        yield (
-            f"{content.unreadable_names} files or folders were ignored, because their names are not valid UTF-8: "
-            "rename them"
-        )
+        names = f"{content.unreadable_names} files or folders"
+        yield f"{names} were ignored, because their names are not valid UTF-8: rename them"

@@ -16,14 +16,7 @@ IMAGENET_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Species:
-    """A species; empty strings stand for names that it does not have.
-
-    Attributes:
-        code: name of its subfolder.
-        common_name: common name.
-        scientific_name: scientific name.
-        class_name: index or name of the model's class for it.
-    """
+    """A species: the name of its subfolder, its names, and the name or index of its class; "" for what is missing."""
 
     code: str
     common_name: str = ""
