@@ -16,6 +16,7 @@ from demo.server import serve
 from demo.service.models import Models
 
 API = "/gradio_api"
+LIMIT = 60.0  # seconds that one HTTP request may take
 
 
 @pytest.fixture(scope="package")
@@ -34,9 +35,7 @@ def address(models: Models) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def client(address: str, tmp_path_factory: pytest.TempPathFactory) -> Client:
-    return Client(
-        address, verbose=False, analytics_enabled=False, download_files=str(tmp_path_factory.mktemp("fetched"))
-    )
+    return connect(address, download_files=str(tmp_path_factory.mktemp("fetched")))
 
 
 @pytest.fixture(scope="package")
@@ -44,23 +43,28 @@ def eagle(imagenet_photos: list[Path]) -> Path:
     return next(path for path in imagenet_photos if path.stem.endswith("_22"))
 
 
+def connect(address: str, **options: Any) -> Client:
+    """Return a gradio_client for the page."""
+    return Client(address, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": LIMIT}, **options)
+
+
 def upload(address: str, data: bytes, name: str = "photo.jpg") -> dict[str, Any]:
-    """What a plain HTTP client gives for a file that it has uploaded."""
-    (path,) = httpx.post(f"{address}{API}/upload", files={"files": (name, data)}).json()
+    """Upload a file, and return what a plain HTTP client sends to name it."""
+    (path,) = httpx.post(f"{address}{API}/upload", files={"files": (name, data)}, timeout=LIMIT).json()
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
 def call(address: str, endpoint: str, *data: Any) -> httpx.Response:
-    return httpx.post(f"{address}{API}/call/{endpoint}", json={"data": data}, timeout=60)
+    return httpx.post(f"{address}{API}/call/{endpoint}", json={"data": data}, timeout=LIMIT)
 
 
 def call_by_name(address: str, endpoint: str, **data: Any) -> httpx.Response:
-    return httpx.post(f"{address}{API}/call/v2/{endpoint}", json=data, timeout=60)
+    return httpx.post(f"{address}{API}/call/v2/{endpoint}", json=data, timeout=LIMIT)
 
 
 def events(address: str, endpoint: str, event_id: str) -> Iterator[tuple[str, Any]]:
-    """Name and data of what the stream of a call says."""
-    with httpx.stream("GET", f"{address}{API}/call/{endpoint}/{event_id}", timeout=60) as stream:
+    """Yield the name and the data of each event of a call."""
+    with httpx.stream("GET", f"{address}{API}/call/{endpoint}/{event_id}", timeout=LIMIT) as stream:
         name = ""
         for line in stream.iter_lines():
             key, _, value = line.partition(": ")

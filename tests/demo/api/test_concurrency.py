@@ -20,18 +20,18 @@ from demo.api.endpoints import Endpoints
 from demo.server import MAX_WAITING
 from demo.service.models import Models
 from demo.service.queue import RECEIVED_AT
-from tests.demo.api.conftest import API, call_by_name, events, explain_defaults, upload
+from tests.demo.api.conftest import API, LIMIT, call_by_name, connect, events, explain_defaults, upload
 
 
 @dataclass
 class Endless:
-    """In place of `explain_photo`: a chunk every hundredth of a second, for ever, or until it is `over`."""
+    """Replaces `explain_photo`: a chunk every hundredth of a second, until it is `over`."""
 
     chunks: int = 0
     ended: int = 0
     over: bool = False
 
-    def __call__(self, *_given: Any) -> Iterator[Any]:
+    def __call__(self, *_arguments: Any) -> Iterator[Any]:
         try:
             while not self.over:
                 self.chunks += 1
@@ -55,16 +55,16 @@ class NoPictures:
         return (None,) * 5
 
 
-def wait_for(happened: Callable[[], object], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
-    while not happened():
+    while not condition():
         assert time.monotonic() < end, "this did not happen"
         time.sleep(0.01)
 
 
 @pytest.fixture(params=["dropped", "cancelled"])
-def left_in_the_middle(address: str, client: Client, eagle: Path, endless: Endless, request: Any) -> int:
-    """An explanation that somebody has left: how many chunks it had then."""
+def chunks_when_left(address: str, client: Client, eagle: Path, endless: Endless, request: Any) -> int:
+    """Start an explanation, leave it, and return how many chunks it had then."""
     if request.param == "dropped":
         event_id = call_by_name(address, "explain", photo=upload(address, eagle.read_bytes())).json()["event_id"]
         stream = events(address, "explain", event_id)
@@ -78,52 +78,51 @@ def left_in_the_middle(address: str, client: Client, eagle: Path, endless: Endle
     return endless.chunks
 
 
-def test_who_leaves_in_the_middle_frees_the_worker_at_the_next_chunk(
-    left_in_the_middle: int, client: Client, models: Models, eagle: Path, endless: Endless
+def test_client_that_leaves_frees_the_model_at_the_next_chunk(
+    chunks_when_left: int, client: Client, models: Models, eagle: Path, endless: Endless
 ) -> None:
     wait_for(lambda: endless.ended)
-    assert endless.chunks - left_in_the_middle < 100, "those that come while the news travels, of endlessly many"
+    assert endless.chunks - chunks_when_left < 100, "the chunks until the disconnect is noticed"
     wait_for(lambda: len(models.queue) == 0)
     assert client.predict(handle_file(eagle), api_name="/predict")["predictions"]
 
 
-def test_ten_clients_at_once_are_all_answered(address: str, imagenet_photos: list[Path]) -> None:
+def test_ten_clients_at_once_all_get_their_explanation(address: str, imagenet_photos: list[Path]) -> None:
     def explain(photo: Path) -> dict[str, Any]:
-        own = Client(address, verbose=False, analytics_enabled=False)
-        record, *_ = own.predict(
+        record, *_ = connect(address).predict(
             handle_file(photo), methods=["grad-cam", "score-cam"], effort="16", api_name="/explain"
         )
-        return {"asked": int(photo.stem.split("_")[-1]), **record}
+        return {"label": int(photo.stem.split("_")[-1]), **record}
 
     with ThreadPoolExecutor(10) as pool:
-        records = list(pool.map(explain, imagenet_photos[:10]))
-    assert sum(record["predictions"][0]["class_idx"] == record["asked"] for record in records) >= 8
+        records = list(pool.map(explain, imagenet_photos[:10], timeout=4 * LIMIT))
+    assert sum(record["predictions"][0]["class_idx"] == record["label"] for record in records) >= 8
     assert all(record["explanations"][1]["forwards"] == 16 for record in records)
 
 
-def test_a_full_line_says_that_it_is_busy_and_the_page_still_answers(
+def test_full_queue_is_reported_as_busy_and_the_page_still_responds(
     address: str, client: Client, eagle: Path, endless: Endless
 ) -> None:
     photo = upload(address, eagle.read_bytes())
     answers = [call_by_name(address, "explain", photo=photo) for _ in range(MAX_WAITING + 10)]
-    taken = [answer.json()["event_id"] for answer in answers if answer.status_code == 200]
+    accepted = [answer.json()["event_id"] for answer in answers if answer.status_code == 200]
     busy = [answer for answer in answers if answer.status_code == 503]
-    assert len(taken) + len(busy) == len(answers)
-    assert MAX_WAITING <= len(taken) <= MAX_WAITING + 2, "those that wait, and the one that is served"
+    assert len(accepted) + len(busy) == len(answers)
+    assert MAX_WAITING <= len(accepted) <= MAX_WAITING + 2, "those that wait, and the one that runs"
     assert "busy" in busy[0].json()["detail"]
     assert int(busy[0].headers["retry-after"]) > 0
     with pytest.raises(QueueError):
         client.predict(handle_file(eagle), api_name="/predict")
-    assert httpx.get(address).status_code == 200
+    assert httpx.get(address, timeout=LIMIT).status_code == 200
     assert endless.ended == 0
     (explain,) = (index for index, endpoint in client.endpoints.items() if endpoint.api_name == "/explain")
-    for event_id in reversed(taken):
+    for event_id in reversed(accepted):
         body = {"session_hash": event_id, "fn_index": explain, "event_id": event_id}
-        assert httpx.post(f"{address}{API}/cancel", json=body).status_code == 200
-    assert endless.ended == 1, "the one that was served, for those that waited have left the line"
+        assert httpx.post(f"{address}{API}/cancel", json=body, timeout=LIMIT).status_code == 200
+    assert endless.ended == 1, "the one that ran: the others have left the queue"
 
 
-def test_a_request_that_takes_too_long_is_stopped_with_a_sentence(
+def test_request_that_takes_too_long_is_stopped_with_a_sentence(
     lite0: Explainer, artifacts: Path, eagle: Path, address: str
 ) -> None:
     with gr.Blocks() as blocks:

@@ -18,19 +18,17 @@ from camcore.cli.explain import ExplainArguments
 from camcore.cli.explain import run as run_command
 from camcore.options import ExplainOptions
 from demo.service.event_settings import ENDPOINTS
-from tests.demo.api.conftest import API, call_by_name, events, upload
-
-# What is public, and how it describes itself
+from tests.demo.api.conftest import API, LIMIT, call_by_name, events, upload
 
 
-def test_three_endpoints_are_public_and_nothing_else(address: str, client: Client) -> None:
+def test_only_three_endpoints_are_public(address: str, client: Client) -> None:
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {f"/{name}" for name in ENDPOINTS}
-    paths = httpx.get(f"{address}{API}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{address}{API}/openapi.json", timeout=LIMIT).json()["paths"]
     assert {path.split("/")[4] for path in paths if "/call/v2/" in path} == set(ENDPOINTS)
 
 
-def test_openapi_tells_what_each_parameter_may_be(address: str) -> None:
-    paths = httpx.get(f"{address}{API}/openapi.json").json()["paths"]
+def test_openapi_describes_each_parameter(address: str) -> None:
+    paths = httpx.get(f"{address}{API}/openapi.json", timeout=LIMIT).json()["paths"]
     described = paths[f"{API}/call/v2/explain"]["post"]
     properties = described["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert properties["definition"]["enum"] == ["paper", "probability", "pytorch-grad-cam", "torchcam"]
@@ -38,25 +36,22 @@ def test_openapi_tells_what_each_parameter_may_be(address: str) -> None:
     assert "Grad-CAM" in described["summary"]
 
 
-def test_the_answer_is_described_entry_by_entry(client: Client) -> None:
+def test_outputs_of_explain_are_described(client: Client) -> None:
     record, *pictures = client.view_api(return_format="dict")["named_endpoints"]["/explain"]["returns"]
     assert {"model", "weights", "seconds", "predictions", "explanations"} <= set(record["type"]["properties"])
     assert len(pictures) == 2 + len(METHODS)
 
 
-# What they answer
-
-
-def test_predict_tells_what_the_model_sees(client: Client, lite0: Explainer, eagle: Path) -> None:
+def test_predict_returns_the_predictions_of_the_model(client: Client, lite0: Explainer, eagle: Path) -> None:
     record = client.predict(handle_file(eagle), top=3, api_name="/predict")
-    found = lite0.predict(open_photo(eagle), top=3)
-    assert record["predictions"] == [asdict(prediction) for prediction in found]
+    predictions = lite0.predict(open_photo(eagle), top=3)
+    assert record["predictions"] == [asdict(prediction) for prediction in predictions]
     assert record["model"] == "efficientnet_lite0"
     assert record["file"] is None
     assert record["seconds"] > 0
 
 
-def test_explain_answers_the_json_of_the_command_and_the_pictures(
+def test_explain_returns_the_json_and_the_pictures_of_the_command(
     client: Client, artifacts: Path, eagle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, comparison, *overlays, maps = client.predict(
@@ -67,18 +62,18 @@ def test_explain_answers_the_json_of_the_command_and_the_pictures(
         "inferno", save_maps=True, sanity=True, json=True,
     )  # fmt: skip
     assert run_command(options) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said.keys() == record.keys() - {"verdict", "target"}
-    for ours, theirs in zip(record["explanations"], said["explanations"], strict=True):
+    expected = json.loads(capsys.readouterr().out)
+    assert expected.keys() == record.keys() - {"verdict", "target"}
+    for ours, theirs in zip(record["explanations"], expected["explanations"], strict=True):
         timeless = {"seconds", "map"}
         assert {key: ours[key] for key in ours.keys() - timeless} == pytest.approx(
             {key: theirs[key] for key in theirs.keys() - timeless}
         )
-    assert record["sanity"] == pytest.approx(said["sanity"])
-    with np.load(maps) as found:
+    assert record["sanity"] == pytest.approx(expected["sanity"])
+    with np.load(maps) as heatmaps:
         for method in METHODS.values():
             written = np.load(tmp_path / f"{eagle.stem}.{method.file_name}.npy")
-            np.testing.assert_allclose(found[method.file_name], written, atol=1e-6)
+            np.testing.assert_allclose(heatmaps[method.file_name], written, atol=1e-6)
     for overlay, method in zip(overlays, METHODS.values(), strict=True):
         drawn = Image.open(tmp_path / f"{eagle.stem}.{method.file_name}.png")
         np.testing.assert_array_equal(np.asarray(Image.open(overlay)), np.asarray(drawn))
@@ -101,7 +96,7 @@ def test_explain_streams_while_score_cam_refines_and_ends_complete(client: Clien
     assert "verdict" in answers[-1][0]
 
 
-def test_a_class_a_rival_a_method_and_a_box_are_heeded(client: Client, eagle: Path) -> None:
+def test_explain_uses_class_contrast_method_and_box(client: Client, eagle: Path) -> None:
     record, _, first, *rest = client.predict(
         handle_file(eagle), wanted_class="kite", rather_than=22, methods=["grad-cam"], box=[0.1, 0.1, 0.6, 0.9],
         api_name="/explain",
@@ -113,7 +108,7 @@ def test_a_class_a_rival_a_method_and_a_box_are_heeded(client: Client, eagle: Pa
     assert record["target"]["localisations"]["grad-cam"]["lift"] > 0
 
 
-def test_a_study_answers_photo_by_photo_and_ends_with_report_and_figures(
+def test_study_returns_photo_by_photo_and_ends_with_report_and_metrics(
     client: Client, imagenet_photos: list[Path], tmp_path: Path
 ) -> None:
     archive = tmp_path / "birds.zip"
@@ -132,14 +127,14 @@ def test_a_study_answers_photo_by_photo_and_ends_with_report_and_figures(
     assert not re.search(r"/(tmp|home|root)/", json.dumps(record)), "no path of the server"
 
 
-def test_plain_http_streams_too(address: str, eagle: Path) -> None:
+def test_plain_http_streams(address: str, eagle: Path) -> None:
     photo = upload(address, eagle.read_bytes())
     answer = call_by_name(address, "explain", photo=photo, methods=["grad-cam", "score-cam"])
     assert answer.status_code == 200
-    told = list(events(address, "explain", answer.json()["event_id"]))
-    assert [name for name, _ in told][-1] == "complete"
-    assert {"generating", "complete"} <= {name for name, _ in told} <= {"generating", "complete", "heartbeat"}
-    *_, (_, (record, comparison, *_pictures)) = told
+    stream = list(events(address, "explain", answer.json()["event_id"]))
+    assert stream[-1][0] == "complete"
+    assert {"generating", "complete"} <= {name for name, _ in stream} <= {"generating", "complete", "heartbeat"}
+    *_, (_, (record, comparison, *_pictures)) = stream
     assert record["predictions"][0]["name"] == "bald eagle"
-    fetched = httpx.get(comparison["url"])
+    fetched = httpx.get(comparison["url"], timeout=LIMIT)
     assert Image.open(io.BytesIO(fetched.content)).format == "PNG"

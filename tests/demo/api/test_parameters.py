@@ -14,7 +14,7 @@ from PIL import Image
 from tests.demo.api.conftest import call, call_by_name, explain_defaults, upload
 
 
-def photos_that_are_none() -> dict[str, bytes]:
+def unreadable_photos() -> dict[str, bytes]:
     whole = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(whole, "JPEG")
     bomb = io.BytesIO()
@@ -31,35 +31,35 @@ def photos_that_are_none() -> dict[str, bytes]:
     }
 
 
-PHOTOS_THAT_ARE_NONE = photos_that_are_none()
+UNREADABLE_PHOTOS = unreadable_photos()
 NAME = "secret nest of 2026.jpg"
 
 
 def sentence_of(answer: httpx.Response) -> tuple[str, str]:
-    """The parameter that a refusal is about, and its sentence."""
+    """Return the parameter that a refusal is about, and its sentence."""
     assert answer.status_code == 422, answer.text
-    (wrong,) = [each for each in answer.json()["detail"] if not each["is_valid"]]
-    return wrong["parameter_name"], wrong["message"]
+    (refusal,) = [entry for entry in answer.json()["detail"] if not entry["is_valid"]]
+    return refusal["parameter_name"], refusal["message"]
 
 
-def is_one_sentence(said: str) -> bool:
-    return bool(re.fullmatch(r"[A-Z][^\n]{10,200}[.]", said)) and "Error" not in said
+def is_one_sentence(text: str) -> bool:
+    return bool(re.fullmatch(r"[A-Z][^\n]{10,200}[.]", text)) and "Error" not in text
 
 
-@pytest.mark.parametrize("kind", PHOTOS_THAT_ARE_NONE)
+@pytest.mark.parametrize("kind", UNREADABLE_PHOTOS)
 @pytest.mark.parametrize("endpoint", ["predict", "explain"])
-def test_a_wrong_photo_is_refused_in_one_sentence_that_names_no_file(address: str, endpoint: str, kind: str) -> None:
-    photo = upload(address, PHOTOS_THAT_ARE_NONE[kind], NAME)
+def test_unreadable_photo_is_refused_in_one_sentence_that_names_no_file(address: str, endpoint: str, kind: str) -> None:
+    photo = upload(address, UNREADABLE_PHOTOS[kind], NAME)
     answer = call(address, endpoint, photo, *([None, "crop", 5] if endpoint == "predict" else explain_defaults()))
-    parameter, said = sentence_of(answer)
+    parameter, sentence = sentence_of(answer)
     assert parameter == "photo"
-    assert is_one_sentence(said), said
+    assert is_one_sentence(sentence), sentence
     assert "secret" not in answer.text
     assert str(Path(photo["path"]).parent) not in answer.text
 
 
 @pytest.mark.parametrize(
-    ("given", "parameter", "said"),
+    ("values", "parameter", "part"),
     [
         ({"wanted_class": "bald eagel"}, "wanted_class", "bald eagle"),
         ({"wanted_class": 1000}, "wanted_class", "out of range"),
@@ -77,6 +77,8 @@ def test_a_wrong_photo_is_refused_in_one_sentence_that_names_no_file(address: st
         ({"box": [0.1, 0.2, 0.3]}, "box", "four numbers"),
         ({"box": [0.5, 0.2, 0.3, 0.4]}, "box", "four numbers"),
         ({"box": [0.5, 0.2, "0.6", None]}, "box", "four numbers"),
+        ({"effort": True}, "effort", "exact"),
+        ({"box": [0.5, 0.2, 0.6, 1e300]}, "box", "four numbers"),
         ({"opacity": 2}, "opacity", "from 0 to 1"),
         ({"opacity": "0.5"}, "opacity", "from 0 to 1"),
         ({"colour_map": "rainbow"}, "colour_map", "viridis"),
@@ -89,23 +91,37 @@ def test_a_wrong_photo_is_refused_in_one_sentence_that_names_no_file(address: st
         ({"photo": {"path": ["a"]}}, "photo", "upload"),
     ],
 )
-def test_a_wrong_argument_is_refused_in_one_sentence(
-    address: str, eagle: Path, given: dict[str, Any], parameter: str, said: str
+def test_wrong_value_is_refused_in_one_sentence(
+    address: str, eagle: Path, values: dict[str, Any], parameter: str, part: str
 ) -> None:
-    answer = call_by_name(address, "explain", **{"photo": upload(address, eagle.read_bytes()), **given})
+    answer = call_by_name(address, "explain", **{"photo": upload(address, eagle.read_bytes()), **values})
     assert sentence_of(answer)[0] == parameter
-    assert said in sentence_of(answer)[1]
+    assert part in sentence_of(answer)[1]
     assert is_one_sentence(sentence_of(answer)[1])
 
 
-def test_a_photo_that_was_not_uploaded_is_not_read(address: str) -> None:
-    there = {"path": str(Path(__file__).resolve()), "meta": {"_type": "gradio.FileData"}}
-    answer = call_by_name(address, "predict", photo=there)
+def test_file_that_was_not_uploaded_is_not_read(address: str) -> None:
+    photo = {"path": str(Path(__file__).resolve()), "meta": {"_type": "gradio.FileData"}}
+    answer = call_by_name(address, "predict", photo=photo)
     assert answer.status_code in {400, 422}
     assert Path(__file__).stem not in answer.text
 
 
-def test_after_a_wrong_photo_the_next_one_works_and_gradio_client_tells_the_sentence(
+def test_upload_that_does_not_exist_is_refused_in_one_sentence(address: str) -> None:
+    folder = Path(upload(address, b"")["path"]).parent
+    answer = call_by_name(address, "predict", photo={"path": str(folder / "gone.jpg")})
+    assert sentence_of(answer) == (
+        "photo", "This upload is no longer there, because uploads are kept for an hour: upload it again.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("top", [0, 1001, 2.5, True, "5", None])
+def test_wrong_number_of_classes_is_refused_with_the_range(address: str, eagle: Path, top: Any) -> None:
+    answer = call_by_name(address, "predict", photo=upload(address, eagle.read_bytes()), top=top)
+    assert sentence_of(answer) == ("top", "This is not a value for top: give a whole number from 1 to 1000.")
+
+
+def test_gradio_client_raises_the_sentence_and_the_next_photo_works(
     client: Client, eagle: Path, tmp_path: Path
 ) -> None:
     wrong = tmp_path / "note.jpg"
@@ -115,7 +131,7 @@ def test_after_a_wrong_photo_the_next_one_works_and_gradio_client_tells_the_sent
     assert client.predict(handle_file(eagle), api_name="/predict")["predictions"][0]["class_idx"] == 22
 
 
-def test_a_zip_that_cannot_be_used_is_one_sentence(client: Client, tmp_path: Path) -> None:
+def test_damaged_zip_is_refused_in_one_sentence(client: Client, tmp_path: Path) -> None:
     wrong = tmp_path / "birds.zip"
     wrong.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(Exception, match=r"^[^\n]*damaged[^\n]*$"):

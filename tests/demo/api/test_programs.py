@@ -15,16 +15,16 @@ import pytest
 from PIL import Image
 
 from demo.service.event_settings import ENDPOINTS
-from tests.demo.api.conftest import API, upload
+from tests.demo.api.conftest import API, LIMIT, upload
 from tests.readme_examples import EXAMPLES
 
 
-def test_an_mcp_client_lists_the_tools_and_uses_them(address: str, eagle: Path) -> None:
+def test_mcp_client_lists_the_tools_and_uses_them(address: str, eagle: Path) -> None:
     mcp = pytest.importorskip("mcp")
     from mcp.client.streamable_http import streamablehttp_client
 
     photo = "data:image/jpeg;base64," + base64.b64encode(eagle.read_bytes()).decode()
-    there = f"{address}{API}/file={upload(address, eagle.read_bytes())['path']}"
+    uploaded_url = f"{address}{API}/file={upload(address, eagle.read_bytes())['path']}"
 
     async def use() -> tuple[Any, ...]:
         async with (
@@ -34,13 +34,14 @@ def test_an_mcp_client_lists_the_tools_and_uses_them(address: str, eagle: Path) 
             await session.initialize()
             return (
                 (await session.list_tools()).tools,
-                await session.call_tool("predict", {"photo": there}),
+                await session.call_tool("predict", {"photo": uploaded_url}),
                 await session.call_tool("explain", {"photo": photo, "methods": ["grad-cam"]}),
                 await session.call_tool("explain", {"photo": photo, "wanted_class": "bald eagel"}),
             )
 
-    with ThreadPoolExecutor(1) as aside:  # the tests of the page, if they came before, have a loop on this thread
-        tools, predicted, explained, refused = aside.submit(asyncio.run, use()).result()
+    with ThreadPoolExecutor(1) as other_thread:  # the tests of the page, if they ran before, have a loop on this one
+        run = other_thread.submit(asyncio.run, asyncio.wait_for(use(), 2 * LIMIT))
+        tools, predicted, explained, refused = run.result(2 * LIMIT)
     assert {tool.name for tool in tools} == set(ENDPOINTS)
     for tool in tools:
         assert len(tool.description) > 60
@@ -63,17 +64,17 @@ def examples(address: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_the_readme_has_an_example_for_each_kind_of_program(examples: list[tuple[str, str]]) -> None:
-    told = " ".join(block for _, block in examples)
-    assert all(word in told for word in ("gradio_client", "curl", "ClientSession"))
+def test_readme_files_have_an_example_for_each_kind_of_program(examples: list[tuple[str, str]]) -> None:
+    text = " ".join(block for _, block in examples)
+    assert all(word in text for word in ("gradio_client", "curl", "ClientSession"))
 
 
 @pytest.mark.parametrize("program", ["gradio_client", "curl", "ClientSession"])
-def test_the_examples_of_the_readme_work(
+def test_examples_of_the_readme_files_work(
     examples: list[tuple[str, str]], program: str, eagle: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "eagle.jpg").write_bytes(eagle.read_bytes())
-    ((kind, block),) = [each for each in examples if program in each[1]]
+    ((kind, block),) = [example for example in examples if program in example[1]]
     if shutil.which(program := "curl" if kind == "sh" else sys.executable) is None:
         pytest.skip("curl is not installed")
     command = ["bash", "-eu", "-c", block] if kind == "sh" else [program, "-c", block]
