@@ -29,8 +29,8 @@ _EXPLAIN_OUTPUTS = {
 }
 _STUDY_OUTPUTS = {
     "record": "done, total, and photos, the latest one's record; at the end all of them, and what made them",
-    "report": "at the end, one HTML file with plots, figures and pictures",
-    "figures": "at the end, a CSV file with a row a photo and method",
+    "report": "at the end, one HTML file with plots, metrics and pictures",
+    "figures": "at the end, a CSV file with one row per photo and method",
 }
 
 
@@ -79,7 +79,7 @@ class Endpoints:
     def study(
         self, parameters: StudyParameters, request: gr.Request | None
     ) -> Iterator[tuple[dict[str, Any], File | None, File | None]]:
-        """Explain many photos, and report which of them to worry about first.
+        """Explain many photos, and report which of them to check first.
 
         Answers after each photo; cancel to stop it.
         """

@@ -1,6 +1,5 @@
 """Files as programs send them to the endpoints and receive them."""
 
-import os
 from pathlib import Path
 from threading import Lock
 
@@ -40,7 +39,7 @@ def check_upload(value: object) -> Upload:
     path = value.get("path") if isinstance(value, dict) else None
     if not isinstance(path, str) or not is_served_file(path):
         raise ValueError(messages.NOT_UPLOADED)
-    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises an error for a name that is too long)
+    if not Path(path).is_file():
         raise ValueError(_GONE)
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 

@@ -34,7 +34,7 @@ from camcore.options import ExplainOptions
 from demo.api.errors import errors_of, not_a_value, parameter_error
 from demo.api.files import Upload, check_upload, open_upload
 from demo.service.models import Models
-from demo.service.uploads import is_zip
+from demo.service.uploads import MAX_PHOTOS, is_zip
 
 _MAX_CLASSES = 1000  # that `/predict` returns
 _MAX_CHARS = 200  # of a class or an effort
@@ -141,15 +141,15 @@ class ExplainParameters(Parameters):
         description="left, top, right and bottom edge of the animal, as fractions of the photo: "
         "does the heat lie on it?",
     )
-    definition: DefinitionName = Field("paper", description="of Score-CAM")
+    definition: DefinitionName = Field("paper", description="Score-CAM variant")
     effort: _EffortText = Field(
-        "fast", description="of Score-CAM: fast, exact (every channel), or a number of forwards"
+        "fast", description="effort of Score-CAM: fast, exact (every channel), or a number of forwards"
     )
     fit: ResizeMode = Field("crop", description=_FIT)
     model: _ModelName = Field(None, description=_MODEL)
     sanity: bool = Field(False, description="also compare with the maps of a classifier that has learnt nothing")
-    colour_map: ColourMap = Field("inferno", description="of the pictures")
-    opacity: float = Field(OPACITY, ge=0, le=1, description="of the hottest place in the pictures, 0 to 1")
+    colour_map: ColourMap = Field("inferno", description="colour map of the pictures")
+    opacity: float = Field(OPACITY, ge=0, le=1, description="opacity of the hottest pixels in the pictures, 0 to 1")
     save_maps: bool = Field(False, description="also give the heatmaps as numbers")
 
     @property
@@ -182,7 +182,8 @@ class StudyParameters(Parameters):
     """The parameters of `/study`."""
 
     photos: _Upload = Field(
-        description="an uploaded zip of at most 200 photos, a folder a species if you like, or a single photo"
+        description=f"an uploaded zip of at most {MAX_PHOTOS} photos, with one folder per species if you like, "
+        "or a single photo"
     )
     boxes: _OptionalUpload = Field(  # type: ignore[assignment]
         None, description="an uploaded JSON file of MegaDetector or SpeciesNet that marks the animals"
