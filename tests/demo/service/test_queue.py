@@ -2,15 +2,10 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
-from camcore import Explainer
-from camcore.options import ExplainOptions
-from demo.compare.session import ExplainRequest, Session, explain
-from demo.service.models import Models
 from demo.service.queue import ModelQueue, RequestTimeoutError
 
 
@@ -92,15 +87,3 @@ def test_deadline_counts_from_when_the_request_came_in() -> None:
     queue.deadline(time.monotonic() - 99).check()
     with pytest.raises(RequestTimeoutError, match="longer than 100 seconds"):
         queue.deadline(time.monotonic() - 101).check()
-
-
-def test_page_keeps_what_it_has_after_the_deadline(
-    lite0: Explainer, artifacts: Path, imagenet_photos: list[Path]
-) -> None:
-    models = Models(lite0, artifacts / "efficientnet_lite0", timeout=100)
-    request = ExplainRequest(str(imagenet_photos[0]), ExplainOptions(effort="exact"), made_at=time.monotonic() - 101)
-    *_, last = explain(models, Session(request), request)
-    assert last.status == "This took longer than 100 seconds and was stopped: choose less effort, or try again later."
-    assert len(last.predictions) == 5
-    assert not last.running
-    assert len(models.queue) == 0
