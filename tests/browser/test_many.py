@@ -1,4 +1,4 @@
-"""Many photos, as a person studies them in a real browser."""
+"""The tab Many photos in a real browser."""
 
 import csv
 import json
@@ -29,21 +29,21 @@ def page(page: Page) -> Page:
 
 @pytest.fixture(scope="module")
 def photos(imagenet_photos: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Four photos by the names that people give theirs, and one that is none."""
+    """Four photos with names as people give them, and a file that is not a photo."""
     folder = tmp_path_factory.mktemp("photos")
     by_class = {path.stem.split("_")[-1]: path for path in imagenet_photos}
-    named = {"IMG_0022.jpg": by_class["22"], "geese & <b>.jpg": by_class["99"]}
+    sources = {"IMG_0022.jpg": by_class["22"], "geese & <b>.jpg": by_class["99"]}
     cats = package_folder("gradio") / "media_assets" / "images"
-    named |= {"lion.jpg": cats / "lion.jpg", "a cheetah running.jpg": cats / "cheetah1.jpg"}
-    for name, source in named.items():
+    sources |= {"lion.jpg": cats / "lion.jpg", "a cheetah running.jpg": cats / "cheetah1.jpg"}
+    for name, source in sources.items():
         shutil.copy(source, folder / name)
     (folder / "broken.jpg").write_text("these are words")
-    return [folder / name for name in (*named, "broken.jpg")]
+    return [folder / name for name in (*sources, "broken.jpg")]
 
 
 @pytest.fixture(scope="module")
 def zipped(photos: list[Path]) -> Path:
-    """A zip of a folder with a subfolder a species, as a Mac packs it."""
+    """A zip of a folder with one subfolder per species, as macOS packs it."""
     path = photos[0].with_name("trip.zip")
     with ZipFile(path, "w") as archive:
         archive.write(photos[0], "trip/bonegl/eagle.jpg")
@@ -71,21 +71,21 @@ def names(page: Page) -> list[str]:
     return page.locator("#many-table td.file").all_inner_texts()
 
 
-def test_several_photos_fill_in_row_by_row_and_a_bad_one_says_so(
+def test_table_fills_row_by_row_and_shows_what_cannot_be_read(
     page: Page, photos: list[Path], screenshot: Screenshot
 ) -> None:
     screenshot("many-empty")
     choose(page, *photos)
     start(page)
     rows = page.locator("#many-table tbody tr")
-    seen, taken = set(), list[str]()
+    counts, screenshots = set(), list[str]()
     while not DONE.match(page.locator("#many-status .status").inner_text()):
-        seen.add(rows.count())
-        if rows.count() == 3 and "many-running" not in taken:
-            taken.append("many-running")
-            screenshot(taken[-1])
+        counts.add(rows.count())
+        if rows.count() == 3 and "many-running" not in screenshots:
+            screenshots.append("many-running")
+            screenshot(screenshots[-1])
         page.wait_for_timeout(100)
-    assert seen >= {2, 3, 4}
+    assert counts >= {2, 3, 4}
     expect(rows).to_have_count(5)
     assert names(page) == [
         "a cheetah running.jpg",
@@ -103,13 +103,16 @@ def test_several_photos_fill_in_row_by_row_and_a_bad_one_says_so(
     screenshot("many-done")
 
 
-def test_a_zip_with_boxes_has_species_and_lift(
+def test_table_of_a_zip_with_boxes_has_species_and_lift(
     page: Page, zipped: Path, tmp_path: Path, screenshot: Screenshot
 ) -> None:
-    found = {"file": "trip/lion/lion.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.6, 0.8]}]}
+    marked = {
+        "file": "trip/lion/lion.jpg",
+        "detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.6, 0.8]}],
+    }
     boxes = tmp_path / "boxes.json"
     boxes.write_text(
-        json.dumps({"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": [found]})
+        json.dumps({"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": [marked]})
     )
     choose(page, zipped)
     choose(page, boxes, box="boxes")
@@ -118,11 +121,11 @@ def test_a_zip_with_boxes_has_species_and_lift(
     assert page.locator("#many-table td.species").all_inner_texts() == ["Bonelli's Eagle", "lion"]
     assert re.fullmatch(r"–|\d\.\d\d", page.locator("#many-table td.lift").nth(0).inner_text().split("\n")[-1])
     assert re.fullmatch(r"\d\.\d\d", page.locator("#many-table td.lift").nth(1).inner_text().split("\n")[-1])
-    expect(page.locator("#many-message")).to_contain_text("1 photo without a box")
+    expect(page.locator("#many-message")).to_contain_text("does not list 1 photo")
     screenshot("many-zip")
 
 
-def test_stop_keeps_the_rows_and_start_goes_on(page: Page, photos: list[Path]) -> None:
+def test_stop_keeps_the_rows_and_start_resumes(page: Page, photos: list[Path]) -> None:
     choose(page, *photos)
     start(page)
     rows = page.locator("#many-table tbody tr")
@@ -154,7 +157,7 @@ def test_rows_are_sorted_and_opened_by_mouse_and_keyboard(
     header.press("Enter")
     expect(column).to_have_attribute("aria-sort", "descending")
     assert page.locator("#many-table td.prediction").all_inner_texts() == first[::-1]
-    assert names(page)[-1] == "broken.jpg", "what has no value comes last either way"
+    assert names(page)[-1] == "broken.jpg", "rows without a value come last in both directions"
     screenshot("many-sorted")
 
     page.locator("#many-table tr", has_text="bald eagle").locator("td.prediction").click()
@@ -165,7 +168,7 @@ def test_rows_are_sorted_and_opened_by_mouse_and_keyboard(
     expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “lion”", timeout=FINISHED)
 
 
-def test_the_report_and_the_figures_are_downloaded(page: Page, photos: list[Path], tmp_path: Path) -> None:
+def test_report_and_metrics_are_downloaded(page: Page, photos: list[Path], tmp_path: Path) -> None:
     expect(page.locator("#many-report")).to_be_disabled()
     choose(page, photos[0])
     start(page)
@@ -173,21 +176,21 @@ def test_the_report_and_the_figures_are_downloaded(page: Page, photos: list[Path
     with page.expect_download() as report:
         page.locator("#many-report").click()
     report.value.save_as(tmp_path / "report.html")
-    said = (tmp_path / "report.html").read_text()
+    html = (tmp_path / "report.html").read_text()
     assert report.value.suggested_filename == "report.html"
-    assert said.lower().startswith("<!doctype html")
-    assert "python -m camcore study photos --model efficientnet_lite0" in said
-    assert "/tmp/" not in said
-    with page.expect_download() as figures:
+    assert html.lower().startswith("<!doctype html")
+    assert "python -m camcore study photos --model efficientnet_lite0" in html
+    assert "/tmp/" not in html
+    with page.expect_download() as metrics:
         page.locator("#many-csv").click()
-    figures.value.save_as(tmp_path / "figures.csv")
-    with (tmp_path / "figures.csv").open(newline="") as file:
+    metrics.value.save_as(tmp_path / "metrics.csv")
+    with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
     assert len(rows) == 3
 
 
-def test_what_cannot_be_studied_is_one_sentence_and_the_next_try_works(
+def test_start_shows_what_cannot_be_studied_and_works_the_next_time(
     page: Page, photos: list[Path], tmp_path: Path, screenshot: Screenshot
 ) -> None:
     message = page.locator("#many-message")
