@@ -215,5 +215,5 @@ def test_settings_change_the_map(page: Page, eagle: Path) -> None:
     before = page.locator("#map-0 img.view").get_attribute("src")
     page.get_by_role("button", name="How it is computed").click()
     page.get_by_role("radio", name="The whole photo, squeezed").check()
-    expect(page.locator("#map-0 img.view")).not_to_have_attribute("src", before or "")
+    expect(page.locator("#map-0 img.view")).not_to_have_attribute("src", before or "", timeout=60_000)
     wait_until_done(page, "bald eagle")
