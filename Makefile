@@ -1,15 +1,21 @@
-# The two commands are `make demo` and `make test`; `make check` is what CI runs besides the tests.
+# The two commands are `make demo` and `make test`. `make quick` runs the tests that take under two minutes together;
+# `make check` is what CI runs besides the tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test check space format screenshots
+.PHONY: demo test quick check space format screenshots
 
 demo: $(VENV)/demo-ready
 	$(BIN)/python -m demo
 
 test: $(VENV)/test-ready
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+quick: $(VENV)/test-ready
+	$(PYTEST) -m "not slow and not browser"
 
 check: $(VENV)/test-ready
 	$(BIN)/ruff check .
