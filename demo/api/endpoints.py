@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.methods.grad_cam import METHODS
-from demo.api.files import File, to_file
+from demo.api.client_files import File, to_file
 from demo.api.parameters import ExplainParameters, PredictParameters, StudyParameters
 from demo.api.register import publish
 from demo.api.responses import ExplainResponse, explain_photo, predict_photo

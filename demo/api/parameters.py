@@ -31,8 +31,8 @@ from camcore.methods.score_cam import DefinitionName
 from camcore.metrics.localisation import Box, Target
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from demo.api.errors import errors_of, not_a_value, parameter_error
-from demo.api.files import Upload, check_upload, open_upload
+from demo.api.client_files import Upload, check_upload, open_upload
+from demo.api.parameter_errors import errors_of, not_a_value, parameter_error
 from demo.service.models import Models
 from demo.service.uploads import MAX_PHOTOS, is_zip
 

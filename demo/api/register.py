@@ -1,7 +1,9 @@
 """Registration of endpoints: described by their parameters and outputs, and checked before a call is queued."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from inspect import Parameter, Signature, getdoc, isgeneratorfunction
 from types import GenericAlias
@@ -9,11 +11,15 @@ from typing import Any
 
 import gradio as gr
 
-from demo.api.errors import ParameterError, errors_for_client
-from demo.api.files import File
+from camcore.errors import CamError
+from demo.api.client_files import File
+from demo.api.parameter_errors import ParameterError
 from demo.api.parameters import Parameters
+from demo.service import messages
 from demo.service.gradio_internals import add_endpoint
 from demo.service.models import Models
+
+logger = logging.getLogger(__name__)
 
 _Function = Callable[..., Any]
 _Parse = Callable[[Sequence[object]], Parameters]
@@ -54,7 +60,7 @@ def publish(
 def _call(run: _Function, parse: _Parse) -> _Function:
     def call(*values: Any) -> Any:
         *arguments, request = values
-        with errors_for_client():
+        with _errors_for_client():
             return _as_text_for_mcp(run(parse(arguments), request), request)
 
     return call
@@ -63,11 +69,23 @@ def _call(run: _Function, parse: _Parse) -> _Function:
 def _stream(run: _Function, parse: _Parse) -> _Function:
     def stream(*values: Any) -> Iterator[tuple[Any, ...]]:
         *arguments, request = values
-        with errors_for_client():
+        with _errors_for_client():
             for record, *files in run(parse(arguments), request):
                 yield _as_text_for_mcp(record, request), *files
 
     return stream
+
+
+@contextmanager
+def _errors_for_client() -> Iterator[None]:
+    """Raise every error of the block as one that Gradio sends to the client, in one sentence without internals."""
+    try:
+        yield
+    except CamError as error:
+        raise gr.Error(messages.sentence(error), print_exception=False) from error
+    except Exception as error:
+        logger.exception("an endpoint failed")
+        raise gr.Error(messages.FAILED, print_exception=False) from error
 
 
 def _as_text_for_mcp(record: Any, request: gr.Request | None) -> Any:

@@ -14,7 +14,7 @@ from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
-from demo.api.files import File, open_upload, to_file
+from demo.api.client_files import File, open_upload, to_file
 from demo.api.parameters import ExplainParameters, PredictParameters
 from demo.service import messages
 

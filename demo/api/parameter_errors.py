@@ -1,11 +1,9 @@
-"""The errors of an endpoint: one sentence each, which says what is wrong and what to give instead."""
+"""Errors of parameters: one sentence each, which says what is wrong and what to give instead."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import gradio as gr
 from annotated_types import Ge, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -15,8 +13,6 @@ from camcore.errors import CamError
 from camcore.methods.grad_cam import METHODS
 from demo.service import messages
 
-logger = logging.getLogger(__name__)
-
 
 class ParameterError(CamError, ValueError):
     """A value that an endpoint cannot use, and the name of its parameter."""
@@ -24,18 +20,6 @@ class ParameterError(CamError, ValueError):
     def __init__(self, parameter: str, message: str):
         super().__init__(message)
         self.parameter = parameter
-
-
-@contextmanager
-def errors_for_client() -> Iterator[None]:
-    """Raise every error of the block as one that Gradio sends to the client, in one sentence without internals."""
-    try:
-        yield
-    except CamError as error:
-        raise gr.Error(messages.sentence(error), print_exception=False) from error
-    except Exception as error:
-        logger.exception("an endpoint failed")
-        raise gr.Error(messages.FAILED, print_exception=False) from error
 
 
 @contextmanager
