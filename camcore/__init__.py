@@ -1,4 +1,4 @@
-"""Class activation maps of an exported image classifier, Grad-CAM, Grad-CAM++ and Score-CAM, and their evidence."""
+"""Grad-CAM, Grad-CAM++ and Score-CAM of an exported image classifier, and metrics of how far to trust the maps."""
 
 from camcore.drawing.comparison import draw_comparison
 from camcore.drawing.overlay import COLOUR_MAPS, draw_overlay
@@ -19,6 +19,7 @@ from camcore.methods.score_cam import DEFINITIONS
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Box, Localisation, Target, localise
 from camcore.model.manifest import Manifest, find_artifact
+from camcore.options import ExplainOptions
 from camcore.results import Explanation, ForwardPass, Prediction
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "CamError",
     "ClassError",
     "EffortError",
+    "ExplainOptions",
     "Explainer",
     "Explanation",
     "Faithfulness",

@@ -1,4 +1,4 @@
-"""The facade: photos in, predictions and explanations out."""
+"""The facade of the package: predictions and explanations of photos."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from camcore.deprecation import accept_former_names
-from camcore.errors import ClassError
 from camcore.images.preprocess import ResizeMode, preprocess
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
@@ -17,7 +16,7 @@ from camcore.methods.grad_cam import ALL_METHODS, MethodName
 from camcore.methods.score_cam import CHUNK, DefinitionName, Int8Forward
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
-from camcore.model.classes import find_class
+from camcore.model.classes import check_contrast, find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
 from camcore.options import ExplainOptions
@@ -32,7 +31,7 @@ DEFAULT_OPTIONS = ExplainOptions()
 
 
 class Explainer:
-    """A model and the methods that explain it. Build it with `Explainer.load`."""
+    """A model and the methods that explain it; use `Explainer.load` to create one."""
 
     def __init__(self, manifest: Manifest, model: "TracedModel", scorer: "Scorer", int8: "Scorer | None"):
         self.manifest = manifest
@@ -44,13 +43,15 @@ class Explainer:
 
     @classmethod
     def load(cls, directory: Path | str, threads: int | None = None) -> "Explainer":
-        """Load an artefact directory, checking its files against their hashes.
+        """Load an artefact directory, and check its files against their hashes.
 
-        `threads` is for ONNX Runtime; by default, as many as the cores that this process may use. The threads of torch
-        are not changed.
+        Args:
+            directory: what `python -m export` wrote.
+            threads: number of threads of ONNX Runtime; by default, the number of cores that this process may use. The
+                threads of torch are not changed.
 
         Raises:
-            ArtifactError: if the directory is missing, foreign, damaged or mixed.
+            ArtifactError: if the directory is missing, damaged, not an artefact, or a mixture of two.
         """
         from camcore.model.onnx import Scorer
         from camcore.model.torchscript import TracedModel
@@ -92,14 +93,14 @@ class Explainer:
     ) -> list[Explanation]:
         """Return one finished explanation per method, in their order.
 
-        The keywords are those of `ExplainOptions`. With `contrast_idx` the maps show what speaks for the class and
-        against the other one: they explain the difference of the two logits. `effort` is for Score-CAM: "fast" runs
-        the most informative channels and predicts the rest until its estimate of the map's fidelity is high; "exact"
-        runs every channel that varies, in fp32; a number is that many forwards.
+        The keywords are those of `ExplainOptions`. With `contrast_idx` the maps explain the difference of the two
+        logits: what speaks for the class and against the other one. `effort` is for Score-CAM: "fast" runs the most
+        informative channels and predicts the others, until its estimate of the map's fidelity is high; "exact" runs
+        every channel that varies, in fp32; a number is the number of forwards.
 
         Raises:
             ClassError: if a class is out of range, or set against itself.
-            EffortError: if the effort is unknown.
+            EffortError: if the effort does not exist.
         """
         options = ExplainOptions(class_idx, contrast_idx, definition, effort, resize_mode)
         return finished(self.stream(photo, options, methods), methods)
@@ -112,21 +113,25 @@ class Explainer:
         *,
         chunk: int = CHUNK,
     ) -> Iterator[Explanation]:
-        """Yield each explanation as it is ready: the gradient methods first, then Score-CAM as it grows.
+        """Yield each explanation as soon as it is ready: the gradient methods first, then Score-CAM as it grows.
 
-        Score-CAM yields a map every `chunk` forwards; closing the generator stops the work there.
+        Score-CAM yields a map after every `chunk` forwards. Closing the generator stops the work.
+
+        Raises:
+            ClassError: if a class is out of range, or set against itself.
+            EffortError: if the effort does not exist.
         """
-        to_rule(options.effort)  # refused before anything is run
+        to_rule(options.effort)  # raises EffortError before the first map is requested
         return on_one_blas_thread(self._stream(photo, options, methods, chunk))
 
     def faithfulness(
         self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = BATCH
     ) -> list[Faithfulness | None]:
-        """Measure how the model responds when what each explanation points at is kept, removed or inserted.
+        """Measure how the model responds when the pixels that each explanation marks are kept, removed or inserted.
 
-        The explanations must be of one class and are measured together; an explanation that shows no place gets None.
-        The scores are the class's probability, for a contrast too. The curves run in int8 where there is an int8
-        model, unless `exact`. `camcore.metrics.faithfulness` states the protocol.
+        The explanations must be of one class, and are measured together. The result is None for an explanation that
+        shows no place. The scores are probabilities of the class, also for a contrast. The curves are run in int8 if
+        there is an int8 model, unless `exact` is true. `camcore.metrics.faithfulness` states the protocol.
         """
         (class_idx,) = {explanation.class_idx for explanation in explanations}
         int8 = None if exact or self._int8 is None else self._int8.forward
@@ -142,7 +147,10 @@ class Explainer:
         *,
         contrast_idx: int | None = None,
     ) -> dict[MethodName, float | None]:
-        """Return how similar each gradient method's map is to the map of an untrained classifier; see `sanity`."""
+        """Return how similar each gradient method's map is to its map of a randomised classifier.
+
+        `camcore.metrics.sanity` states the protocol.
+        """
         explained_class = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx))
         class_indices = explained_class.class_idx, explained_class.contrast_idx
         gradients = self._model.gradients(photo.activations, *class_indices)
@@ -181,12 +189,11 @@ class Explainer:
         if options.contrast_idx is None:
             return ExplainedClass(prediction)
         contrast_class = self._prediction(forward_pass, options.contrast_idx)
-        if prediction.class_idx == contrast_class.class_idx:
-            raise ClassError(f"{prediction.name} cannot be set against itself: choose two classes")
+        check_contrast(self.manifest.labels, prediction.class_idx, contrast_class.class_idx)
         return ExplainedClass(prediction, contrast_class)
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
-        """Return the prediction for a class, or for the most probable one."""
+        """Return the prediction of a class; None means the most probable one."""
         labels = self.manifest.labels
         index = find_class(labels, int(forward_pass.logits.argmax()) if class_idx is None else class_idx)
         return Prediction(index, labels[index], float(forward_pass.probabilities[index]))

@@ -1,4 +1,4 @@
-"""Names of classes: from a name or index that a person typed to an index, and names that are unique."""
+"""Names of classes: the index that a name or number stands for, and names that are unique."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,16 +7,16 @@ from difflib import get_close_matches
 from camcore.errors import ClassError
 
 
-def find_class(labels: Sequence[str], wanted: str | int) -> int:
+def find_class(labels: Sequence[str], name_or_idx: str | int) -> int:
     """Return the index of a class given as an index or a name.
 
     An exact name is preferred to one that differs in case.
 
     Raises:
-        ClassError: if the index is out of range, the name unknown (the message has the nearest names), or shared by
-            several classes (the message has their indices).
+        ClassError: if the index is out of range, if no class has the name (the message names the nearest), or if
+            several classes have it (the message gives their indices).
     """
-    text = str(wanted).strip()
+    text = str(name_or_idx).strip()
     try:
         index = int(text)
     except ValueError:
@@ -27,17 +27,23 @@ def find_class(labels: Sequence[str], wanted: str | int) -> int:
 
 
 def find_class_pair(
-    labels: Sequence[str], wanted: str | int | None, contrast: str | int | None
+    labels: Sequence[str], class_name: str | int | None, contrast_name: str | int | None
 ) -> tuple[int | None, int | None]:
-    """Return the indices of a class and of the class that it is set against; None for one that is not given.
+    """Return the indices of a class and of the class that it is set against; None stays None.
 
     Raises:
         ClassError: as `find_class`, or if both are the same class.
     """
-    class_idx, contrast_idx = (None if name is None else find_class(labels, name) for name in (wanted, contrast))
+    names = class_name, contrast_name
+    class_idx, contrast_idx = (None if name is None else find_class(labels, name) for name in names)
+    check_contrast(labels, class_idx, contrast_idx)
+    return class_idx, contrast_idx
+
+
+def check_contrast(labels: Sequence[str], class_idx: int | None, contrast_idx: int | None) -> None:
+    """Raise ClassError if a class is set against itself."""
     if class_idx is not None and class_idx == contrast_idx:
         raise ClassError(f"{labels[class_idx]} cannot be set against itself: choose two classes")
-    return class_idx, contrast_idx
 
 
 def distinct_names(labels: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The facade: what it yields, in which order, and what it says of photos with nothing to show."""
+"""The facade: what it yields, in which order, and its results for photos without evidence."""
 
 import time
 from collections.abc import Iterator
@@ -11,18 +11,19 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
-from camcore.methods.grad_cam import ALL_METHODS, MethodName
+from camcore.methods.grad_cam import ALL_METHODS, METHODS, Method, MethodName
 from camcore.options import ExplainOptions
+from camcore.types import Array
 
 EAGLE = 22
-SCORE_CAMS_OWN = (
+SCORE_CAM_ONLY = (
     "definition", "forwards", "channels", "channels_alive", "effort", "precision", "fidelity_estimate",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def photo(imagenet_photos: list[Path]) -> Image.Image:
-    """The bald eagle."""
+    """Return the photo of a bald eagle."""
     return open_photo(imagenet_photos[17])
 
 
@@ -33,26 +34,26 @@ def forward_pass(lite0: Explainer, photo: Image.Image) -> ForwardPass:
 
 @pytest.fixture(scope="module")
 def streamed(lite0: Explainer, forward_pass: ForwardPass) -> list[Explanation]:
-    """Everything that one run of all methods yields."""
+    """Return everything that one run of all methods yields."""
     return list(lite0.stream(forward_pass, ExplainOptions(effort="exact"), chunk=200))
 
 
 def same(first: Explanation, second: Explanation) -> bool:
-    """Whether two explanations differ in nothing but their times."""
+    """Return whether two explanations differ only in their times."""
     names = [name for name in vars(first) if name not in ("heatmap", "seconds")]
     return np.array_equal(first.heatmap, second.heatmap) and all(
         getattr(first, name) == getattr(second, name) for name in names
     )
 
 
-def taken(steps: Iterator[Explanation], number: int) -> list[Explanation]:
-    """The first explanations, after which the generator is closed."""
-    found = [next(steps) for _ in range(number)]
+def first_of(steps: Iterator[Explanation], number: int) -> list[Explanation]:
+    """Return the first explanations, and close the generator."""
+    explanations = [next(steps) for _ in range(number)]
     steps.close()  # type: ignore[attr-defined]
-    return found
+    return explanations
 
 
-def test_lite0_names_foolboxs_imagenet_photos(lite0: Explainer, imagenet_photos: list[Path]) -> None:
+def test_lite0_predicts_the_labels_of_foolboxs_imagenet_photos(lite0: Explainer, imagenet_photos: list[Path]) -> None:
     assert len(imagenet_photos) == 20
     named = {path.name: lite0.predict(open_photo(path), top=1)[0].class_idx for path in imagenet_photos}
     right = [name for name, class_idx in named.items() if name.endswith(f"_{class_idx}.jpg")]
@@ -94,7 +95,9 @@ def test_the_stream_gives_the_gradient_methods_first_and_then_a_growing_score_ca
     assert 0 < alive < lite0.manifest.channels
 
 
-def test_each_explanation_says_what_it_explains(forward_pass: ForwardPass, streamed: list[Explanation]) -> None:
+def test_each_explanation_names_its_class_method_and_definition(
+    forward_pass: ForwardPass, streamed: list[Explanation]
+) -> None:
     for e in streamed:
         assert (e.class_idx, e.name) == (EAGLE, "bald eagle")
         assert e.probability == forward_pass.probabilities[EAGLE]
@@ -104,7 +107,7 @@ def test_each_explanation_says_what_it_explains(forward_pass: ForwardPass, strea
         assert e.peak > 0
         assert e.shows_a_place
         assert e.definition == ("paper" if e.method == "score-cam" else None)
-    assert all(getattr(e, name) is None for e in streamed[:2] for name in SCORE_CAMS_OWN)
+    assert all(getattr(e, name) is None for e in streamed[:2] for name in SCORE_CAM_ONLY)
 
 
 def test_the_three_methods_give_three_maps(streamed: list[Explanation]) -> None:
@@ -113,12 +116,12 @@ def test_the_three_methods_give_three_maps(streamed: list[Explanation]) -> None:
         assert np.abs(first - second).max() > 1e-2
 
 
-def test_explain_answers_in_the_order_asked_with_what_the_stream_ends_in(
+def test_explain_returns_the_last_map_of_each_method_in_the_requested_order(
     lite0: Explainer, forward_pass: ForwardPass, streamed: list[Explanation]
 ) -> None:
-    asked: tuple[MethodName, ...] = ("score-cam", "grad-cam++", "grad-cam")
-    explanations = lite0.explain(forward_pass, methods=asked, effort="exact")
-    assert tuple(e.method for e in explanations) == asked
+    methods: tuple[MethodName, ...] = ("score-cam", "grad-cam++", "grad-cam")
+    explanations = lite0.explain(forward_pass, methods=methods, effort="exact")
+    assert tuple(e.method for e in explanations) == methods
     assert same(explanations[1], streamed[1])
     assert same(explanations[2], streamed[0])
     # Chunks of another size may round the last bits otherwise.
@@ -126,10 +129,22 @@ def test_explain_answers_in_the_order_asked_with_what_the_stream_ends_in(
     assert explanations[0].forwards == streamed[-1].forwards
 
 
-def test_only_what_is_asked_for_is_run(lite0: Explainer, forward_pass: ForwardPass) -> None:
+def test_only_the_requested_methods_are_run(lite0: Explainer, forward_pass: ForwardPass) -> None:
     assert [e.method for e in lite0.stream(forward_pass, methods=["grad-cam++"])] == ["grad-cam++"]
     assert lite0.explain(forward_pass, methods=[]) == []
-    assert [e.method for e in taken(lite0.stream(forward_pass, methods=["score-cam"]), 1)] == ["score-cam"]
+    assert [e.method for e in first_of(lite0.stream(forward_pass, methods=["score-cam"]), 1)] == ["score-cam"]
+
+
+def test_a_new_gradient_method_needs_only_an_entry_in_the_table(
+    lite0: Explainer, forward_pass: ForwardPass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def layer_cam(activations: Array, gradients: Array) -> Array:
+        return np.maximum(np.maximum(gradients, 0) * activations, 0).sum(axis=0)
+
+    monkeypatch.setitem(METHODS, "layer-cam", Method("LayerCAM", "layer-cam", "A made-up entry.", layer_cam))  # type: ignore[misc]
+    (explanation,) = lite0.explain(forward_pass, EAGLE, ["layer-cam"])  # type: ignore[list-item]
+    assert (explanation.method, explanation.name, explanation.complete) == ("layer-cam", "bald eagle", True)
+    assert explanation.shows_a_place
 
 
 def test_a_photo_and_its_forward_pass_are_explained_alike(
@@ -137,12 +152,12 @@ def test_a_photo_and_its_forward_pass_are_explained_alike(
 ) -> None:
     for method in ("grad-cam", "grad-cam++"):
         assert same(lite0.explain(photo, methods=[method])[0], lite0.explain(forward_pass, methods=[method])[0])
-    assert same(*(taken(lite0.stream(each, methods=["score-cam"]), 1)[0] for each in (photo, forward_pass)))
+    assert same(*(first_of(lite0.stream(source, methods=["score-cam"]), 1)[0] for source in (photo, forward_pass)))
     assert lite0.predict(photo) == lite0.predict(forward_pass)
 
 
 def test_the_same_photo_gives_the_same_maps(lite0: Explainer, photo: Image.Image) -> None:
-    first, second = (taken(lite0.stream(photo), 5) for _ in range(2))
+    first, second = (first_of(lite0.stream(photo), 5) for _ in range(2))
     assert all(same(a, b) for a, b in zip(first, second, strict=True))
 
 
@@ -152,7 +167,7 @@ def test_another_class_gives_another_map(lite0: Explainer, forward_pass: Forward
     assert np.abs(eagle.heatmap - kite.heatmap).max() > 1e-2
 
 
-def test_another_fit_is_explained_as_its_own_forward_pass(lite0: Explainer, photo: Image.Image) -> None:
+def test_another_resize_mode_is_explained_as_its_own_forward_pass(lite0: Explainer, photo: Image.Image) -> None:
     wide = photo.crop((0, 100, 512, 300))
     (squashed,) = lite0.explain(wide, EAGLE, ["grad-cam"], resize_mode="squash")
     assert same(squashed, lite0.explain(lite0.forward(wide, "squash"), EAGLE, ["grad-cam"])[0])
@@ -167,17 +182,17 @@ def test_a_class_out_of_range_is_refused(lite0: Explainer, forward_pass: Forward
         next(lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]))
 
 
-def test_refine_can_be_closed_and_the_explainer_used_again(lite0: Explainer, forward_pass: ForwardPass) -> None:
-    before = taken(lite0.stream(forward_pass, methods=["score-cam"], chunk=3), 2)
+def test_a_stream_can_be_closed_and_the_explainer_used_again(lite0: Explainer, forward_pass: ForwardPass) -> None:
+    before = first_of(lite0.stream(forward_pass, methods=["score-cam"], chunk=3), 2)
     assert [e.forwards for e in before] == [3, 6]
     assert not before[1].complete
-    again = taken(lite0.stream(forward_pass, methods=["score-cam"], chunk=3), 2)
+    again = first_of(lite0.stream(forward_pass, methods=["score-cam"], chunk=3), 2)
     assert all(same(a, b) for a, b in zip(before, again, strict=True))
 
 
 def test_two_maps_can_grow_in_turns(lite0: Explainer, forward_pass: ForwardPass) -> None:
     alone = {
-        class_idx: taken(lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]), 3)[-1]
+        class_idx: first_of(lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]), 3)[-1]
         for class_idx in (EAGLE, 21)
     }
     growing = {class_idx: lite0.stream(forward_pass, ExplainOptions(class_idx), ["score-cam"]) for class_idx in alone}
@@ -186,9 +201,9 @@ def test_two_maps_can_grow_in_turns(lite0: Explainer, forward_pass: ForwardPass)
     assert all(same(together[class_idx], alone[class_idx]) for class_idx in alone)
 
 
-def test_the_definition_is_obeyed_and_named(lite0: Explainer, forward_pass: ForwardPass) -> None:
+def test_the_definition_changes_the_map_and_is_named(lite0: Explainer, forward_pass: ForwardPass) -> None:
     paper, other = (
-        taken(lite0.stream(forward_pass, ExplainOptions(definition=d), ["score-cam"]), 1)[0]
+        first_of(lite0.stream(forward_pass, ExplainOptions(definition=d), ["score-cam"]), 1)[0]
         for d in ("paper", "torchcam")
     )
     assert (paper.definition, other.definition) == ("paper", "torchcam")
@@ -198,9 +213,9 @@ def test_the_definition_is_obeyed_and_named(lite0: Explainer, forward_pass: Forw
 def test_shares_of_time_are_positive_and_no_more_than_the_time_spent(lite0: Explainer, photo: Image.Image) -> None:
     start = time.perf_counter()
     latest = {}
-    for explanation in taken(lite0.stream(photo), 4):
+    for explanation in first_of(lite0.stream(photo), 4):
         latest[explanation.method] = explanation.seconds
-        time.sleep(0.2)  # what the reader does is not the map's time
+        time.sleep(0.2)  # the time that the caller spends is not the map's
     spent = time.perf_counter() - start
     assert set(latest) == set(ALL_METHODS)
     assert all(share > 0 for share in latest.values())
@@ -219,7 +234,7 @@ def test_score_cams_time_grows(streamed: list[Explanation]) -> None:
     assert times == sorted(set(times))
 
 
-def test_no_positive_evidence_is_zeros_and_said(
+def test_no_positive_evidence_is_a_heatmap_of_zeros_without_a_peak(
     lite0: Explainer, forward_pass: ForwardPass, lite0_weights: dict[str, torch.Tensor]
 ) -> None:
     weight = lite0_weights["_fc.weight"].double().numpy()

@@ -1,4 +1,4 @@
-"""From what a person types to a class."""
+"""Classes from the names and indices that people type."""
 
 import pytest
 from hypothesis import given
@@ -14,9 +14,9 @@ RENAMED = {index: name for name, indices in DOUBLETS.items() for index in indice
 LABELS = tuple(RENAMED.get(index, label) for index, label in enumerate(imagenet_labels()))
 
 
-def refusal(wanted: str | int) -> str:
+def refusal(name_or_idx: str | int) -> str:
     with pytest.raises(ClassError) as caught:
-        find_class(LABELS, wanted)
+        find_class(LABELS, name_or_idx)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -30,7 +30,7 @@ def test_an_index_is_itself(index: int) -> None:
 def test_every_name_finds_its_class_unless_it_is_shared(index: int) -> None:
     name = LABELS[index]
     if name in DOUBLETS:
-        assert all(str(each) in refusal(name) for each in DOUBLETS[name])
+        assert all(str(doublet) in refusal(name) for doublet in DOUBLETS[name])
     else:
         assert find_class(LABELS, name) == find_class(LABELS, f"  {name} ") == index
 
@@ -54,23 +54,23 @@ def test_a_doublet_is_refused_with_its_indices(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "nearest"), [("goldfich", "goldfinch"), ("bald eagel", "bald eagle"), ("Retriever", "golden retriever")]
 )
-def test_an_unknown_name_is_answered_with_the_nearest(typed: str, nearest: str) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_names(typed: str, nearest: str) -> None:
     sentence = refusal(typed)
     assert sentence.startswith(f"no class is named '{typed}': the nearest are ")
     assert nearest in sentence.split(": the nearest are ")[1].split(", ")
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "qqqqqqqqqq", "3.5"])
-def test_a_name_with_nothing_near_says_what_to_give(typed: str) -> None:
+def test_a_name_without_a_similar_one_is_refused_with_a_remedy(typed: str) -> None:
     assert "give another name, or an index" in refusal(typed)
 
 
-@pytest.mark.parametrize("wanted", [-1, "-1", 1000, "1000", 10**30])
-def test_an_index_out_of_range_is_told_the_range(wanted: str | int) -> None:
-    assert refusal(wanted) == f"class {wanted} is out of range: this model has classes 0 to 999"
+@pytest.mark.parametrize("class_idx", [-1, "-1", 1000, "1000", 10**30])
+def test_an_index_out_of_range_is_refused_with_the_range(class_idx: str | int) -> None:
+    assert refusal(class_idx) == f"class {class_idx} is out of range: this model has classes 0 to 999"
 
 
-def test_umlauts_fold() -> None:
+def test_names_with_umlauts_match_without_case() -> None:
     assert find_class(["Straße", "Öl"], "STRASSE") == 0
     assert find_class(["Straße", "Öl"], "öl") == 1
 
