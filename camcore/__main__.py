@@ -1,12 +1,12 @@
-"""`python -m camcore`, and the command `camcore` of an installation: see `camcore.cli.main`."""
+"""Entry point of `python -m camcore` and of the installed command `camcore`; see `camcore.cli.main`."""
 
 import sys
 
 
 def main(prog: str = "camcore") -> int:
-    """Run a command, under the name by which help is to call it. Returns the exit code."""
+    """Run a command and return its exit code; `prog` is the program's name in the help."""
     try:
-        from camcore.cli.main import main as run  # here, because loading it takes a moment, in which it may be stopped
+        from camcore.cli.main import main as run  # imported here, so that Ctrl-C during the import is caught as well
 
         return run(prog=prog)
     except KeyboardInterrupt:

@@ -1,12 +1,12 @@
-"""What can go wrong, each as one sentence that a person can act on."""
+"""Errors; the message of each is one sentence that says what is wrong and what to do."""
 
 
 class CamError(Exception):
-    """Root of the project's errors; its message is one clear sentence for the reader."""
+    """Base class of the project's errors."""
 
 
 class ArtifactError(CamError, RuntimeError):
-    """An artefact directory is missing, foreign, damaged or mixed."""
+    """An artefact directory is missing, damaged, not an artefact, or a mixture of two."""
 
 
 class PhotoError(CamError, ValueError):
@@ -18,7 +18,7 @@ class ClassError(CamError, ValueError):
 
 
 class EffortError(CamError, ValueError):
-    """An effort is none of those there are."""
+    """An effort does not exist."""
 
 
 class OutputError(CamError, OSError):
@@ -30,4 +30,4 @@ class BoxesError(CamError, ValueError):
 
 
 class StudyError(CamError, ValueError):
-    """A study cannot be made of what was given."""
+    """A study cannot be made from its inputs."""

@@ -1,4 +1,4 @@
-"""The JSON of one photo, as `explain --json` and the page's endpoints give it: numbers that do not exist are None."""
+"""JSON record of one photo, for `explain --json`, endpoints and studies; a number that does not exist is None."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -20,7 +20,7 @@ class PredictionRecord(TypedDict):
 
 
 class ExplanationRecord(TypedDict):
-    """One method's answer; `camcore.Explanation` says what each entry means. `map` is the path of the heatmap."""
+    """One explanation; `camcore.Explanation` documents the fields, and `map` is the path of the heatmap's file."""
 
     method: str
     class_idx: int
@@ -40,7 +40,7 @@ class ExplanationRecord(TypedDict):
 
 
 class PhotoRecord(TypedDict):
-    """What a model sees in a photo, and why; `seconds` from the decoded photo to all maps."""
+    """Predictions and explanations of one photo; `seconds` is the time from the decoded photo to all maps."""
 
     file: str | None
     model: str
@@ -52,7 +52,7 @@ class PhotoRecord(TypedDict):
 
 
 class FailureRecord(TypedDict):
-    """A photo that could not be explained, and why."""
+    """A photo that could not be explained, and the reason."""
 
     file: str
     error: str
@@ -67,7 +67,7 @@ def photo_record(
     *,
     maps: Mapping[MethodName, str] | None = None,
 ) -> PhotoRecord:
-    """The record of a photo, with the paths of its heatmaps, where there are any."""
+    """Return the record of one photo; `maps` holds the paths of the heatmaps that were saved."""
     return {
         "file": file,
         "model": manifest.model,

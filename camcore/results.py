@@ -1,4 +1,4 @@
-"""What passes out of the facade: predictions, a forward pass, explanations."""
+"""Results of the facade: predictions, a forward pass, and explanations."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,27 +24,34 @@ class Prediction:
 
 @dataclass(frozen=True)
 class ExplainedClass:
-    """What is to be explained: a class's logit, or how much larger it is than another's."""
+    """The class to explain; with `contrast_class`, the difference of the two logits is explained."""
 
     prediction: Prediction
     contrast_class: Prediction | None = None
 
     @property
     def class_idx(self) -> int:
-        """Of the class asked about."""
+        """Return the index of the class to explain."""
         return self.prediction.class_idx
 
     @property
     def contrast_idx(self) -> int | None:
-        """Of the class it is set against, if any."""
+        """Return the index of the class that it is set against, if any."""
         return None if self.contrast_class is None else self.contrast_class.class_idx
 
 
 @dataclass(frozen=True)
 class ForwardPass:
-    """One photo through the model: input (1, 3, H, W), view, logits (K,), activations (C, h, w), and seconds taken.
+    """The result of running the model on one photo.
 
-    Anything that takes a photo takes this as well, and then does not run the model on the photo again.
+    `Explainer` accepts it in place of a photo, and then does not run the model on the photo again.
+
+    Attributes:
+        x: input of the model, (1, 3, H, W).
+        view: the part of the photo that `x` shows.
+        logits: (K,), before softmax.
+        activations: of the target layer, (C, h, w).
+        seconds: time of preprocessing and the forward pass.
     """
 
     x: Array
@@ -55,23 +62,35 @@ class ForwardPass:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """Softmax of the logits, (K,)."""
+        """Return the softmax of the logits, (K,)."""
         return softmax(self.logits)
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One method's answer to what the model looked at for one class.
+    """One method's map of what the model looked at for one class.
 
-    `heatmap` is float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place. `peak` is the
-    raw map's largest value, 0 if there is no positive evidence. `seconds` is this map's own share: what it shares with
-    others, such as the forward pass, is divided equally. One that is not `complete` is followed by a better one. With
-    `contrast_class` it explains the difference of two logits: what speaks for the class and against that one.
+    The attributes from `definition` to `fidelity_estimate` are None for methods other than Score-CAM.
 
-    The rest is Score-CAM's, else None: under which `definition`, at what `effort`, how many masked `forwards` were run
-    for the layer's `channels`, of which `channels_alive` vary, in which `precision`. `fidelity_estimate` is a cautious
-    estimate of the heatmap's Pearson correlation with the exhaustive one of fp32: 1 for that one, None where nothing
-    tells it.
+    Attributes:
+        method: name of the method.
+        class_idx: index of the explained class.
+        name: name of the explained class.
+        probability: softmax probability of the explained class, in [0, 1].
+        heatmap: float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place.
+        peak: the raw map's largest value; 0 if there is no positive evidence.
+        seconds: time of this map; time that several maps share, such as the forward pass, is divided equally.
+        definition: Score-CAM variant.
+        forwards: number of masked forwards that were run.
+        channels: number of channels of the target layer.
+        channels_alive: number of channels that vary within the photo; only these are run.
+        effort: how far Score-CAM was to go.
+        precision: precision of the masked forwards.
+        fidelity_estimate: cautious estimate of the heatmap's Pearson correlation with the exhaustive fp32 heatmap;
+            1 for that heatmap itself, None if there are too few forwards for an estimate.
+        complete: false if a better map of the same method follows.
+        contrast_class: the class that the explained class is set against; the map then explains the difference of the
+            two logits: what speaks for the one and against the other.
     """
 
     method: MethodName
@@ -93,5 +112,5 @@ class Explanation:
 
     @property
     def shows_a_place(self) -> bool:
-        """Whether the heatmap points anywhere: not if there is no positive evidence, or the same everywhere."""
+        """Return whether the heatmap marks a place: false if the evidence is nowhere positive, or equal everywhere."""
         return bool(self.heatmap.any())

@@ -1,4 +1,4 @@
-"""Types that several rooms share, and softmax."""
+"""Types that several packages share, and softmax."""
 
 from collections.abc import Callable
 from typing import Literal

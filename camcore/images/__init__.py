@@ -1,1 +1,1 @@
-"""From a file to an upright RGB photo, and from that to the input of the model."""
+"""Photos: reading a file, and preparing it for the model."""

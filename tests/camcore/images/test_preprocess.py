@@ -1,4 +1,4 @@
-"""Preprocessing against torchvision and plain Pillow, and where the view lies in the photo."""
+"""Preprocessing against torchvision and plain Pillow, and the place of the view in the photo."""
 
 import time
 from pathlib import Path
@@ -23,7 +23,7 @@ RESNET50 = {
     "IMAGENET1K_V2": ResNet50_Weights.IMAGENET1K_V2.transforms(),
 }
 LITE0 = ARCHITECTURES["efficientnet_lite0"].preprocessing(None)
-# Of round numbers, so that every box below can be worked out in the head.
+# Round numbers, so that every box below can be computed by hand.
 ROUND = Preprocessing(resize=200, crop=100, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
 CLOSER_PHOTOS = sorted((Path(__file__).parents[4] / "shared" / "photos").glob("*.jpg"))
 
@@ -39,14 +39,14 @@ def noise(width: int, height: int) -> Image.Image:
 
 
 def drawn(width: int, height: int, box: tuple[int, int, int, int]) -> Image.Image:
-    """A blue photo with a red box."""
+    """Return a blue photo with a red box."""
     photo = Image.new("RGB", (width, height), (0, 0, 255))
     photo.paste((255, 0, 0), box)
     return photo
 
 
 def cut(photo: Image.Image, limit: int, chosen: Preprocessing, monkeypatch: pytest.MonkeyPatch) -> View:
-    """The view if photos above `limit` resized pixels are cut before they are resized."""
+    """Return the view if photos above `limit` resized pixels are cropped before they are resized."""
     with monkeypatch.context() as patch:
         patch.setattr(camcore.images.preprocess, "_MAX_RESIZED_PIXELS", limit)
         return preprocess(photo, chosen)[1]
