@@ -1,4 +1,4 @@
-"""Photos: what is refused, in one sentence each, and what is read, pixel by pixel."""
+"""Photos: the message for each refused file, and the pixels of each accepted one."""
 
 import io
 import struct
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from camcore import PhotoError, open_photo
+from camcore.images.photo import ACCEPTED_FORMATS, FORMATS, PHOTO_SUFFIXES
 
 ORIENTATION = 0x0112
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
 
-# How a stored picture of two rows, "abc" above "def", stands upright: EXIF's definition of each orientation.
+# The upright form of a stored picture of two rows, "abc" above "def", by EXIF's definition of each orientation.
 UPRIGHT = {
     1: ["abc", "def"],
     2: ["cba", "fed"],
@@ -51,7 +52,7 @@ def pixels(source: bytes) -> NDArray[np.uint8]:
 
 
 def png(width: int, height: int) -> bytes:
-    """A PNG whose header claims this size, and which holds ten bytes of pixels."""
+    """Return a PNG whose header states this size, and which holds ten bytes of pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(10))), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -60,7 +61,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def outcome(source: Any) -> Image.Image | str:
-    """The photo, or the sentence that refuses it, and no warning beside either."""
+    """Return the photo, or the message that refuses it; neither comes with a warning."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -72,7 +73,7 @@ def outcome(source: Any) -> Image.Image | str:
 
 
 def refusal(source: Any) -> str:
-    """The sentence with which a photo is refused: one line, with none of Pillow's words in it."""
+    """Return the message that refuses a photo: one line, without any words of Pillow."""
     sentence = outcome(source)
     assert isinstance(sentence, str)
     assert sentence
@@ -81,7 +82,7 @@ def refusal(source: Any) -> str:
     return sentence
 
 
-# Each file that is no photo, and what its sentence says it is.
+# Files that are not photos, and what the message calls them.
 NOT_PHOTOS = {
     "text": (b"This is a letter, and no photo.\n", "not a photo"),
     "noise": (np.random.default_rng(0).bytes(1000), "not a photo"),
@@ -112,12 +113,29 @@ DAMAGED = {
 }
 
 
+def test_the_accepted_formats_and_suffixes_are_those_that_pillow_reads() -> None:
+    names = set(ACCEPTED_FORMATS.upper().replace(" OR ", ", ").split(", "))
+    assert names == {*FORMATS, "MPO"}
+    Image.init()
+    assert {Image.EXTENSION[suffix] for suffix in PHOTO_SUFFIXES} == names
+
+
+def test_texts_list_the_accepted_formats() -> None:
+    """Docstrings and notes cannot use the constant, so their lists are compared with it."""
+    root = Path(__file__).parents[3]
+    for path in [root / "README.md", *root.glob("camcore/**/*.*"), *root.glob("demo/**/*.*")]:
+        if path.suffix not in {".py", ".md", ".html"}:
+            continue
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        assert text.count("MPO or GIF") == text.count(ACCEPTED_FORMATS), path
+
+
 @pytest.mark.parametrize("kind", NOT_PHOTOS)
 def test_a_file_of_another_kind_is_refused_by_name(kind: str) -> None:
     content, named = NOT_PHOTOS[kind]
     sentence = refusal(content)
     assert named in sentence
-    assert kind == "nothing" or "use JPEG, PNG, WebP, BMP, TIFF, MPO or GIF" in sentence
+    assert kind == "nothing" or f"use {ACCEPTED_FORMATS}" in sentence
 
 
 @pytest.mark.parametrize("kind", DAMAGED)
@@ -150,7 +168,7 @@ def test_a_name_no_file_can_have_is_refused(tmp_path: Path) -> None:
     refusal("a\0b.jpg")
 
 
-def test_the_name_of_a_file_decides_nothing(tmp_path: Path) -> None:
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path) -> None:
     (tmp_path / "letter.jpg").write_text("Dear reader,\n")
     (tmp_path / "photo.txt").write_bytes(encoded(noise(), "PNG"))
     assert "not a photo" in refusal(tmp_path / "letter.jpg")
@@ -191,8 +209,8 @@ def test_every_orientation_stands_upright(orientation: int, file_format: str) ->
     upright = np.kron([[shades[letter] for letter in line] for line in UPRIGHT[orientation]], block)
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    found = pixels(encoded(Image.fromarray(stored.astype(np.uint8)), file_format, exif=exif))[..., 0]
-    assert_allclose(found.astype(int), upright, atol=2 if file_format == "JPEG" else 0)
+    decoded = pixels(encoded(Image.fromarray(stored.astype(np.uint8)), file_format, exif=exif))[..., 0]
+    assert_allclose(decoded.astype(int), upright, atol=2 if file_format == "JPEG" else 0)
 
 
 def test_an_unknown_orientation_is_left_as_stored() -> None:
@@ -201,8 +219,8 @@ def test_an_unknown_orientation_is_left_as_stored() -> None:
     assert_array_equal(pixels(encoded(noise(), "PNG", exif=exif)), noise())
 
 
-def test_a_faulty_entry_of_exif_spoils_neither_the_photo_nor_its_orientation() -> None:
-    """A width's resolution as text, where EXIF has a fraction; and then a block that ends too early."""
+def test_a_faulty_exif_entry_changes_neither_the_photo_nor_its_orientation() -> None:
+    """The horizontal resolution is text instead of a fraction; then the EXIF block is cut short."""
     entries = struct.pack("<HHIHHHHI4s", ORIENTATION, 3, 1, 6, 0, 0x011A, 2, 3, b"ab\0\0")
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
     assert open_photo(encoded(noise(), "JPEG", exif=exif)).size == (17, 24)
@@ -247,15 +265,15 @@ def test_a_transparent_colour_becomes_white() -> None:
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 def test_sixteen_bit_grey_is_divided_by_257(file_format: str) -> None:
     deep = np.array([[0, 128, 129, 257, 32_767, 65_406, 65_407, 65_535]], np.uint16)
-    found = pixels(encoded(Image.fromarray(deep), file_format))
-    assert_array_equal(found, np.array([[0, 0, 1, 1, 127, 254, 255, 255]])[..., None].repeat(3, axis=2))
+    decoded = pixels(encoded(Image.fromarray(deep), file_format))
+    assert_array_equal(decoded, np.array([[0, 0, 1, 1, 127, 254, 255, 255]])[..., None].repeat(3, axis=2))
 
 
 def test_cmyk_becomes_rgb() -> None:
     inks = np.zeros((16, 48, 4), np.uint8)
     inks[:, :16, [1, 2]], inks[:, 16:32, 3] = 255, 255  # magenta and yellow, then black, then paper
-    found = pixels(encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=95))
-    assert_allclose(found[8, [4, 24, 44]].astype(int), [RED, (0, 0, 0), WHITE], atol=4)
+    decoded = pixels(encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=95))
+    assert_allclose(decoded[8, [4, 24, 44]].astype(int), [RED, (0, 0, 0), WHITE], atol=4)
 
 
 @pytest.mark.parametrize("mode", ["L", "1"])
@@ -268,9 +286,9 @@ def test_grey_and_black_and_white_become_rgb(mode: str) -> None:
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP", "TIFF", "MPO"])
 def test_the_first_frame_is_taken(file_format: str) -> None:
     first, second = (Image.new("RGB", (16, 8), colour) for colour in (RED, BLUE))
-    found = pixels(encoded(first, file_format, save_all=True, append_images=[second]))
-    assert found.shape == (8, 16, 3)
-    assert_allclose(found.astype(int), np.broadcast_to(RED, found.shape), atol=2)
+    decoded = pixels(encoded(first, file_format, save_all=True, append_images=[second]))
+    assert decoded.shape == (8, 16, 3)
+    assert_allclose(decoded.astype(int), np.broadcast_to(RED, decoded.shape), atol=2)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 65_000), (65_000, 1)])
@@ -305,9 +323,7 @@ ORIGINALS = [
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6),
     st.integers(0, 400),
 )
-def test_whatever_the_damage_there_is_a_photo_or_a_sentence(
-    original: bytes, changes: list[tuple[int, int]], cut: int
-) -> None:
+def test_any_damaged_file_gives_a_photo_or_a_message(original: bytes, changes: list[tuple[int, int]], cut: int) -> None:
     damaged = bytearray(original)
     for place, value in changes:
         damaged[place % len(damaged)] = value
