@@ -1,1 +1,1 @@
-"""The manifest and the two runtimes: TorchScript and ONNX Runtime. No tensor leaves this folder."""
+"""The exported model: its manifest, and its two runtimes, TorchScript and ONNX. No tensor leaves this folder."""

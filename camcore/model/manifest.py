@@ -1,4 +1,4 @@
-"""One directory holds one model: its manifest, its integrity, and where to find it."""
+"""Artefact directories, each of one model: the manifest, the check of the files, and how a directory is chosen."""
 
 import hashlib
 import json
@@ -24,7 +24,12 @@ Interpolation = Literal["bilinear", "bicubic"]
 class Preprocessing:
     """How a photo becomes the model's input: resize the short side, crop the centre, normalise.
 
-    `resize` and `crop` are pixels; `mean` and `std` are per channel, for pixels in [0, 1].
+    Attributes:
+        resize: length of the short side after resizing, in pixels.
+        crop: side of the square that is cropped, in pixels.
+        interpolation: filter for resizing.
+        mean: of each channel, for pixels in [0, 1].
+        std: standard deviation of each channel, for pixels in [0, 1].
     """
 
     resize: int
@@ -35,19 +40,23 @@ class Preprocessing:
 
     @property
     def zero_colour(self) -> tuple[int, int, int]:
-        """RGB colour, 0 to 255, of a pixel that is 0 after normalisation: what a mask paints."""
+        """Return the RGB colour, 0 to 255, of a pixel that is 0 after normalisation, as masked pixels are."""
         red, green, blue = (round(255 * value) for value in self.mean)
         return red, green, blue
 
 
 @dataclass(frozen=True)
 class Quantization:
-    """How the int8 model compares with the fp32 one, on photos that it was not calibrated on.
+    """How the int8 model compares with the fp32 model, on photos that it was not calibrated on.
 
-    `noise` is the variance of its scores' error as a share of the scores' own variance over masked photos;
-    `fidelity_mean` and `fidelity_min` are correlations of Score-CAM heatmaps; `speed_up` is the ratio of the times on
-    the machine that exported. `float_layers` are the convolutions left in fp32. One that is not `used` was not kept,
-    being slow or unfaithful.
+    Attributes:
+        used: false if the int8 model was too slow or too inaccurate to be kept.
+        noise: variance of the error of its scores, as a share of the scores' own variance over masked photos.
+        fidelity_mean: mean correlation of its Score-CAM heatmaps with those of fp32.
+        fidelity_min: smallest such correlation.
+        speed_up: ratio of the times of fp32 and int8 on the machine that exported.
+        photos: number of photos of this comparison.
+        float_layers: number of convolutions that were left in fp32.
     """
 
     used: bool
@@ -61,11 +70,23 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What `export` decided, read by everything else.
+    """The description of an exported model, written by `export` and read by everything else.
 
-    `map_size` is (h, w) of the target layer. `linear_head` says that the head is global average pooling and one
-    linear layer, so that Grad-CAM equals classic CAM. `parity` holds the largest differences from the eager model,
-    `files` the SHA-256 of each artefact file. `int8` is None if no int8 model was asked for.
+    Attributes:
+        model: name of the architecture.
+        weights: name of the weights: `IMAGENET1K_V2`, `package`, or the file name of a checkpoint.
+        target_layer: name of the layer whose activations the methods use.
+        channels: number of channels of the target layer.
+        map_size: (h, w) of the target layer's activations.
+        linear_head: whether the head is global average pooling and one linear layer, so that Grad-CAM equals classic
+            CAM.
+        labels: names of the classes, by index.
+        preprocessing: how a photo becomes the model's input.
+        parity: largest differences of the artefacts from the eager model.
+        versions: versions of the packages that exported.
+        files: SHA-256 of each file of the artefact.
+        int8: comparison of the int8 model; None if no int8 model was requested.
+        format: version of this format.
     """
 
     model: str
@@ -84,7 +105,11 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Read what `to_json` wrote. Raises ValueError, KeyError or TypeError if it is anything else."""
+        """Read a manifest that `to_json` wrote.
+
+        Raises:
+            ValueError, KeyError or TypeError: if the text is anything else.
+        """
         values = json.loads(text)
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
@@ -96,21 +121,21 @@ class Manifest:
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
     def to_json(self) -> str:
-        """The manifest as indented JSON, its order that of the fields."""
+        """Return the manifest as indented JSON, in the order of the fields."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Read an artefact's manifest without looking at its model files.
+    """Read an artefact's manifest; its model files are not checked.
 
     Raises:
-        ArtifactError: if the directory is not there, is something else, or its manifest cannot be read.
+        ArtifactError: if the directory does not exist, is not an artefact, or has a manifest that cannot be read.
     """
     if not directory.is_dir():
         raise ArtifactError(f"there is no model directory {directory}: run `python -m export --out {directory}`")
@@ -126,10 +151,10 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def verify(directory: Path, manifest: Manifest) -> None:
-    """Check every file that the manifest names against its hash.
+    """Check every file that the manifest lists against its hash.
 
     Raises:
-        ArtifactError: if one is missing, damaged, or belongs to another export.
+        ArtifactError: if a file is missing, damaged, or from another export.
     """
     for name in (TORCHSCRIPT, ONNX):
         if name not in manifest.files:
@@ -147,34 +172,37 @@ def verify(directory: Path, manifest: Manifest) -> None:
 
 
 def list_artifacts(root: Path) -> list[str]:
-    """Names of the artefacts in a folder of them, in alphabetical order."""
+    """Return the names of the artefacts in a folder of artefacts, in alphabetical order."""
     if not root.is_dir():
         return []
     return sorted(path.parent.name for path in root.glob(f"[!.]*/{MANIFEST}"))
 
 
 def find_artifact(root: Path | str | None = None, model: str | None = None) -> Path:
-    """Directory of the artefact to use.
+    """Return the directory of the artefact to use.
 
-    `root` is one artefact or a folder of them; by default the variable CAMCORE_ARTIFACTS, else `artifacts`. From a
-    folder: `model` if given, else resnet50, else efficientnet_lite0, else the first by name.
+    Args:
+        root: one artefact, or a folder of artefacts; by default, the environment variable CAMCORE_ARTIFACTS, or
+            `artifacts` without it.
+        model: name of the artefact in a folder; by default resnet50, else efficientnet_lite0, else the first by name.
 
     Raises:
-        ArtifactError: if there is none, or not the one asked for.
+        ArtifactError: if there is no artefact, or none of that name.
     """
     root = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
     if (root / MANIFEST).is_file():
-        return _single(root, model)
+        return _check_model(root, model)
     names = list_artifacts(root)
     if model is not None and model not in names:
-        there = f"it holds {', '.join(names)}" if names else "it holds none"
-        raise ArtifactError(f"{root} has no model {model!r} ({there}): run `python -m export --model {model}`")
+        content = f"it holds {', '.join(names) or 'none'}"
+        raise ArtifactError(f"{root} has no model {model!r} ({content}): run `python -m export --model {model}`")
     if not names:
         raise ArtifactError(f"{root} holds no exported model: run `python -m export`")
     return root / (model or next((name for name in PREFERRED if name in names), names[0]))
 
 
-def _single(directory: Path, model: str | None) -> Path:
+def _check_model(directory: Path, model: str | None) -> Path:
+    """Return the directory of one artefact, or raise ArtifactError if it holds another model."""
     manifest = read_manifest(directory)
     if model not in (None, manifest.model, directory.name):
         raise ArtifactError(
@@ -184,4 +212,5 @@ def _single(directory: Path, model: str | None) -> Path:
 
 
 def _export_again(directory: Path) -> str:
+    """Return the remedy that ends a message."""
     return f"export it again with `python -m export --out {directory}` and the options used before"

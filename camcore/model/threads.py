@@ -1,4 +1,4 @@
-"""Threads: no more than cores, and NumPy's kept off those that the forwards use."""
+"""Numbers of threads: of torch, no more than cores; of NumPy's BLAS, one while Score-CAM runs."""
 
 import os
 from collections.abc import Iterator
@@ -13,21 +13,22 @@ Step = TypeVar("Step")
 
 
 def keep_torch_to_cores() -> None:
-    """Let torch, not loaded yet, start no more threads than this process may use cores; for programs, not libraries.
+    """Limit the threads of torch to the cores that this process may use.
 
-    By itself it starts one a core that it sees. A container may get less of their time, as a Space does that sees 16
-    and gets 2 (https://github.com/huggingface/chat-ui/pull/57): too many threads spend it, and are halted all at once.
-    Where OMP_NUM_THREADS is set, that counts.
+    Programs call this before torch is imported; libraries do not. Without it torch starts one thread per core that it
+    sees. A container may be allowed less time than that: a Space sees 16 cores and may use 2
+    (https://github.com/huggingface/chat-ui/pull/57). Too many threads use up this time, and are all paused at once.
+    If OMP_NUM_THREADS is set, it is left as it is.
     """
     if cpu_count() < (os.cpu_count() or 1):
         os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))
 
 
 def on_one_blas_thread(steps: Iterator[Step]) -> Iterator[Step]:
-    """The same steps, each computed with NumPy's BLAS on one thread; between them it is as it was.
+    """Yield the same steps, each computed with one thread of NumPy's BLAS; between them its threads are unchanged.
 
-    The products here are small, and OpenBLAS's idle threads spin for milliseconds, on the cores that the next forward
-    needs: a chunk takes up to 1.7 times as long. `tests/bench/README.md` has the figures.
+    The matrix products here are small. The idle threads of OpenBLAS spin for milliseconds on the cores that the next
+    forward pass needs, so that a chunk takes up to 1.7 times as long; `tests/bench/README.md` has the measurements.
     """
     with closing(steps):  # type: ignore[type-var]
         while True:
@@ -40,5 +41,5 @@ def on_one_blas_thread(steps: Iterator[Step]) -> Iterator[Step]:
 
 @cache
 def _controller() -> ThreadpoolController:
-    """Of the libraries loaded by now, NumPy's among them."""
+    """Return the controller of the libraries that are loaded by now, which include NumPy's."""
     return ThreadpoolController()

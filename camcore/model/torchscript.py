@@ -1,4 +1,4 @@
-"""The TorchScript graph: logits, activations and their gradients. No tensor leaves this module."""
+"""The TorchScript model, which computes logits, activations and gradients. No tensor leaves this module."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -11,10 +11,10 @@ from camcore.types import Array
 
 
 class TracedModel:
-    """A traced classifier with the methods `features` and `head`, loaded onto the CPU.
+    """A traced classifier with the methods `features` and `head`, on the CPU.
 
-    `features` runs without gradients and `head` is differentiated on a leaf, so nothing is hooked and no call leaves
-    state for the next.
+    `features` runs without gradients, and `head` is differentiated with respect to a leaf tensor. There are no hooks,
+    and no call leaves state behind.
     """
 
     def __init__(self, path: Path):
@@ -28,15 +28,15 @@ class TracedModel:
             raise ArtifactError(f"{path} is not a TorchScript model: export it again") from error
 
     def forward(self, x: Array) -> tuple[Array, Array]:
-        """Logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
+        """Return the logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
         with torch.inference_mode():
             activations = self._module.features(torch.from_numpy(x))
             return self._module.head(activations).numpy(), activations.numpy()
 
     def gradients(self, activations: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
-        """Gradients of the class's logit with respect to one photo's activations, both (C, h, w).
+        """Return the gradients of the class's logit with respect to one photo's activations, both (C, h, w).
 
-        With `contrast_idx`, of its logit less that class's.
+        With `contrast_idx`, they are the gradients of the difference of the two logits.
         """
         leaf = torch.from_numpy(activations)[None].requires_grad_()
         with torch.enable_grad():
@@ -48,9 +48,10 @@ class TracedModel:
     def randomised_gradients(
         self, activations: Array, class_idx: int, contrast_idx: int | None, seeds: Iterable[int]
     ) -> Iterator[Array]:
-        """For each seed the gradients had the classifier learnt nothing: (C, h, w).
+        """Yield for each seed the gradients (C, h, w) of a copy whose classifier is randomised.
 
-        Its weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation, in a copy.
+        The weight matrix of the last layer is replaced by normal values of mean 0 and the matrix's own standard
+        deviation.
         """
         copy = TracedModel(self._path)
         weight = [parameter for parameter in copy._module.parameters() if parameter.ndim == 2][-1].data

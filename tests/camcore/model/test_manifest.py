@@ -1,4 +1,4 @@
-"""One directory holds one model: what is read, what is refused, and which one is found."""
+"""Artefact directories: what is read, what is refused, and which one is chosen."""
 
 import json
 import shutil
@@ -42,7 +42,7 @@ WRITTEN = Manifest(
 
 
 def write(directory: Path, model: str = "resnet50") -> Path:
-    """A directory that looks like an artefact, both of its model files `abc`."""
+    """Create a directory that looks like an artefact; the content of its model files is `abc`."""
     directory.mkdir(parents=True)
     for name in (TORCHSCRIPT, ONNX):
         (directory / name).write_bytes(b"abc")
@@ -56,7 +56,7 @@ def edit(directory: Path, **values: Any) -> None:
 
 
 def refusal(directory: Path) -> str:
-    """The one-line sentence with which an artefact is refused, by the check and by the loader alike."""
+    """Return the one-line message with which both the check and the loader refuse an artefact."""
     with pytest.raises(ArtifactError) as caught:
         verify(directory, read_manifest(directory))
     with pytest.raises(ArtifactError) as loading:
@@ -75,7 +75,7 @@ def flip_one_byte(path: Path) -> None:
 
 @pytest.fixture
 def exported(artifacts: Path, tmp_path: Path) -> Path:
-    """A copy of a real artefact, to be spoilt."""
+    """Return a copy of a real artefact, which tests may damage."""
     return Path(shutil.copytree(artifacts / "efficientnet_lite0", tmp_path / "exported"))
 
 
@@ -93,7 +93,7 @@ def test_a_manifest_is_legible() -> None:
     assert WRITTEN.to_json().endswith("}\n")
 
 
-def test_the_manifest_of_an_export_tells_what_the_model_is(artifacts: Path) -> None:
+def test_the_manifest_of_an_export_describes_the_model(artifacts: Path) -> None:
     directory = artifacts / "efficientnet_lite0"
     manifest = read_manifest(directory)
     assert (manifest.model, manifest.weights, manifest.linear_head) == ("efficientnet_lite0", "package", True)
@@ -163,14 +163,14 @@ def test_a_manifest_from_before_int8_is_read(tmp_path: Path) -> None:
     assert read_manifest(directory).int8 is None
 
 
-def test_what_was_measured_of_int8_comes_back(tmp_path: Path) -> None:
+def test_the_measurements_of_int8_survive_the_round_trip(tmp_path: Path) -> None:
     int8 = Quantization(True, 0.005, 0.999, 0.99, 2.9, 4, 0)
     (tmp_path / MANIFEST).write_text(replace(WRITTEN, int8=int8).to_json(), encoding="utf-8")
     assert read_manifest(tmp_path).int8 == int8
 
 
 @pytest.mark.parametrize("preprocessing", [{}, [], None, {"resize": 1}, {"mean": [0, 0, 0], "std": 1}])
-def test_a_manifest_whose_preprocessing_is_another_thing(tmp_path: Path, preprocessing: object) -> None:
+def test_a_manifest_with_invalid_preprocessing_is_refused(tmp_path: Path, preprocessing: object) -> None:
     directory = write(tmp_path / "other")
     edit(directory, preprocessing=preprocessing)
     assert "export it again" in refusal(directory)
@@ -202,8 +202,8 @@ def test_one_flipped_byte(exported: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [TORCHSCRIPT, ONNX, MANIFEST])
-def test_files_of_two_exports(exported: Path, seeded_resnet50: Path, name: str) -> None:
-    shutil.copy(seeded_resnet50 / name, exported / name)
+def test_files_of_two_exports(exported: Path, quick_artifacts: Path, name: str) -> None:
+    shutil.copy(quick_artifacts / "finches" / name, exported / name)
     assert "from another export" in refusal(exported)
 
 
@@ -248,7 +248,7 @@ def test_the_model_is_the_subfolders_name(tmp_path: Path) -> None:
         find_artifact(tmp_path, "resnet18")
 
 
-def test_nothing_to_find(tmp_path: Path) -> None:
+def test_a_folder_without_artefacts_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for root in (tmp_path, tmp_path / "empty", tmp_path / "missing"):
         with pytest.raises(ArtifactError, match="holds no exported model: run `python -m export`"):

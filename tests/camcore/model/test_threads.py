@@ -1,4 +1,4 @@
-"""How many threads there are, and NumPy's while Score-CAM computes and after."""
+"""Numbers of threads: of torch, of ONNX Runtime, and of NumPy while Score-CAM runs and afterwards."""
 
 import os
 import subprocess
@@ -15,14 +15,14 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 from camcore.model.onnx import Scorer
 from camcore.model.threads import on_one_blas_thread
 
-assert np.ones((2, 2)).sum() == 4  # so that NumPy's BLAS is loaded before its threads are asked for
+assert np.ones((2, 2)).sum() == 4  # loads NumPy's BLAS before its threads are counted
 
 
 def blas_threads() -> set[int]:
     return {library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"}
 
 
-def test_each_step_sees_one_thread_and_its_reader_as_many_as_before() -> None:
+def test_each_step_runs_on_one_thread_and_its_caller_on_as_many_as_before() -> None:
     def steps() -> Iterator[set[int]]:
         yield blas_threads()
         yield blas_threads()
@@ -34,7 +34,7 @@ def test_each_step_sees_one_thread_and_its_reader_as_many_as_before() -> None:
         assert blas_threads() == {2}
 
 
-def test_closing_closes_what_is_read() -> None:
+def test_closing_the_generator_closes_the_steps() -> None:
     closed = []
 
     def steps() -> Iterator[int]:
@@ -50,7 +50,7 @@ def test_closing_closes_what_is_read() -> None:
     assert closed == [True]
 
 
-# One core of several: loky heeds this variable as it does a container's quota.
+# One core of several: loky treats this variable like a container's quota.
 ONE_CORE = ("LOKY_MAX_CPU_COUNT", "1")
 
 
@@ -63,11 +63,11 @@ ONE_CORE = ("LOKY_MAX_CPU_COUNT", "1")
     ],
 )
 def test_a_program_gives_torch_no_more_threads_than_it_may_use_cores(main: str, tmp_path: Path) -> None:
-    given = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
     ran = subprocess.run(
         [sys.executable, "-c", f"{main}; import torch; print(torch.get_num_threads())"],
         cwd=tmp_path,
-        env={**given, **dict([ONE_CORE]), "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**environment, **dict([ONE_CORE]), "PYTHONPATH": str(Path(__file__).parents[3])},
         capture_output=True,
         text=True,
         check=True,
@@ -76,7 +76,7 @@ def test_a_program_gives_torch_no_more_threads_than_it_may_use_cores(main: str, 
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(None, 1), (3, 3)])
-def test_a_session_has_as_many_threads_as_it_may_use_cores_unless_told(
+def test_a_session_has_by_default_as_many_threads_as_it_may_use_cores(
     threads: int | None, expected: int, artifacts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = ort.InferenceSession
