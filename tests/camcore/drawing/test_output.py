@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from camcore.drawing.output import make_folder, output_stems, save_map, save_picture
+from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
 from camcore.errors import OutputError
 
 
-def test_stems_are_told_apart_whatever_their_case() -> None:
+def test_equal_stems_are_numbered_without_regard_to_case() -> None:
     photos = ["a/bird.jpg", "b/Bird.png", "bird-2.gif", "BIRD.tif", "other.jpg"]
     assert output_stems(photos) == ["bird", "Bird-2", "bird-2-2", "BIRD-3", "other"]
 
 
-def test_what_is_saved_reads_back(tmp_path: Path) -> None:
+def test_saved_files_can_be_read_back(tmp_path: Path) -> None:
     heatmap = np.array([[0, 0.25], [0.5, 1]], np.float32)
     pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     save_map(tmp_path / "a.npy", heatmap)
@@ -25,7 +25,7 @@ def test_what_is_saved_reads_back(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "a.png"]
 
 
-def test_a_failed_write_keeps_the_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_previous_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.npy"
     save_map(path, np.zeros((2, 2), np.float32))
     before = path.read_bytes()
@@ -40,7 +40,13 @@ def test_a_failed_write_keeps_the_older_file(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be created"):
         make_folder(tmp_path / "file" / "folder")
+
+
+def test_json_keeps_letters_and_refuses_numbers_that_are_not_finite() -> None:
+    assert to_json({"name": "Öland", "lift": None}) == '{"name": "Öland", "lift": null}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json({"lift": float("nan")})

@@ -1,4 +1,4 @@
-"""Heat in colour over the view: pixels worked out by hand."""
+"""Overlays: heat in colour over the view, with pixels by hand."""
 
 import matplotlib
 import numpy as np
@@ -28,13 +28,13 @@ def heat(*rows: list[float]) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("colour_map", COLOUR_MAPS)
-def test_where_the_map_is_cold_the_photo_stays(colour_map: str) -> None:
+def test_the_photo_is_unchanged_where_the_map_is_cold(colour_map: str) -> None:
     overlay = draw_overlay(view((10, 20, 30)), np.zeros((2, 3), np.float32), 1.0, colour_map)
     assert overlay.dtype == np.uint8
     assert_array_equal(overlay, np.broadcast_to([10, 20, 30], (2, 3, 3)))
 
 
-def test_the_hottest_pixel_is_the_scales_last_colour_if_opaque() -> None:
+def test_an_opaque_hottest_pixel_has_the_last_colour_of_the_scale() -> None:
     overlay = draw_overlay(view((10, 20, 30)), np.ones((2, 3), np.float32), 1.0, "inferno")
     assert_allclose(overlay.astype(int), np.broadcast_to(HOTTEST, (2, 3, 3)), atol=1)
 
@@ -52,12 +52,12 @@ def test_opacity_follows_heat() -> None:
     assert_allclose(overlay.astype(int), np.broadcast_to(0.3 * middle, (2, 3, 3)), atol=1)
 
 
-def test_no_opacity_leaves_the_photo() -> None:
+def test_zero_opacity_shows_the_photo() -> None:
     overlay = draw_overlay(view((10, 20, 30)), np.ones((2, 3), np.float32), 0.0)
     assert_array_equal(overlay, np.broadcast_to([10, 20, 30], (2, 3, 3)))
 
 
-def test_a_weak_map_is_not_stretched_and_a_pixel_does_not_depend_on_the_others() -> None:
+def test_a_weak_map_is_not_rescaled() -> None:
     alone = draw_overlay(view((50, 50, 50)), np.full((2, 3), 0.3, np.float32))
     beside = draw_overlay(view((50, 50, 50)), heat([0.3, 1, 0], [0.3, 0.6, 0.1]))
     assert_array_equal(beside[:, 0], alone[:, 0])
@@ -84,7 +84,7 @@ def test_a_pixel_lies_between_the_photo_and_the_colour(heatmap: NDArray[np.float
     assert (overlay <= np.maximum(grey, colours) + 1).all()
 
 
-def test_the_inputs_are_left_alone() -> None:
+def test_the_inputs_are_not_modified() -> None:
     photo, heatmap = view((1, 2, 3)), heat([0, 0.5, 1], [1, 0.5, 0])
     draw_overlay(photo, heatmap)
     assert_array_equal(photo, view((1, 2, 3)))

@@ -1,4 +1,4 @@
-"""Spearman and the overlap of the hottest fifths: by hand, against SciPy, and where a map is empty."""
+"""Rank correlation and overlap of the hottest fifths: by hand, against SciPy, and for empty maps."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_ties_are_ranked_as_scipy_does(seed: int) -> None:
             assert found[i][j] == pytest.approx(spearmanr(maps[i].ravel(), maps[j].ravel()).statistic)
 
 
-def test_the_hottest_fifth_takes_all_that_are_equal_and_none_that_is_cold() -> None:
+def test_the_hottest_fifth_includes_ties_and_excludes_zeros() -> None:
     heatmap = np.zeros((5, 5), np.float32)
     heatmap[0, :2] = 1
     np.testing.assert_array_equal(hottest(heatmap), heatmap == 1)
@@ -47,13 +47,13 @@ def test_the_hottest_fifth_takes_all_that_are_equal_and_none_that_is_cold() -> N
 
 
 @pytest.mark.parametrize("empty", [np.zeros((3, 3), np.float32), np.full((3, 3), 0.7, np.float32)])
-def test_a_map_that_shows_no_place_agrees_with_none(empty: NDArray[np.float32]) -> None:
+def test_an_empty_or_constant_map_has_no_agreement(empty: NDArray[np.float32]) -> None:
     found = agreement([RAMP, empty])
     assert found.spearman == ((1, None), (None, None))
     assert found.overlap == ((1, None), (None, None))
 
 
-def test_a_scaled_map_agrees_wholly() -> None:
+def test_a_scaled_map_agrees_fully() -> None:
     found = agreement([RAMP, RAMP * 3])
     assert found.spearman[0][1] == pytest.approx(1)
     assert found.overlap[0][1] == 1

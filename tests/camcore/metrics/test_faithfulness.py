@@ -22,7 +22,7 @@ Array = NDArray[np.float32]
 
 
 def by_mean(batch: Array) -> Array:
-    """Logits of two classes whose probabilities are the input's mean, and the rest."""
+    """Return logits of two classes whose probabilities are the mean of the input, and 1 minus the mean."""
     means = batch.mean(axis=(1, 2, 3)).astype(np.float64)
     return np.log(np.stack([means, 1 - means], axis=1) + 1e-12)
 
@@ -58,7 +58,7 @@ def test_four_by_four_by_hand() -> None:
 
 
 def test_the_hottest_pixel_goes_first() -> None:
-    """A model that looks at one pixel forgets at the first step that holds it, and not before."""
+    """The probability of a model that uses one pixel falls exactly at the step that deletes this pixel."""
     x = np.ones((1, 3, 8, 8), np.float32)
 
     def one_pixel(batch: Array) -> Array:
@@ -93,14 +93,14 @@ def test_equal_pixels_go_row_by_row() -> None:
         np.testing.assert_array_equal(step.ravel() == 0, np.arange(64) < 2 * number)
 
 
-def test_the_blur_is_scipys() -> None:
+def test_the_blur_equals_that_of_scipy() -> None:
     x = np.random.default_rng(0).normal(size=(3, 70, 45)).astype(np.float32)
     expected = gaussian_filter(x.astype(np.float64), BLUR, axes=(1, 2), mode="reflect", truncate=4)
     np.testing.assert_allclose(blurred(x), expected, atol=1e-6)
 
 
 def plainly(x: Array, heatmap: Array, class_idx: int, explainer: Explainer) -> tuple[list[float], list[float]]:
-    """Deletion and insertion as they would be written first: a loop over steps, one forward of torch each."""
+    """Return deletion and insertion from a plain loop over the steps, with one forward pass of torch each."""
     order = sorted(range(heatmap.size), key=lambda pixel: (-heatmap.ravel()[pixel], pixel))
     blur = gaussian_filter(x, 10, axes=(2, 3), mode="reflect")
     curves: tuple[list[float], list[float]] = ([], [])
@@ -116,9 +116,8 @@ def plainly(x: Array, heatmap: Array, class_idx: int, explainer: Explainer) -> t
     return curves
 
 
-def test_the_curves_are_those_of_a_plain_loop_and_all_methods_are_as_if_alone(
-    lite0: Explainer, animal_photos: list
-) -> None:
+@pytest.mark.slow
+def test_the_curves_equal_a_plain_loop_and_do_not_depend_on_the_batch(lite0: Explainer, animal_photos: list) -> None:
     forward_pass = lite0.forward(open_photo(animal_photos[0]))
     explanations = lite0.explain(forward_pass)
     together = lite0.faithfulness(forward_pass, explanations, exact=True)
@@ -139,8 +138,8 @@ def _trapezoids(curve: list[float]) -> list[float]:
     return [(first + second) / 2 / 32 for first, second in pairwise(curve)]
 
 
-class _Given:
-    """What torchcam's metric asks of an extractor, with a heatmap already made."""
+class _Precomputed:
+    """The interface that torchcam's metric needs of an extractor, with a precomputed heatmap."""
 
     def __init__(self, model: nn.Module, heatmap: Array):
         self.model = model
@@ -157,7 +156,7 @@ class _Given:
 
 
 @pytest.mark.parametrize("rank", [0, 1, 4])
-def test_drop_and_increase_are_torchcams(
+def test_drop_and_increase_equal_those_of_torchcam(
     lite0: Explainer, eager_lite0: nn.Module, animal_photos: list, rank: int
 ) -> None:
     forward_pass = lite0.forward(open_photo(animal_photos[1]))
@@ -170,14 +169,14 @@ def test_drop_and_increase_are_torchcams(
 
     for explanation, found in zip(explanations, lite0.faithfulness(forward_pass, explanations), strict=True):
         assert found is not None
-        metric = ClassificationMetric(_Given(Logits().eval(), explanation.heatmap), lambda y: y.softmax(dim=-1))
+        metric = ClassificationMetric(_Precomputed(Logits().eval(), explanation.heatmap), lambda y: y.softmax(dim=-1))
         metric.update(torch.from_numpy(forward_pass.x), class_idx)
         theirs = metric.summary()
         assert found.average_drop == pytest.approx(100 * theirs["avg_drop"], abs=0.02)
         assert found.increase == bool(theirs["conf_increase"])
 
 
-def test_an_empty_heatmap_gets_none_and_does_not_disturb_the_others() -> None:
+def test_an_empty_heatmap_gets_none_and_does_not_affect_the_others() -> None:
     x = np.full((1, 3, 4, 4), 0.5, np.float32)
     ramp = np.arange(16, dtype=np.float32).reshape(4, 4) / 15
     empty = np.zeros_like(ramp)
@@ -187,7 +186,7 @@ def test_an_empty_heatmap_gets_none_and_does_not_disturb_the_others() -> None:
     assert [found] == faithfulness(x, [ramp], 0, by_mean)
 
 
-def test_the_quick_model_runs_the_curves_only() -> None:
+def test_the_int8_model_runs_only_the_curves() -> None:
     x = np.full((1, 3, 4, 4), 0.5, np.float32)
     counts = {"exact": 0, "quick": 0}
 
@@ -205,7 +204,7 @@ def test_the_quick_model_runs_the_curves_only() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(2, 9), st.integers(2, 9))
-def test_figures_stay_in_their_ranges_whatever_the_chunk(seed: int, chunk: int, height: int, width: int) -> None:
+def test_metrics_stay_in_their_ranges_for_any_chunk(seed: int, chunk: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(1, 3, height, width)).astype(np.float32)
     matrix = rng.normal(size=(3 * height * width, 3))

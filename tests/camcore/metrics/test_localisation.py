@@ -14,7 +14,7 @@ from camcore.model.manifest import Preprocessing
 
 
 def whole(size: int, photo: tuple[int, int] | None = None) -> View:
-    """A view of size x size pixels that shows a whole photo."""
+    """Return a view of size x size pixels that shows a whole photo."""
     photo = photo or (size, size)
     return View(Image.new("RGB", (size, size)), (0, 0, *photo), photo)
 
@@ -71,7 +71,7 @@ def test_overlapping_boxes_within_one_pixel() -> None:
     np.testing.assert_allclose(target.coverage(whole(4))[0, 0], area * 16, atol=1e-12)
 
 
-def test_a_wide_photo_whose_centre_was_seen() -> None:
+def test_a_wide_photo_with_a_centre_crop() -> None:
     view = View(Image.new("RGB", (4, 4)), (100, 0, 300, 200), (400, 200))
     target = Target.of_boxes([Box(0.125, 0, 0.5, 0.5)])  # pixels 50 to 200 across: the first third is cut off
     np.testing.assert_allclose(target.coverage(view), [[1, 1, 0, 0]] * 2 + [[0] * 4] * 2, atol=1e-12)
@@ -89,11 +89,11 @@ def test_a_box_outside_the_view_has_no_energy(box: Box) -> None:
     assert localise(np.ones((4, 4), np.float32), target.coverage(view)) is None
 
 
-def test_an_empty_heatmap_has_none_and_no_nan() -> None:
+def test_an_empty_heatmap_has_no_localisation() -> None:
     assert localise(np.zeros((3, 3), np.float32), np.ones((3, 3))) is None
 
 
-def test_pointing_asks_the_hottest_pixel() -> None:
+def test_pointing_uses_the_hottest_pixel() -> None:
     left = Target.of_boxes([Box(0, 0, 1 / 3, 1)]).coverage(whole(3))
     assert not _hit(THREE, left)
     assert _hit(THREE, Target.of_boxes([Box(0.3, 0.3, 0.7, 0.7)]).coverage(whole(3)))
@@ -101,7 +101,7 @@ def test_pointing_asks_the_hottest_pixel() -> None:
     assert not _hit(THREE, Target.of_boxes([Box(0, 0, 1 / 3 + 0.4 / 3, 1)]).coverage(whole(3)))
 
 
-def test_pointing_with_a_plateau_asks_for_half_of_it() -> None:
+def test_pointing_with_ties_needs_half_of_them_on_the_target() -> None:
     plateau = heat([1, 1, 0], [1, 1, 0], [0, 0, 0])
     assert _hit(plateau, Target.of_boxes([Box(0, 0, 1 / 3, 1)]).coverage(whole(3)))
     assert not _hit(plateau, Target.of_boxes([Box(0, 0, 1 / 3, 1 / 3)]).coverage(whole(3)))
@@ -123,7 +123,7 @@ def test_a_mask_of_the_photo_is_averaged_into_the_view() -> None:
     assert target.cut_off(View(Image.new("RGB", (2, 2)), (4, 0, 8, 4), (8, 4))) == pytest.approx(2 / 3)
 
 
-def test_a_mask_and_the_box_it_draws_are_one() -> None:
+def test_a_mask_of_a_box_equals_the_box() -> None:
     mask = np.zeros((10, 20))
     mask[3:8, 5:15] = 1
     view = View(Image.new("RGB", (7, 7)), (4.5, 0, 14.5, 10), (20, 10))
@@ -135,7 +135,7 @@ def test_a_mask_and_the_box_it_draws_are_one() -> None:
 @given(
     st.tuples(*[st.floats(0, 1)] * 4), st.integers(20, 300), st.integers(20, 300), st.sampled_from(["crop", "squash"])
 )
-def test_what_is_seen_and_what_is_cut_off_make_the_whole_box(
+def test_the_visible_and_the_cut_off_part_add_up_to_the_box(
     edges: tuple[float, float, float, float], width: int, height: int, fit: str
 ) -> None:
     left, right = sorted((edges[0], edges[1]))
@@ -166,12 +166,12 @@ def test_what_is_seen_and_what_is_cut_off_make_the_whole_box(
         [Box(10, 20, 110, 220)],
     ],
 )
-def test_what_is_no_box_is_said_to_be_none(boxes: list[Box]) -> None:
+def test_an_invalid_box_is_refused(boxes: list[Box]) -> None:
     with pytest.raises(BoxesError, match="box"):
         Target.of_boxes(boxes)
 
 
 @pytest.mark.parametrize("mask", [np.zeros((3, 3)), np.ones(3), np.full((3, 3), 2.0), np.full((3, 3), np.nan)])
-def test_what_is_no_mask_is_said_to_be_none(mask: NDArray[np.float64]) -> None:
+def test_an_invalid_mask_is_refused(mask: NDArray[np.float64]) -> None:
     with pytest.raises(BoxesError, match="mask"):
         Target.of_mask(mask)

@@ -1,4 +1,4 @@
-"""A random classifier: the seeds give what they should, and the correlation is that of the maps."""
+"""The untrained classifier: its random weights, and the correlation of its maps with the trained one's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def maps(count: int, seed: int = 0) -> Iterator[np.ndarray]:
     return (rng.normal(size=(6, 3, 3)).astype(np.float32) for _ in range(count))
 
 
-def test_the_correlation_is_spearmans_and_the_mean_over_seeds() -> None:
+def test_the_correlation_is_the_mean_spearman_over_seeds() -> None:
     activations = np.abs(next(maps(1, 5)))
     gradients, first, second = maps(3)
     found = sanity(activations, gradients, [first, second], ALL_METHODS)
@@ -28,7 +28,7 @@ def test_the_correlation_is_spearmans_and_the_mean_over_seeds() -> None:
     assert set(found) == {"grad-cam", "grad-cam++"}
 
 
-def test_gradients_that_stay_as_they_were_correlate_wholly() -> None:
+def test_unchanged_gradients_correlate_fully() -> None:
     activations = np.abs(next(maps(1, 5)))
     gradients = next(maps(1))
     assert sanity(activations, gradients, [gradients] * 2, ["grad-cam"])["grad-cam"] == pytest.approx(1)
@@ -41,7 +41,7 @@ def test_an_empty_map_has_no_correlation() -> None:
 
 
 def test_the_random_matrix_is_normal_of_the_same_scale_and_seeded(lite0: Explainer, animal_photos: list[Path]) -> None:
-    """At the last layer the gradient is the class's row of the matrix over the grid's size: it shows the matrix."""
+    """At the last layer, the gradient times the size of the grid is the class's row of the weight matrix."""
     forward_pass = lite0.forward(open_photo(animal_photos[0]))
     learnt = lite0._model.gradients(forward_pass.activations, 7) * 49
     first, again, second = (
@@ -55,7 +55,7 @@ def test_the_random_matrix_is_normal_of_the_same_scale_and_seeded(lite0: Explain
     np.testing.assert_array_equal(lite0._model.gradients(forward_pass.activations, 7) * 49, learnt)
 
 
-def test_its_scale_is_that_of_the_whole_matrix(
+def test_the_random_matrix_has_the_scale_of_the_whole_matrix(
     lite0: Explainer, eager_lite0: SplitClassifier, animal_photos: list[Path]
 ) -> None:
     forward_pass = lite0.forward(open_photo(animal_photos[0]))
@@ -73,10 +73,11 @@ def test_the_sanity_of_a_contrast_is_that_of_its_own_map(lite0: Explainer, anima
     assert plain["grad-cam"] != contrast["grad-cam"]
 
 
+@pytest.mark.slow
 def test_grad_cam_changes_with_the_classifier_and_grad_cam_pp_hardly(
     lite0: Explainer, imagenet_photos: list[Path]
 ) -> None:
-    """What the README says: Grad-CAM passes the check, and Grad-CAM++ nearly repeats the mean activation."""
+    """Grad-CAM passes the check, and Grad-CAM++ nearly repeats the mean activation, as documented."""
     found = [lite0.sanity(lite0.forward(open_photo(path))) for path in imagenet_photos]
     grad, pp = (np.array([each[name] for each in found], float) for name in ("grad-cam", "grad-cam++"))
     assert np.nanmean(grad) < 0.5
