@@ -16,30 +16,25 @@ from camcore.options import ExplainOptions
 DONE, SOME_FAILED, NOTHING_DONE, STOPPED = 0, 1, 2, 130
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that select a model."""
+def add_shared(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add the arguments of both commands; `out` is the default output folder."""
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="exported model, or a folder of exported models")
     parser.add_argument("--model", metavar="NAME", help="name of the exported model (default: resnet50)")
     parser.add_argument("--threads", type=count, metavar="N", help="number of threads (default: all available cores)")
-
-
-def add_explain_options(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that `explain_options` reads."""
     parser.add_argument("--definition", choices=DEFINITIONS, default="paper", help="Score-CAM variant (default: paper)")
+    extents = "until its estimated fidelity is high, every channel in fp32, or N forwards (default: fast)"
+    efforts = "fast|exact|N"
     parser.add_argument(
-        "--effort",
-        type=effort,
-        default="fast",
-        metavar="fast|exact|N",
-        help="extent of Score-CAM: until its estimated fidelity is high, every channel in fp32, or N forwards "
-        "(default: fast)",
+        "--effort", type=effort, default="fast", metavar=efforts, help=f"extent of Score-CAM: {extents}"
     )
     modes = "; ".join(f"{mode}: {meaning}" for mode, meaning in RESIZE_MODES.items())
     parser.add_argument("--fit", dest="resize_mode", choices=RESIZE_MODES, default="crop", help=modes)
+    parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=f"output folder (default: {out})")
 
 
 def explain_options(values: dict[str, Any]) -> ExplainOptions:
-    """Take the values of `add_explain_options` out of parsed arguments."""
+    """Take the options of the explanations out of parsed arguments."""
     return ExplainOptions(**{name: values.pop(name) for name in ("definition", "effort", "resize_mode")})
 
 
@@ -58,15 +53,13 @@ def effort(text: str) -> Effort:
 
 def count(text: str) -> int:
     """Parse an integer of 1 or more."""
-    value = int(text)
-    if value < 1:
+    if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return value
 
 
 def share(text: str) -> float:
     """Parse a number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
+    if not 0 <= (value := float(text)) <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value

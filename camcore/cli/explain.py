@@ -11,16 +11,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from camcore.cli.arguments import (
-    DONE,
-    NOTHING_DONE,
-    SOME_FAILED,
-    add_explain_options,
-    add_model,
-    explain_options,
-    say,
-    share,
-)
+from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, explain_options, say, share
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, ColourMap, draw_overlay
@@ -58,15 +49,15 @@ class ExplainArguments:
 
 
 def run(arguments: ExplainArguments) -> int:
-    """Explain photos, and return the exit code: see `camcore.cli.main.main`."""
-    try:
-        explainer = Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
-        classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
-        options = replace(arguments.options, class_idx=classes[0], contrast_idx=classes[1])
-        make_folder(arguments.out)
-    except CamError as error:
-        say(f"error: {error}")
-        return NOTHING_DONE
+    """Explain photos, and return the exit code: 0, or 1 if some of them failed.
+
+    Raises:
+        CamError: if nothing can be done.
+    """
+    explainer = Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
+    classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
+    options = replace(arguments.options, class_idx=classes[0], contrast_idx=classes[1])
+    make_folder(arguments.out)
     failures = 0
     stems = output_stems(arguments.photos)
     for number, (photo, stem) in enumerate(zip(arguments.photos, stems, strict=True), start=1):
@@ -76,9 +67,8 @@ def run(arguments: ExplainArguments) -> int:
             record = _explain(explainer, options, arguments, photo, stem)
             message = _summary(record, arguments.out / f"{stem}.compare.png")
         except CamError as error:
-            failures += 1
-            record = {"file": photo, "error": str(error)}
-            message = str(error)
+            failures, message = failures + 1, str(error)
+            record = {"file": photo, "error": message}
         say(f"{prefix}{photo}: {message}")
         if arguments.json:
             sys.stdout.write(to_json(record))
@@ -148,35 +138,20 @@ def _save(
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `explain` to the commands."""
     parser = commands.add_parser("explain", help="class activation maps of single photos")
-    parser.set_defaults(run=lambda values, _command: run(_arguments(values)))
+    parser.set_defaults(run=_run_parsed)
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="photo to explain")
-    add_model(parser)
-    add_explain_options(parser)
-    parser.add_argument(
-        "--class", dest="class_name", metavar="NAME_OR_INDEX", help="class to explain (default: the most probable)"
-    )
-    parser.add_argument(
-        "--rather-than",
-        dest="contrast_class",
-        metavar="NAME_OR_INDEX",
-        help="class to contrast with the explained class",
-    )
-    parser.add_argument(
-        "--method", dest="methods", action="append", choices=METHODS, help="method, repeatable (default: all)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("explanations"), metavar="DIR", help="output folder (default: explanations)"
-    )
-    parser.add_argument(
-        "--opacity", type=share, default=OPACITY, help=f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
-    )
+    add_shared(parser, out="explanations")
+    class_help, contrast_help = "class to explain (default: the most probable)", "class to set it against"
+    parser.add_argument("--class", dest="class_name", metavar="NAME_OR_INDEX", help=class_help)
+    parser.add_argument("--rather-than", dest="contrast_class", metavar="NAME_OR_INDEX", help=contrast_help)
+    parser.add_argument("--method", dest="methods", action="append", choices=METHODS, help="repeatable (default: all)")
+    opacity_help = f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
+    parser.add_argument("--opacity", type=share, default=OPACITY, help=opacity_help)
     parser.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="colour map (default: inferno)")
     parser.add_argument("--save-maps", action="store_true", help="heatmaps as .npy files, float32 in [0, 1]")
-    parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
     parser.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")
 
 
-def _arguments(values: dict[str, Any]) -> ExplainArguments:
-    options = explain_options(values)
+def _run_parsed(values: dict[str, Any], _command_line: Sequence[str]) -> int:
     methods = tuple(dict.fromkeys(values.pop("methods") or ALL_METHODS))
-    return ExplainArguments(**values, methods=methods, options=options)
+    return run(ExplainArguments(options=explain_options(values), methods=methods, **values))

@@ -5,9 +5,9 @@ import sys
 
 from camcore.cli import explain as explain_command
 from camcore.cli import study as study_command
+from camcore.cli.arguments import NOTHING_DONE, say
+from camcore.errors import CamError
 from camcore.model.threads import keep_torch_to_cores
-
-COMMANDS = (explain_command, study_command)
 
 
 def main(arguments: list[str] | None = None, prog: str = "python -m camcore") -> int:
@@ -19,9 +19,13 @@ def main(arguments: list[str] | None = None, prog: str = "python -m camcore") ->
     command_line = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog=prog, description="Class activation maps of an image classifier.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(commands)
+    explain_command.add(commands)
+    study_command.add(commands)
     values = vars(parser.parse_args(command_line))
     run = values.pop("run")
     keep_torch_to_cores()
-    return int(run(values, command_line))
+    try:
+        return int(run(values, command_line))
+    except CamError as error:
+        say(f"error: {error}")
+        return NOTHING_DONE

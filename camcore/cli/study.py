@@ -2,62 +2,40 @@
 
 import argparse
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from camcore.cli.arguments import (
-    DONE,
-    NOTHING_DONE,
-    SOME_FAILED,
-    STOPPED,
-    add_explain_options,
-    add_model,
-    explain_options,
-    say,
-    share,
-)
+from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, explain_options, say, share
 from camcore.drawing.output import make_folder
-from camcore.errors import CamError, OutputError
+from camcore.errors import OutputError
 from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
 from camcore.model.manifest import find_artifact
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT, STUDY
 from camcore.study.inputs.detections import CONFIDENCE
-from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
+from camcore.study.inputs.load import InputPaths, load_inputs
 from camcore.study.record import StudySettings
 from camcore.study.resume import StudyLog
-from camcore.study.run import run_study, write_results
+from camcore.study.run import StudiedPhoto, run_study, write_results
 
 
-@dataclass(frozen=True)
-class StudyArguments:
-    """The arguments of `study`, and the command line that they come from."""
+def _run(values: dict[str, Any], command_line: Sequence[str]) -> int:
+    """Study a folder with the values of the parsed command line, and return the exit code.
 
-    paths: InputPaths
-    settings: StudySettings
-    artifacts: Path | None
-    model: str | None
-    threads: int | None
-    out: Path
-    command_line: tuple[str, ...]
-
-
-def run(arguments: StudyArguments) -> int:
-    """Study a folder, and return the exit code: see `camcore.cli.main.main`."""
-    out = arguments.out
-    try:
-        explainer = Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
-        inputs = load_inputs(arguments.paths, explainer.manifest.labels, out)
-        make_folder(out / PICTURES)
-        log = StudyLog(out, conditions(explainer.manifest, arguments.settings))
-    except CamError as error:
-        say(f"error: {error}")
-        return NOTHING_DONE
+    Raises:
+        CamError: if nothing can be done.
+    """
+    out: Path = values["out"]
+    paths = InputPaths(**{name: values[name] for name in InputPaths.__dataclass_fields__})
+    settings = StudySettings(explain_options(values), paths.category, values["sanity"])
+    explainer = Explainer.load(find_artifact(values["artifacts"], values["model"]), values["threads"])
+    inputs = load_inputs(paths, explainer.manifest.labels, out)
+    make_folder(out / PICTURES)
+    log = StudyLog(out, conditions(explainer.manifest, settings))
     for note in inputs.notes:
         say(f"note: {note}")
     if log.has_outdated_records:
@@ -65,10 +43,10 @@ def run(arguments: StudyArguments) -> int:
             f"note: the photos in {out} were explained with another model, other settings or an earlier version, "
             "and are explained again"
         )
-    command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
-    description = describe(explainer.manifest, arguments.paths, arguments.settings, inputs, command)
+    command = shlex.join(["python", "-m", "camcore", *command_line])
+    description = describe(explainer.manifest, paths, settings, inputs, command)
     try:
-        records = _explain_photos(explainer, inputs, arguments, log)
+        records = _collect(run_study(explainer, inputs, settings, out, log), len(inputs.items))
         write_results(out, description, records)
     except OutputError as error:
         say(f"error: {error}")
@@ -80,18 +58,14 @@ def run(arguments: StudyArguments) -> int:
     return SOME_FAILED if any(record["error"] is not None for record in records) else DONE
 
 
-def _explain_photos(
-    explainer: Explainer, inputs: StudyInputs, arguments: StudyArguments, log: StudyLog
-) -> list[dict[str, Any]]:
+def _collect(photos: Iterator[StudiedPhoto], total: int) -> list[dict[str, Any]]:
     """Return one record per photo, and show the progress."""
-    records, reused, total = [], 0, len(inputs.items)
-    photos = run_study(explainer, inputs, arguments.settings, arguments.out, log)
+    records, reused = [], 0
     with tqdm(photos, total=total, unit=" photos", leave=False, disable=None) as bar:
         for number, photo in enumerate(bar, start=1):
             records.append(photo.record)
-            if photo.reused:
-                reused += 1
-            else:
+            reused += photo.reused
+            if not photo.reused:
                 say(f"[{number}/{total}] {photo.record['file']}: {_summary(photo.record)}")
     if reused:
         say(f"{reused} of {total} photos were explained before, and their results are reused")
@@ -110,35 +84,14 @@ def _summary(record: dict[str, Any]) -> str:
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `study` to the commands."""
     parser = commands.add_parser("study", help="report on a folder of photos, with metrics for every map")
-    parser.set_defaults(run=lambda values, command_line: run(_arguments(values, command_line)))
+    parser.set_defaults(run=_run)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of photos, with one subfolder per species")
     parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON file of MegaDetector or SpeciesNet")
-    parser.add_argument(
-        "--category", default="animal", metavar="NAME", help="category of the boxes to use (default: animal)"
-    )
-    parser.add_argument(
-        "--confidence",
-        type=share,
-        default=CONFIDENCE,
-        metavar="P",
-        help=f"minimum detection confidence, 0 to 1 (default: {CONFIDENCE})",
-    )
-    parser.add_argument(
-        "--truth", type=Path, metavar="CSV", help="true classes of single photos: file, and class or species"
-    )
-    parser.add_argument(
-        "--species",
-        type=Path,
-        metavar="CSV",
-        help="species of the subfolders: species, common_name, scientific_name, class",
-    )
-    add_model(parser)
-    add_explain_options(parser)
-    parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
-    parser.add_argument("--out", type=Path, default=Path("study"), metavar="DIR", help="output folder (default: study)")
-
-
-def _arguments(values: dict[str, Any], command_line: Sequence[str]) -> StudyArguments:
-    paths = InputPaths(**{name: values.pop(name) for name in InputPaths.__dataclass_fields__})
-    settings = StudySettings(explain_options(values), paths.category, values.pop("sanity"))
-    return StudyArguments(paths, settings, **values, command_line=tuple(command_line))
+    parser.add_argument("--category", default="animal", metavar="NAME", help="category of the boxes (default: animal)")
+    confidence_help = f"minimum detection confidence, 0 to 1 (default: {CONFIDENCE})"
+    parser.add_argument("--confidence", type=share, default=CONFIDENCE, metavar="P", help=confidence_help)
+    truth_help = "true classes of single photos: file, and class or species"
+    parser.add_argument("--truth", type=Path, metavar="CSV", help=truth_help)
+    species_help = "species of the subfolders: species, common_name, scientific_name, class"
+    parser.add_argument("--species", type=Path, metavar="CSV", help=species_help)
+    add_shared(parser, out="study")
