@@ -15,7 +15,6 @@ from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
 
 RECORD_FORMAT = 2  # format 1 had other names for the warnings of a verdict and for the digest of a photo's inputs
-_PACKAGES = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
 
 
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
@@ -42,42 +41,28 @@ def describe(
         "category": paths.category,
         "confidence": paths.confidence,
     }
-    return {
-        "title": paths.folder.resolve().name,
-        "command": command,
-        **_description(manifest, settings, input_settings, "the model's most probable class"),
-        "notes": list(inputs.notes),
-        "species": list(inputs.species),
-    }
+    description = _description(manifest, settings, input_settings, "the model's most probable class")
+    title, notes, species = paths.folder.resolve().name, list(inputs.notes), list(inputs.species)
+    return {"title": title, "command": command, **description, "notes": notes, "species": species}
 
 
 def describe_photo(
     manifest: Manifest, settings: StudySettings, file: str, class_name: str, command: str
 ) -> dict[str, Any]:
     """Return the description of a single photo `file`, whose maps explain a chosen class, as JSON."""
-    return {
-        "title": file,
-        "command": command,
-        **_description(manifest, settings, {"photo": file, "class": class_name}, class_name),
-        "notes": [],
-        "species": [{"code": "", "title": "This photo"}],
-    }
+    description = _description(manifest, settings, {"photo": file, "class": class_name}, class_name)
+    species = [{"code": "", "title": "This photo"}]
+    return {"title": file, "command": command, **description, "notes": [], "species": species}
 
 
 def _description(
     manifest: Manifest, settings: StudySettings, input_settings: dict[str, Any], class_name: str
 ) -> dict[str, Any]:
     explain_settings = {name: value for name, value in settings.to_json().items() if name != "word"}
+    model = {name: getattr(manifest, name) for name in ("model", "weights", "target_layer", "linear_head")}
     return {
         "date": date.today().isoformat(),
-        "model": {
-            "model": manifest.model,
-            "weights": manifest.weights,
-            "target_layer": manifest.target_layer,
-            "linear_head": manifest.linear_head,
-            "files": dict(manifest.files),
-            "versions": dict(manifest.versions),
-        },
+        "model": {**model, "files": dict(manifest.files), "versions": dict(manifest.versions)},
         "settings": input_settings | explain_settings,
         "protocol": _protocol(manifest, settings, class_name),
         "limits": _limits(manifest),
@@ -86,7 +71,8 @@ def _description(
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    packages = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> dict[str, Any]:
@@ -94,11 +80,7 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
     red, green, blue = manifest.preprocessing.zero_colour
     curves = "fp32" if settings.options.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
     protocol = {
-        "steps": PROTOCOL.steps,
-        "blur": PROTOCOL.blur,
-        "masking": PROTOCOL.masking,
-        "deletion": PROTOCOL.deletion,
-        "insertion": PROTOCOL.insertion,
+        **asdict(PROTOCOL),
         "area": "trapezoid rule over the share of pixels, from 0 to 1, both ends included",
         "precision": f"average drop, increase and gain in fp32, and the curves in {curves}",
         "score": f"softmax probability of the explained class, {class_name}",

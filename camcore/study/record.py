@@ -31,10 +31,7 @@ from camcore.study.inputs.species import GroundTruth
 class StudySettings:
     """How each photo of a study is explained.
 
-    Attributes:
-        options: options of the explanations; the most probable class is explained.
-        target_word: name of what the boxes mark, such as "animal".
-        sanity: whether to compare the gradient methods with an untrained classifier.
+    `target_word` names what the boxes mark, and `sanity` compares the gradient methods with an untrained classifier.
     """
 
     options: ExplainOptions = field(default_factory=ExplainOptions)
@@ -44,13 +41,8 @@ class StudySettings:
     def to_json(self) -> dict[str, Any]:
         """Return the settings under the names of the command line."""
         options = self.options
-        return {
-            "definition": options.definition,
-            "effort": options.effort,
-            "fit": options.resize_mode,
-            "word": self.target_word,
-            "sanity": self.sanity,
-        }
+        explain_settings = {"definition": options.definition, "effort": options.effort, "fit": options.resize_mode}
+        return {**explain_settings, "word": self.target_word, "sanity": self.sanity}
 
 
 def identify(photo: StudyPhoto) -> dict[str, Any]:
@@ -85,15 +77,16 @@ def findings(
     explanations: Sequence[Explanation],
 ) -> dict[str, Any]:
     """Return the record of a photo, without its `seconds`, from its explanations, which are all of one class."""
+    view, truth = forward_pass.view, item.truth
     predictions = explainer.predict(forward_pass)
-    evidence = locate_heat(item.boxes, forward_pass.view, explanations, settings.target_word)
-    true_class = _true_class(item.truth, explainer, forward_pass)
+    evidence = locate_heat(item.boxes, view, explanations, settings.target_word)
+    true_class = TrueClass(truth.title, _true_prediction(truth, forward_pass)) if truth.is_known else None
     verdict, agreement = assess(predictions[0], explanations, evidence, true_class)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
-        "truth": _truth_record(item.truth, true_class, forward_pass, verdict.name),
-        "view": {"picture": _picture(item.photo, "view"), "size": list(forward_pass.view.image.size)},
-        "target": _target_record(item.boxes or (), forward_pass.view, evidence),
+        "truth": _truth_record(truth, forward_pass, verdict.name),
+        "view": {"picture": _picture(item.photo, "view"), "size": list(view.image.size)},
+        "target": _target_record(item.boxes or (), view, evidence) if evidence else None,
         "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",
         "explanations": _explanation_records(explainer, item.photo, forward_pass, explanations, evidence),
         "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreement)},
@@ -129,51 +122,36 @@ def _explanation_records(
     records = []
     for explanation, faithfulness in zip(explanations, measured, strict=True):
         localisation = evidence.localisations[explanation.method] if evidence else None
-        records.append(
-            {
-                **explanation_record(explanation),
-                "picture": _picture(photo, METHODS[explanation.method].file_name),
-                "faithfulness": asdict(faithfulness) if faithfulness else None,
-                "localisation": asdict(localisation) if localisation else None,
-            }
-        )
+        record = explanation_record(explanation)
+        record["picture"] = _picture(photo, METHODS[explanation.method].file_name)
+        record["faithfulness"] = asdict(faithfulness) if faithfulness else None
+        record["localisation"] = asdict(localisation) if localisation else None
+        records.append(record)
     return records
 
 
-def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence | None) -> dict[str, Any] | None:
+def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence) -> dict[str, Any]:
     """Return the record of the target, with its boxes as fractions of the view and without boxes outside it."""
-    if evidence is None:
-        return None
-    return {
-        "boxes": [part for box in boxes if (part := in_view(box, view)) is not None],
-        "share": evidence.share,
-        "cut_off": evidence.cut_off,
-        "word": evidence.word,
-    }
+    visible = [part for box in boxes if (part := in_view(box, view)) is not None]
+    return {"boxes": visible, "share": evidence.share, "cut_off": evidence.cut_off, "word": evidence.word}
 
 
-def _true_class(truth: GroundTruth, explainer: Explainer, forward_pass: ForwardPass) -> TrueClass | None:
-    if not truth.is_known:
-        return None
+def _true_prediction(truth: GroundTruth, forward_pass: ForwardPass) -> Prediction | None:
     if truth.class_idx is None:
-        return TrueClass(truth.title, None)
-    label, probability = explainer.manifest.labels[truth.class_idx], float(forward_pass.probabilities[truth.class_idx])
-    return TrueClass(truth.title, Prediction(truth.class_idx, label, probability))
+        return None
+    return Prediction(truth.class_idx, truth.class_name, float(forward_pass.probabilities[truth.class_idx]))
 
 
-def _truth_record(
-    truth: GroundTruth, true_class: TrueClass | None, forward_pass: ForwardPass, status: NameStatus
-) -> dict[str, Any]:
+def _truth_record(truth: GroundTruth, forward_pass: ForwardPass, status: NameStatus) -> dict[str, Any]:
     """Return what the photo shows, and the rank of that class among the predictions: 1 is the most probable."""
-    prediction = true_class.prediction if true_class else None
-    rank = int((forward_pass.logits > forward_pass.logits[prediction.class_idx]).sum()) + 1 if prediction else None
+    logits, class_idx = forward_pass.logits, truth.class_idx
     return {
         "title": truth.title,
         "scientific_name": truth.species.scientific_name if truth.species else "",
         "status": status,
-        "class_idx": prediction.class_idx if prediction else None,
-        "name": prediction.name if prediction else None,
-        "rank": rank,
+        "class_idx": class_idx,
+        "name": None if class_idx is None else truth.class_name,
+        "rank": None if class_idx is None else int((logits > logits[class_idx]).sum()) + 1,
     }
 
 

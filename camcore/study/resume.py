@@ -31,10 +31,10 @@ class StudyLog:
         return any(record["conditions"] != self._conditions for record in self._records.values())
 
     def find(self, item: StudyItem, sha256: str) -> dict[str, Any] | None:
-        """Return the record of a photo, or None if there is none that can be reused.
+        """Return the record of a photo whose file has this digest, or None if there is none that can be reused.
 
-        The photo's file (of this `sha256`), its boxes, its true class and the conditions must be the same, the pictures
-        must exist, and the photo must have been explained without an error.
+        Its boxes, its true class and the conditions must be the same, the pictures must exist, and the photo must have
+        been explained without an error.
         """
         record = self._records.get((item.photo.file, item.photo.stem))
         required = {"sha256": sha256, "error": None, **self._dependencies(item)}
@@ -52,7 +52,9 @@ class StudyLog:
         full_record = {**record, **self._dependencies(item)}
         try:
             with self._path.open("a+b") as file:
-                file.write((b"" if _ends_with_newline(self._path) else b"\n") + to_json(full_record).encode())
+                last_byte = self._path.read_bytes()[-1:]
+                separator = b"" if last_byte in {b"", b"\n"} else b"\n"  # after a crash, the last line is incomplete
+                file.write(separator + to_json(full_record).encode())
         except OSError as error:
             raise OutputError(
                 f"{self._path} cannot be written ({error.strerror}): free some space, or choose another --out"
@@ -65,11 +67,6 @@ class StudyLog:
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _ends_with_newline(path: Path) -> bool:
-    """Return whether the file is empty or its last line is complete, which it is not after a crash."""
-    return not (data := path.read_bytes()[-1:]) or data == b"\n"
 
 
 def _read_records(path: Path) -> Iterator[dict[str, Any]]:

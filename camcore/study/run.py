@@ -29,9 +29,8 @@ def run_study(
 ) -> Iterator[StudiedPhoto]:
     """Yield the photos of a study in order, each as soon as it is explained or its record is found in `log`.
 
-    Nothing runs between two photos that are read from this generator, so a caller can show progress, and stop the study
-    by reading no further. A photo that cannot be read has a record with its `error`. The folder for pictures in `out`
-    must exist.
+    No photo is explained before it is read from this generator. The record of a photo that cannot be read has its
+    `error`. The folder for pictures in `out` must exist.
 
     Raises:
         OutputError: if a result cannot be written.

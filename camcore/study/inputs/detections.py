@@ -13,11 +13,11 @@ from camcore.metrics.localisation import LEAST_AREA, Box
 from camcore.study.inputs.path_matching import PathMatcher, fold
 
 CONFIDENCE = 0.2  # default of the minimum detection confidence
+DETECTORS = "MegaDetector or SpeciesNet"
 EXPECTED_FORMAT = (
     "use the JSON file of MegaDetector, format 1.x (as run_detector_batch or save_detection_timelapse_json writes it), "
     "or of SpeciesNet"
 )
-SPECIESNET_CATEGORIES = {"1": "animal", "2": "human", "3": "vehicle"}
 MAX_FRACTION = 1.01  # fractions stay below it, including the detectors' rounding; larger values are pixels
 
 
@@ -25,51 +25,25 @@ MAX_FRACTION = 1.01  # fractions stay below it, including the detectors' roundin
 class Detections:
     """The content of a detector's file, by the paths of the photos as the file lists them.
 
-    Attributes:
-        boxes: the boxes of each photo; an empty tuple for a photo without a detection.
-        failures: the reason for each photo that the detector could not process.
+    `boxes` has an empty tuple for a photo without a detection, and `failures` the reason for each photo that the
+    detector could not process.
     """
 
     boxes: Mapping[str, tuple[Box, ...]]
     failures: Mapping[str, str]
 
+    @cached_property
+    def paths(self) -> PathMatcher:
+        """Return the paths of all entries; photos that are ambiguous among them have no boxes."""
+        return PathMatcher((*self.boxes, *self.failures))
+
     def failure_of(self, file: str) -> str | None:
         """Return why the detector failed on a photo; None if it did not, or the file does not list the photo."""
-        return self.failures.get(self._paths.find(file) or "")
+        return self.failures.get(self.paths.find(file) or "")
 
     def among(self, files: Sequence[str]) -> dict[str, tuple[Box, ...]]:
         """Return the boxes of each of these photos that has an entry of its own; the others are left out."""
-        return {file: self.boxes[entry] for file, entry in self._paths.pair(files).items() if entry in self.boxes}
-
-    def ambiguous(self, files: Sequence[str]) -> list[str]:
-        """Return the photos that several entries fit equally well, or that share one entry: `among` omits them."""
-        return self._paths.ambiguous(files)
-
-    def unmatched(self, files: Sequence[str]) -> list[str]:
-        """Return the entries that fit none of these photos."""
-        return self._paths.unmatched(files)
-
-    @cached_property
-    def _paths(self) -> PathMatcher:
-        return PathMatcher((*self.boxes, *self.failures))
-
-
-@dataclass(frozen=True)
-class _Content:
-    """The entries of a detector's file, the key of their paths, and the names of the categories by number."""
-
-    entries: list[Any]
-    file_key: str
-    categories: Mapping[str, str]
-
-    def spellings(self, category: str) -> set[str]:
-        """Return how detections denote a category: its name, and the numbers that stand for it."""
-        folded = fold(category)
-        numbers = {number for number, name in self.categories.items() if fold(name) == folded}
-        if not numbers:
-            names = ", ".join(self.categories.values()) or "none"
-            raise BoxesError(f"has no category {category!r}: choose one of its categories ({names})")
-        return {folded} | numbers
+        return {file: self.boxes[entry] for file, entry in self.paths.pair(files).items() if entry in self.boxes}
 
 
 def read_detections(path: Path, category: str = "animal", confidence: float = CONFIDENCE) -> Detections:
@@ -83,8 +57,7 @@ def read_detections(path: Path, category: str = "animal", confidence: float = CO
     """
     loaded = _load(path)
     try:
-        content = _content(loaded)
-        return _select(content, category, confidence)
+        return _select(*_content(loaded), category, confidence)
     except BoxesError as error:
         raise BoxesError(f"{path} {error}") from None
 
@@ -93,16 +66,15 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise BoxesError(f"there is no file {path}: give the JSON file that MegaDetector or SpeciesNet wrote") from None
+        raise BoxesError(f"there is no file {path}: give the JSON file that {DETECTORS} wrote") from None
     except OSError as error:
         raise BoxesError(f"{path} cannot be read ({error.strerror}): give a JSON file with boxes") from error
     except (ValueError, RecursionError):
-        raise BoxesError(
-            f"{path} is not valid JSON: give the complete JSON file that MegaDetector or SpeciesNet wrote"
-        ) from None
+        raise BoxesError(f"{path} is not valid JSON: give the complete JSON file that {DETECTORS} wrote") from None
 
 
-def _content(loaded: Any) -> _Content:
+def _content(loaded: Any) -> tuple[list[Any], str, Mapping[str, str]]:
+    """Return the entries of a file, the key of their paths, and the names of the categories by number."""
     if isinstance(loaded, list):
         raise BoxesError(f"is a list, a format with boxes in pixels: {EXPECTED_FORMAT}")
     if not isinstance(loaded, dict):
@@ -110,7 +82,7 @@ def _content(loaded: Any) -> _Content:
     if "annotations" in loaded:
         raise BoxesError(f'has "annotations", a format with boxes in pixels: {EXPECTED_FORMAT}')
     if isinstance(loaded.get("predictions"), list):
-        return _Content(loaded["predictions"], "filepath", SPECIESNET_CATEGORIES)
+        return loaded["predictions"], "filepath", {"1": "animal", "2": "human", "3": "vehicle"}
     categories = loaded.get("detection_categories")
     if not isinstance(loaded.get("images"), list) or not isinstance(categories, dict):
         raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
@@ -118,24 +90,28 @@ def _content(loaded: Any) -> _Content:
     version = info.get("format_version") if isinstance(info, dict) else None
     if version is not None and not str(version).startswith("1."):  # save_detection_timelapse_json writes none
         raise BoxesError(f"is in MegaDetector's format {version}, not 1.x: {EXPECTED_FORMAT}")
-    return _Content(loaded["images"], "file", {str(key): str(name) for key, name in categories.items()})
+    return loaded["images"], "file", {str(key): str(name) for key, name in categories.items()}
 
 
-def _select(content: _Content, category: str, confidence: float) -> Detections:
+def _select(
+    entries: list[Any], file_key: str, categories: Mapping[str, str], category: str, confidence: float
+) -> Detections:
+    numbers = {number for number, name in categories.items() if fold(name) == fold(category)}
+    if not numbers:
+        names = ", ".join(categories.values()) or "none"
+        raise BoxesError(f"has no category {category!r}: choose one of its categories ({names})")
     boxes: dict[str, tuple[Box, ...]] = {}
     failures: dict[str, str] = {}
-    spellings = content.spellings(category)
-    for number, entry in enumerate(content.entries, 1):
-        file = entry.get(content.file_key) if isinstance(entry, dict) else None
+    for number, entry in enumerate(entries, 1):
+        file = entry.get(file_key) if isinstance(entry, dict) else None
         if not isinstance(file, str) or not file:
-            raise BoxesError(f'is damaged, entry {number} has no "{content.file_key}": run the detector again')
+            raise BoxesError(f'is damaged, entry {number} has no "{file_key}": run the detector again')
         if file in boxes or file in failures:
             raise BoxesError(f"has more than one entry for the photo {file}: keep one")
-        failure = _failure(entry)
-        if failure is not None:
+        if (failure := _failure(entry)) is not None:
             failures[file] = failure
         else:
-            boxes[file] = tuple(_boxes(file, entry["detections"], spellings, confidence))
+            boxes[file] = tuple(_boxes(file, entry["detections"], {fold(category)} | numbers, confidence))
     return Detections(boxes, failures)
 
 
@@ -163,14 +139,11 @@ def _boxes(file: str, detections: Any, spellings: Collection[str], confidence: f
 
 def _box(file: str, bbox: Any) -> Box | None:
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
-        raise BoxesError(
-            f"has a box that is not four finite numbers, {shortened(bbox)}, for the photo {file}: {EXPECTED_FORMAT}"
-        )
+        problem = f"has a box that is not four finite numbers, {shortened(bbox)}, for the photo {file}"
+        raise BoxesError(f"{problem}: {EXPECTED_FORMAT}")
     if any(abs(value) > MAX_FRACTION for value in bbox):
-        raise BoxesError(
-            f"has a box in pixels, {shortened(bbox)}, for the photo {file}, where fractions of the photo are needed: "
-            f"{EXPECTED_FORMAT}"
-        )
+        problem = f"has a box in pixels, {shortened(bbox)}, for the photo {file}"
+        raise BoxesError(f"{problem}, where fractions of the photo are needed: {EXPECTED_FORMAT}")
     left, top, width, height = bbox
     edges = (left, top, left + width, top + height)
     box = Box(*(min(max(float(edge), 0.0), 1.0) for edge in edges))

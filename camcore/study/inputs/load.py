@@ -1,12 +1,12 @@
 """Loading of a study's inputs: the photos of a folder, matched with boxes, species and true classes by path."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from camcore.metrics.localisation import Box
-from camcore.study.inputs.detections import Detections, read_detections
+from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.path_matching import PathMatcher
 from camcore.study.inputs.photos import StudyPhoto, find_photos
 from camcore.study.inputs.species import (
@@ -21,15 +21,11 @@ from camcore.study.inputs.species import (
 
 @dataclass(frozen=True)
 class InputPaths:
-    """The folder of photos, the files that describe them, and which boxes to use.
+    """The folder of photos, with one subfolder per species, and the files that describe them, if any.
 
-    Attributes:
-        folder: folder of photos, with one subfolder per species.
-        boxes: JSON file of a detector; None without boxes.
-        truth: CSV file of the true classes of single photos; None without one.
-        species: CSV file of species; None for the built-in species only.
-        category: category of the boxes.
-        confidence: minimum detection confidence, 0 to 1.
+    `boxes` is a detector's JSON file, of which the boxes of one `category` with a minimum detection `confidence`, 0 to
+    1, are used. `truth` is a CSV file of the true classes of single photos. `species` is a CSV file that adds to the
+    built-in species.
     """
 
     folder: Path
@@ -71,49 +67,34 @@ def load_inputs(paths: InputPaths, labels: Sequence[str], out: Path) -> StudyInp
     files = [photo.file for photo in photos]
     boxes, box_notes = _load_boxes(paths, files)
     table = read_species(paths.species)
-    subfolders = {code: truth_of_subfolder(code, table, labels) for code in dict.fromkeys(p.species for p in photos)}
+    codes = dict.fromkeys(photo.species for photo in photos)
+    subfolders = {code: truth_of_subfolder(code, table, labels) for code in codes}
     truths, truth_notes = _load_truths(paths, files, table, labels)
     items = tuple(
         StudyItem(photo, boxes.get(photo.file), truths.get(photo.file, subfolders[photo.species])) for photo in photos
     )
-    unknown = {item.photo.species for item in items if not item.truth.is_known}
-    species_notes = [
-        unknown_species_note(code, labels)
-        for code, truth in subfolders.items()
-        if code in unknown and code and not truth.is_known
-    ]
+    unknown = {item.photo.species for item in items if item.photo.species and not item.truth.is_known}
+    species_notes = [unknown_species_note(code, labels) for code in codes if code in unknown]
     notes = (*photo_notes, *box_notes, *truth_notes, *species_notes)
-    return StudyInputs(items, notes, tuple(_species_records(subfolders, labels)))
+    return StudyInputs(items, notes, tuple(_species_record(code, truth) for code, truth in subfolders.items()))
 
 
 def _load_boxes(paths: InputPaths, files: Sequence[str]) -> tuple[dict[str, tuple[Box, ...]], list[str]]:
     """Return the boxes of each photo that has an entry, and notes."""
     if paths.boxes is None:
         return {}, []
-    detections = read_detections(paths.boxes, paths.category, paths.confidence)
-    boxes = detections.among(files)
-    return boxes, list(_box_notes(detections, paths.boxes.name, paths, files, boxes))
-
-
-def _box_notes(
-    detections: Detections, name: str, paths: InputPaths, files: Sequence[str], boxes: Mapping[str, Sequence[Box]]
-) -> Iterator[str]:
-    ambiguous = set(detections.ambiguous(files))
+    detections, name = read_detections(paths.boxes, paths.category, paths.confidence), paths.boxes.name
+    boxes, ambiguous = detections.among(files), set(detections.paths.ambiguous(files))
     failures = {file: reason for file in files if file not in boxes and (reason := detections.failure_of(file))}
     missing = [file for file in files if file not in boxes and file not in ambiguous and file not in failures]
-    empty = [file for file in files if file in boxes and not boxes[file]]
-    if others := detections.unmatched(files):
-        yield f"{name} lists {_count(others)} not in {paths.folder}: {_listing(others)}"
-    if ambiguous:
-        yield f"{name} has no unambiguous entry for {_count(ambiguous)}, so no box is used: {_listing(ambiguous)}"
+    notes = _note(f"{name} lists", detections.paths.unmatched(files), f" not in {paths.folder}")
+    notes += _note(f"{name} has no unambiguous entry for", ambiguous, ", so no box is used")
     for reason in sorted(set(failures.values())):
         failed = [file for file in failures if failures[file] == reason]
-        yield f"according to {name}, the detector failed on {_count(failed)} ({reason}): {_listing(failed)}"
-    if missing:
-        yield f"{name} does not list {_count(missing)}, so energy and lift are not measured: {_listing(missing)}"
-    if empty:
-        confidence = f"a confidence of {paths.confidence:g} or more"
-        yield f"{name} has no {paths.category} with {confidence} in {_count(empty)}: {_listing(empty)}"
+        notes += _note(f"according to {name}, the detector failed on", failed, f" ({reason})")
+    notes += _note(f"{name} does not list", missing, ", so energy and lift are not measured")
+    without_box = f"{name} has no {paths.category} with a confidence of {paths.confidence:g} or more in"
+    return boxes, notes + _note(without_box, [file for file in boxes if not boxes[file]])
 
 
 def _load_truths(
@@ -122,36 +103,27 @@ def _load_truths(
     """Return what each photo of the table `truth` shows, by its path in the folder, and notes."""
     if paths.truth is None:
         return {}, []
-    truths = read_truth(paths.truth, table, labels)
+    truths, name = read_truth(paths.truth, table, labels), paths.truth.name
     matcher = PathMatcher(tuple(truths))
-    matches = {file: truths[entry] for file, entry in matcher.pair(files).items() if truths[entry].is_known}
-    name, notes = paths.truth.name, []
-    if others := matcher.unmatched(files):
-        notes.append(f"{name} lists {_count(others)} not in {paths.folder}: {_listing(others)}")
-    if ambiguous := matcher.ambiguous(files):
-        notes.append(
-            f"{name} has no unambiguous row for {_count(ambiguous)}, so the subfolder counts: {_listing(ambiguous)}"
-        )
-    return matches, notes
+    notes = _note(f"{name} lists", matcher.unmatched(files), f" not in {paths.folder}")
+    notes += _note(f"{name} has no unambiguous row for", matcher.ambiguous(files), ", so the subfolder counts")
+    return {file: truths[entry] for file, entry in matcher.pair(files).items() if truths[entry].is_known}, notes
 
 
-def _species_records(subfolders: Mapping[str, GroundTruth], labels: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for code, truth in subfolders.items():
-        yield {
-            "code": code,
-            "title": truth.title or code,
-            "scientific_name": truth.species.scientific_name if truth.species else "",
-            "told": truth.is_known,
-            "class_idx": truth.class_idx,
-            "class_name": None if truth.class_idx is None else labels[truth.class_idx],
-        }
+def _species_record(code: str, truth: GroundTruth) -> dict[str, Any]:
+    return {
+        "code": code,
+        "title": truth.title or code,
+        "scientific_name": truth.species.scientific_name if truth.species else "",
+        "told": truth.is_known,
+        "class_idx": truth.class_idx,
+        "class_name": None if truth.class_idx is None else truth.class_name,
+    }
 
 
-def _count(photos: Sequence[str] | set[str]) -> str:
-    return f"{len(photos)} photo{'' if len(photos) == 1 else 's'}"
-
-
-def _listing(names: Sequence[str] | set[str], most: int = 5) -> str:
-    """Return the first names in alphabetical order, and how many more there are."""
-    listing = ", ".join(sorted(names)[:most])
-    return listing if len(names) <= most else f"{listing} and {len(names) - most} more"
+def _note(before: str, photos: Collection[str], after: str = "") -> list[str]:
+    """Return a note with the number of photos and the first five in alphabetical order, or nothing without a photo."""
+    if not photos:
+        return []
+    names = ", ".join(sorted(photos)[:5]) + (f" and {len(photos) - 5} more" if len(photos) > 5 else "")
+    return [f"{before} {len(photos)} photo{'' if len(photos) == 1 else 's'}{after}: {names}"]

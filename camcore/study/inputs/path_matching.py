@@ -44,10 +44,10 @@ class PathMatcher:
 
     @cached_property
     def _by_key(self) -> dict[str, list[str]]:
-        entries: dict[str, list[str]] = defaultdict(list)
+        entries: dict[str, list[str]] = {}
         for entry in self.entries:
-            entries[_key(_components(entry))].append(entry)
-        return dict(entries)
+            entries.setdefault(_key(_components(entry)), []).append(entry)
+        return entries
 
     @cached_property
     def _keys(self) -> list[str]:
@@ -56,8 +56,7 @@ class PathMatcher:
     def _fitting(self, file: str) -> list[str]:
         """Return the entries that fit a photo best: all of them fit equally well."""
         components = _components(file)
-        as_long = list(self._ending_with(_key(components))) if components else []
-        if as_long:
+        if components and (as_long := list(self._ending_with(_key(components)))):
             return [entry for entry in as_long if _components(entry) == components] or as_long
         tails = (_key(components[start:]) for start in range(1, len(components)))
         return next((self._by_key[tail] for tail in tails if tail in self._by_key), [])

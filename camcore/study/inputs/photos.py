@@ -21,11 +21,8 @@ _REFUSED = {".heic", ".heif", ".avif", ".jp2", ".svg", ".eps", ".pdf", ".psd", "
 class StudyPhoto:
     """A photo of a study.
 
-    Attributes:
-        path: path of the photo.
-        file: its path relative to the folder of the study, with forward slashes.
-        species: name of its subfolder, "" if it is in none.
-        stem: unique stem for the names of its pictures.
+    `file` is its path relative to the folder of the study, with forward slashes, `species` the name of its subfolder
+    ("" if it is in none), and `stem` a unique stem for the names of its pictures.
     """
 
     path: Path
@@ -85,7 +82,7 @@ def _search(folder: Path, root: Path, content: _FolderContent, excluded: set[Pat
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or (is_output and path.name in _RESULTS):
             continue
-        if not _is_text(path.name):
+        if any("\ud800" <= character <= "\udfff" for character in path.name):  # bytes that are not UTF-8
             content.unreadable_names += 1
         elif path.is_dir():
             _search(path, root, content, excluded)
@@ -93,11 +90,6 @@ def _search(folder: Path, root: Path, content: _FolderContent, excluded: set[Pat
             content.photos.append(path)
         else:
             content.other_files += 1
-
-
-def _is_text(name: str) -> bool:
-    """Return whether a name can be encoded as UTF-8: Linux allows any bytes."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _file_name(file: Path) -> str:

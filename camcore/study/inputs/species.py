@@ -11,7 +11,6 @@ from camcore.study.inputs.tables import read_rows
 
 SPECIES_COLUMNS = ("species", "common_name", "scientific_name", "class")
 CLASS_COLUMNS = ("class", "class_idx", "imagenet_index")
-IMAGENET_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -25,24 +24,17 @@ class Species:
 
 
 BUILT_IN = {
-    species.code: species
-    for species in (
-        Species("bonegl", "Bonelli's Eagle", "Aquila fasciata"),
-        Species("cbrtsh", "Chestnut-bellied Rock Thrush", "Monticola rufiventris"),
-        Species("himbul", "Himalayan Bulbul", "Pycnonotus leucogenys", "bulbul"),
-    )
+    "bonegl": Species("bonegl", "Bonelli's Eagle", "Aquila fasciata"),
+    "cbrtsh": Species("cbrtsh", "Chestnut-bellied Rock Thrush", "Monticola rufiventris"),
+    "himbul": Species("himbul", "Himalayan Bulbul", "Pycnonotus leucogenys", "bulbul"),
 }
 
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """What a photo shows.
+    """What a photo shows: a species, or only a class of the model, or nothing that is known.
 
-    Attributes:
-        species: the species; None if only a class, or nothing, is known.
-        class_idx: index of the model's class; None if it has no such class, or nothing is known.
-        is_known: whether it is known what the photo shows.
-        class_name: the model's name of the class; "" without one.
+    `class_idx` is None, and `class_name` is "", if the model has no class for the species.
     """
 
     species: Species | None = None
@@ -67,11 +59,9 @@ def read_species(path: Path | None = None) -> dict[str, Species]:
     Raises:
         StudyError: if the file cannot be read, has other columns, or has a species twice.
     """
-    table = {fold(code): species for code, species in BUILT_IN.items()}
-    if path is None:
-        return table
+    table = dict(BUILT_IN)
     lines: dict[str, int] = {}
-    for line, row in read_rows(path, required="species", allowed=SPECIES_COLUMNS):
+    for line, row in read_rows(path, required="species", allowed=SPECIES_COLUMNS) if path else ():
         code = row["species"]
         key = fold(code)
         if key in lines:
@@ -92,17 +82,15 @@ def class_of(species: Species, labels: Sequence[str]) -> int | None:
     """
     if species.class_name:
         try:
-            return find_class(labels, _as_index(species.class_name))
+            return _class_in_table(species.class_name, labels)
         except ClassError as error:
             if species not in BUILT_IN.values():
                 raise StudyError(f"the species {species.code}: {error}") from error
     for name in (species.code, species.common_name, species.scientific_name):
         matches = _classes_named(name, labels)
         if len(matches) > 1:
-            indices = " or ".join(map(str, matches))
-            raise StudyError(
-                f"the species {species.code}: several classes are named {name!r}: give its class as an index, {indices}"
-            )
+            problem = f"several classes are named {name!r}: give its class as an index"
+            raise StudyError(f"the species {species.code}: {problem}, {' or '.join(map(str, matches))}")
         if matches:
             return matches[0]
     return None
@@ -111,10 +99,7 @@ def class_of(species: Species, labels: Sequence[str]) -> int | None:
 def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:
     """Return what the photos of a subfolder show: its species in the table, else the only class of its name.
 
-    A subfolder `bald_eagle`, for example, is named like a class.
-
-    Raises:
-        StudyError: see `class_of`.
+    A subfolder `bald_eagle`, for example, is named like a class. Errors are those of `class_of`.
     """
     species = table.get(fold(code.strip()))
     if species is not None:
@@ -125,14 +110,11 @@ def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence
 
 def unknown_species_note(code: str, labels: Sequence[str]) -> str:
     """Return a note on a subfolder that is neither a species of the table nor one class of the model."""
-    matches = _classes_named(code, labels)
-    if not matches:
-        return f"the species {code} is unknown, so predictions for its photos are not checked: add it with --species"
+    consequence = "so predictions for its photos are not checked"
+    if not (matches := _classes_named(code, labels)):
+        return f"the species {code} is unknown, {consequence}: add it with --species"
     indices = " or ".join(map(str, matches))
-    return (
-        f"several classes are named {code}, so predictions for its photos are not checked: "
-        f"give its class with --species, {indices}"
-    )
+    return f"several classes are named {code}, {consequence}: give its class with --species, {indices}"
 
 
 def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, GroundTruth]:
@@ -145,37 +127,32 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
     Raises:
         StudyError: if the file cannot be read, or a row has an unknown class or species, or contradicts another row.
     """
-    truths: dict[str, GroundTruth] = {}
-    lines: dict[str, int] = {}
+    truths: dict[str, tuple[int, GroundTruth]] = {}
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):
         file = row["file"].replace("\\", "/")
         try:
             truth = _truth_of_row(row, table, labels)
         except (ClassError, StudyError) as error:
             raise StudyError(f"{path}, line {line}, {file}: {error}") from error
-        if truths.setdefault(file, truth) != truth:
-            raise StudyError(
-                f"{path}, line {line}: {file} has another class or species on line {lines[file]}: keep one"
-            )
-        lines.setdefault(file, line)
-    return truths
+        first_line, first_truth = truths.setdefault(file, (line, truth))
+        if first_truth != truth:
+            raise StudyError(f"{path}, line {line}: {file} has another class or species on line {first_line}: keep one")
+    return {file: truth for file, (_, truth) in truths.items()}
 
 
 def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:
     code = row.get("species", "")
     column = next((column for column in CLASS_COLUMNS if row.get(column)), None)
-    if column == "imagenet_index" and len(labels) != IMAGENET_CLASSES:
-        raise StudyError(
-            f"imagenet_index is for ImageNet's 1,000 classes, and this model has {len(labels)}: use the column class"
-        )
+    if column == "imagenet_index" and len(labels) != 1000:
+        remedy = "use the column class"
+        raise StudyError(f"imagenet_index is for ImageNet's 1,000 classes, and this model has {len(labels)}: {remedy}")
     if column is not None:
-        return _ground_truth(table.get(fold(code)), find_class(labels, _as_index(row[column])), labels)
+        return _ground_truth(table.get(fold(code)), _class_in_table(row[column], labels), labels)
     truth = truth_of_subfolder(code, table, labels)
     if code and not truth.is_known:
         codes = ", ".join(species.code for species in list(table.values())[:8])
-        raise StudyError(
-            f"the species {code!r} is unknown: add it to the table of species, which has {codes}, or give a class"
-        )
+        remedy = f"add it to the table of species, which has {codes}, or give a class"
+        raise StudyError(f"the species {code!r} is unknown: {remedy}")
     return truth
 
 
@@ -183,9 +160,8 @@ def _ground_truth(species: Species | None, class_idx: int | None, labels: Sequen
     return GroundTruth(species, class_idx, True, "" if class_idx is None else labels[class_idx])
 
 
-def _as_index(text: str) -> str:
-    """Return an index as it was before a spreadsheet made it a decimal number: "16" for "16.0"."""
-    return text.removesuffix(".0")
+def _class_in_table(text: str, labels: Sequence[str]) -> int:
+    return find_class(labels, text.removesuffix(".0"))  # a spreadsheet may write the index 16 as 16.0
 
 
 def _classes_named(name: str, labels: Sequence[str]) -> list[int]:

@@ -11,15 +11,11 @@ from camcore.errors import StudyError
 def read_rows(
     path: Path, required: str, allowed: Collection[str] = (), one_of: Collection[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file, each as its line number and its values by column.
+    """Yield the rows of a CSV file in UTF-8, each as its line number and its values by column.
 
-    Values are stripped, column names are stripped and in lower case, and empty rows are skipped.
-
-    Args:
-        path: the file, in UTF-8.
-        required: name of a column in which every row must have a value.
-        allowed: names of all permitted columns; empty to permit any.
-        one_of: column names of which the file must have at least one; empty if there is no such condition.
+    Values are stripped, column names are stripped and in lower case, and empty rows are skipped. Every row must have a
+    value in the column `required`. Only the `allowed` columns are permitted, and the file must have at least `one_of`
+    these; if empty, there is no such condition.
 
     Raises:
         StudyError: if the file cannot be read as CSV, or its columns or a row do not meet these conditions.
@@ -31,19 +27,17 @@ def read_rows(
         reader.fieldnames = columns
         for row in reader:
             if None in row:
-                raise StudyError(
-                    f"{path}, line {reader.line_num}: this row has more values than there are columns: "
-                    "put values that contain a comma in double quotes"
-                )
+                problem = "this row has more values than there are columns"
+                remedy = "put values that contain a comma in double quotes"
+                raise StudyError(f"{path}, line {reader.line_num}: {problem}: {remedy}")
             values = {column: value.strip() for column, value in row.items()}
             if any(values.values()):
                 if not values[required]:
                     raise StudyError(f"{path}, line {reader.line_num}: the column {required} is empty: fill it in")
                 yield reader.line_num, values
     except csv.Error as error:
-        raise StudyError(
-            f"{path}, line {reader.reader.line_num}: this is not valid CSV ({error}): save the table as CSV again"
-        ) from error
+        line = f"{path}, line {reader.reader.line_num}"
+        raise StudyError(f"{line}: this is not valid CSV ({error}): save the table as CSV again") from error
 
 
 def _read_text(path: Path) -> str:
@@ -62,10 +56,8 @@ def _check_columns(
 ) -> None:
     if required not in columns or (one_of and not set(columns) & set(one_of)):
         needed = f"{required} and one of {', '.join(one_of)}" if one_of else required
-        raise StudyError(
-            f"{path}, line 1: the columns are {', '.join(columns) or 'none'}, but the table needs {needed}: "
-            "add what is missing, and separate the columns by commas"
-        )
+        problem = f"the columns are {', '.join(columns) or 'none'}, but the table needs {needed}"
+        raise StudyError(f"{path}, line 1: {problem}: add what is missing, and separate the columns by commas")
     unknown = [column for column in columns if allowed and column and column not in allowed]
     if unknown:
         raise StudyError(f"{path}, line 1: the column {unknown[0]!r} is unknown: use {', '.join(allowed)}")

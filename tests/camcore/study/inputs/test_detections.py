@@ -93,7 +93,7 @@ def test_a_photo_on_which_the_detector_failed_is_not_one_without_boxes(
     detections = read_detections(write(tmp_path, megadetector(entry, image("b.jpg"))))
     assert (detections.failure_of("a.jpg"), detections.failure_of("b.jpg")) == (failure, None)
     assert detections.among(["a.jpg", "b.jpg"]) == {"b.jpg": ()}
-    assert detections.unmatched(["b.jpg"]) == ["a.jpg"]
+    assert detections.paths.unmatched(["b.jpg"]) == ["a.jpg"]
 
 
 def test_the_categories_are_read_from_the_file(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 def test_a_photo_fits_an_entry_by_whole_components_at_the_end(entry: str) -> None:
     detections = named(entry)
     assert detections.among(["bonegl/001.jpg"]) == {"bonegl/001.jpg": detections.boxes[entry]}
-    assert (detections.ambiguous(["bonegl/001.jpg"]), detections.unmatched(["bonegl/001.jpg"])) == ([], [])
+    assert (detections.paths.ambiguous(["bonegl/001.jpg"]), detections.paths.unmatched(["bonegl/001.jpg"])) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,10 @@ def test_a_photo_fits_an_entry_by_whole_components_at_the_end(entry: str) -> Non
 def test_a_similar_path_does_not_fit(entry: str) -> None:
     detections = named(entry)
     assert detections.among(["bonegl/001.jpg"]) == {}
-    assert (detections.ambiguous(["bonegl/001.jpg"]), detections.unmatched(["bonegl/001.jpg"])) == ([], [entry])
+    assert (detections.paths.ambiguous(["bonegl/001.jpg"]), detections.paths.unmatched(["bonegl/001.jpg"])) == (
+        [],
+        [entry],
+    )
 
 
 def test_accented_letters_fit_in_either_encoding() -> None:
@@ -299,22 +302,22 @@ def test_an_identical_path_takes_precedence_and_then_the_longest_common_end(
 ) -> None:
     detections = named(*entries)
     assert detections.among(["a/1.jpg"]) == ({"a/1.jpg": detections.boxes[best]} if best else {})
-    assert detections.ambiguous(["a/1.jpg", "c/2.jpg"]) == ([] if best else ["a/1.jpg"])
+    assert detections.paths.ambiguous(["a/1.jpg", "c/2.jpg"]) == ([] if best else ["a/1.jpg"])
 
 
 def test_an_entry_that_fits_two_photos_equally_well_belongs_to_neither() -> None:
     """Detections of one subfolder, with paths relative to it, do not apply to the others."""
     detections = named("001.jpg", "002.jpg", "003.jpg")
     files = ["a/001.jpg", "a/002.jpg", "b/001.jpg", "003.jpg", "a/003.jpg"]
-    assert detections.ambiguous(files) == ["a/001.jpg", "b/001.jpg"]
+    assert detections.paths.ambiguous(files) == ["a/001.jpg", "b/001.jpg"]
     assert detections.among(files) == {"a/002.jpg": detections.boxes["002.jpg"], "003.jpg": detections.boxes["003.jpg"]}
-    assert detections.unmatched(files) == []
+    assert detections.paths.unmatched(files) == []
 
 
 def test_entries_without_a_photo_are_listed_in_order() -> None:
     detections = named("z/9.jpg", "a/1.jpg", "b/1.jpg", "1.jpg")
-    assert detections.unmatched(["a/1.jpg"]) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
-    assert detections.unmatched([]) == list(detections.boxes)
+    assert detections.paths.unmatched(["a/1.jpg"]) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
+    assert detections.paths.unmatched([]) == list(detections.boxes)
 
 
 @pytest.mark.parametrize("prefix", ["", "D:\\cameras\\", "/mnt/cameras/"])
