@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
 from markupsafe import Markup
@@ -11,18 +10,12 @@ from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.report import plots, summary
 from camcore.report.summary import Record, SpeciesSummary
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A plot and its title."""
-
-    title: str
-    plot: Markup
+Figure = tuple[str, Markup]  # title and plot
 
 
 def lift_figures(species: Sequence[SpeciesSummary]) -> list[Figure]:
     """Return a figure of the lifts by species for each method that has any."""
-    figures = []
+    figures: list[Figure] = []
     for method, description in METHODS.items():
         strips = []
         for group in species:
@@ -33,8 +26,9 @@ def lift_figures(species: Sequence[SpeciesSummary]) -> list[Figure]:
                 if explanation["method"] == method and explanation["localisation"]
             ]
             strips.append(plots.Strip(group.title, dots))
-        figures.append(Figure(description.title, plots.lift_strips(method, strips)))
-    return [figure for figure in figures if figure.plot]
+        if plot := plots.lift_strips(method, strips):
+            figures.append((description.title, plot))
+    return figures
 
 
 def curve_figures(records: Sequence[Record]) -> list[Figure]:
@@ -43,11 +37,11 @@ def curve_figures(records: Sequence[Record]) -> list[Figure]:
         "deletion": ("Deletion: lower is better", "pixels removed, hottest first"),
         "insertion": ("Insertion: higher is better", "pixels restored, hottest first"),
     }
-    figures = [
-        Figure(title, plots.mean_curves(title, axis, average_curves(records, name)))
+    return [
+        (title, plot)
         for name, (title, axis) in descriptions.items()
+        if (plot := plots.mean_curves(title, axis, average_curves(records, name)))
     ]
-    return [figure for figure in figures if figure.plot]
 
 
 def average_curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]]:

@@ -4,7 +4,6 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,15 +26,6 @@ LIKE_UNTRAINED = 0.7  # correlation with maps of an untrained classifier from wh
 _QUALITY = 80  # of WebP, in percent
 _FIRST = 24  # flagged photos that are visible at once; the others are in a closed section
 _DEFAULT_TARGET = "animal"
-
-
-@dataclass(frozen=True)
-class ReportPhoto:
-    """A photo's record, its anchor in the report, and sentences on metrics that do not exist."""
-
-    anchor: str
-    record: Record
-    missing: tuple[str, ...]
 
 
 def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]) -> None:
@@ -112,18 +102,15 @@ def _constants() -> dict[str, Any]:
         "of_photo": summary.of_photo,
         "by_section": summary.by_section,
         "agreement_of": notes.agreement_of,
+        "missing_metrics": notes.missing_metrics,
         "scale": plots.colour_scale(),
     }
 
 
 def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
     """Return what the templates need of one study."""
-    photos = [
-        ReportPhoto(f"photo-{number}", record, notes.missing_metrics(record))
-        for number, record in enumerate(records, 1)
-    ]
-    photo_of = {id(photo.record): photo for photo in photos}
-    flagged = [photo_of[id(record)] for record in summary.flagged_photos(records)]
+    anchors = {id(record): f"photo-{position}" for position, record in enumerate(records, 1)}
+    flagged = summary.flagged_photos(records)
     species = summary.by_species(records, study["species"])
     targets = [record["target"] for record in summary.explained(records) if record["target"]]
     return {
@@ -131,8 +118,8 @@ def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, 
         "model": {key: value for key, value in study["model"].items() if key != "files"},
         "target": targets[0]["word"] if targets else _DEFAULT_TARGET,
         "has_boxes": bool(targets),
-        "photo_of": lambda record: photo_of[id(record)],
-        "failed": [photo for photo in photos if photo.record["error"] is not None],
+        "anchor_of": lambda record: anchors[id(record)],
+        "failed": [record for record in records if record["error"] is not None],
         "flagged": flagged[:_FIRST],
         "flagged_rest": flagged[_FIRST:],
         "warning_counts": summary.warning_counts(records),
