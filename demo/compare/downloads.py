@@ -13,7 +13,7 @@ import gradio as gr
 from camcore.drawing.overlay import ColourMap
 from demo.compare import html as compare_html
 from demo.compare import text
-from demo.compare.download_files import bundle, comparison
+from demo.compare.download_files import DownloadSource, bundle, comparison, download_source
 from demo.compare.links import example_of, to_query
 from demo.compare.session import FinishedExplanation, Session
 from demo.service.event_settings import AT_ONCE, ON_MODEL, PRIVATE
@@ -25,9 +25,7 @@ logger = logging.getLogger(__name__)
 # gr.DownloadButton downloads the file that it had before the click. This downloads the file just made.
 _DOWNLOAD = """(file) => {
   if (!file) return;
-  const link = document.createElement("a");
-  link.href = file.url;
-  link.download = file.orig_name;
+  const link = Object.assign(document.createElement("a"), { href: file.url, download: file.orig_name });
   document.body.append(link);
   link.click();
   link.remove();
@@ -38,8 +36,7 @@ _COPY = f"""async () => {{
   try {{
     await navigator.clipboard.writeText(address);
   }} catch {{
-    const field = document.createElement("textarea");
-    field.value = address;
+    const field = Object.assign(document.createElement("textarea"), {{ value: address }});
     document.body.append(field);
     field.select();
     document.execCommand("copy");
@@ -93,18 +90,15 @@ def wire(
         buttons = (_button(session, label) for label in (text.DOWNLOAD_PICTURE, text.DOWNLOAD_ALL, text.COPY_LINK))
         return [*buttons, link, ""]
 
-    def picture(session: Session, finished: FinishedExplanation, folder: Path, **drawing: Any) -> Path:
-        return comparison(models, finished, folder, **drawing)
-
-    def everything(session: Session, finished: FinishedExplanation, folder: Path, **drawing: Any) -> Path:
+    def everything(source: DownloadSource, folder: Path) -> Path:
         with models.queue.acquire(models.queue.deadline()):
-            return bundle(models, finished, session.boxes, folder, **drawing)
+            return bundle(source, folder)
 
     outputs = [downloads.picture, downloads.everything, downloads.copy, downloads.link, downloads.message]
     verdict.change(update, session, outputs, **AT_ONCE)
     inputs = [session, colours, opacity]
-    _wire_file(downloads, downloads.picture, _file_maker(picture), inputs, PRIVATE)
-    _wire_file(downloads, downloads.everything, _file_maker(everything), inputs, ON_MODEL)
+    _wire_file(downloads, downloads.picture, _file_maker(models, comparison), inputs, PRIVATE)
+    _wire_file(downloads, downloads.everything, _file_maker(models, everything), inputs, ON_MODEL)
     downloads.copy.click(None, None, downloads.copy, js=_COPY, **PRIVATE)
 
 
@@ -121,14 +115,15 @@ def _wire_file(
     downloaded.then(lambda session: _button(session, label), inputs[0], button, **AT_ONCE)
 
 
-def _file_maker(make: Callable[..., Path]) -> Callable[..., tuple[str | None, str]]:
+def _file_maker(models: Models, make: Callable[[DownloadSource, Path], Path]) -> Callable[..., Any]:
     """Return a function that makes the file of a session, and returns its path and a message, one of them empty."""
 
     def make_file(session: Session, colour_map: ColourMap, opacity: float) -> tuple[str | None, str]:
         if session.finished is None:
             return None, compare_html.message("There is nothing to download yet: explain a photo first.")
         try:
-            return str(make(session, session.finished, new_folder(), colour_map=colour_map, opacity=opacity)), ""
+            source = download_source(models, session.finished, session.boxes, colour_map, opacity)
+            return str(make(source, new_folder())), ""
         except Exception:  # its message may contain a path of this machine
             logger.exception("making a file to download failed")
             problem = "The file could not be made; the terminal shows more. Explain the photo again, and try once more."

@@ -13,7 +13,7 @@ from PIL import Image
 
 from camcore import Box, Explainer
 from camcore.options import ExplainOptions
-from demo.compare.download_files import bundle, comparison, file_name
+from demo.compare.download_files import bundle, comparison, download_source, file_name
 from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
 from demo.service.models import Models
 
@@ -52,7 +52,7 @@ def archive(
 ) -> dict[str, bytes]:
     """The files of the archive by name."""
     folder = tmp_path_factory.mktemp("cache")
-    path = bundle(models, finished, (BOX,), folder, colour_map="viridis", opacity=0.5)
+    path = bundle(download_source(models, finished, (BOX,), "viridis", 0.5), folder)
     assert path == folder / "Nid 1.zip"
     assert list(folder.iterdir()) == [path]
     with ZipFile(path) as opened:
@@ -123,10 +123,10 @@ def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], finished: Finis
 def test_pictures_are_in_the_colours_of_the_page(
     archive: dict[str, bytes], models: Models, finished: FinishedExplanation, tmp_path: Path
 ) -> None:
-    path = comparison(models, finished, tmp_path, colour_map="viridis", opacity=0.5)
+    path = comparison(download_source(models, finished, (), "viridis", 0.5), tmp_path)
     assert path.name == "Nid 1.compare.png"
     assert path.read_bytes() == archive[PICTURES[0]]
-    other = comparison(models, finished, tmp_path, colour_map="jet", opacity=0.5)
+    other = comparison(download_source(models, finished, (), "jet", 0.5), tmp_path)
     assert other.read_bytes() != archive[PICTURES[0]]
 
 
@@ -136,7 +136,7 @@ def test_a_photo_that_is_gone_is_taken_along_without_its_hash(
     path = Path(finished.request.path or "")
     aside = path.rename(tmp_path / "aside")
     try:
-        made = bundle(models, finished, (), tmp_path, colour_map="inferno", opacity=0.8)
+        made = bundle(download_source(models, finished, (), "inferno", 0.8), tmp_path)
     finally:
         aside.rename(path)
     with ZipFile(made) as opened:
