@@ -10,7 +10,7 @@ from camcore.methods.grad_cam import METHODS
 from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
 from demo.compare import links, question_html
-from demo.compare.layout import CompareTab, class_choices, describe_model
+from demo.compare.layout import CompareTab, class_choices
 from demo.compare.question_events import wire_questions
 from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
 from demo.service.event_settings import ASKING, LAST, ON_MODEL
@@ -29,7 +29,6 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> None:
     """
     request = gr.State(ExplainRequest())
     _wire_requests(models, page, session, request)
-    _wire_drawing(page)
     wire_questions(models, page, session)
 
     def run(session: Session, request: ExplainRequest) -> Iterator[list[Any]]:
@@ -49,6 +48,9 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> None:
     ]  # fmt: skip
     request.change(run, [session, request], outputs, trigger_mode="always_last", **ON_MODEL)
     photo_panel.stop.click(_stop, session, None, **LAST)
+    # Opacity and colours change in the browser, without any computation on the server.
+    map_panel.opacity.change(None, map_panel.opacity, None, js=_SET_OPACITY, **LAST)
+    map_panel.colours.change(None, map_panel.colours, None, js=_SET_COLOURS, **LAST)
 
 
 def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: CompareTab, session: gr.State) -> None:
@@ -120,17 +122,10 @@ def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: lis
     def change_model(*inputs: Any) -> tuple[Any, ...]:
         manifest = models.explainer(inputs[-1]).manifest
         choices = gr.update(choices=class_choices(manifest), value=None)
-        return _request(None, *inputs), choices, choices, describe_model(manifest)
+        return _request(None, *inputs), choices, choices, compare_html.model_description(manifest)
 
     outputs = [request, page.photo_panel.any_class, page.question_panel.contrast_class, panel.model_description]
     panel.model.input(change_model, inputs, outputs, **ASKING)
-
-
-def _wire_drawing(page: CompareTab) -> None:
-    """Let opacity and colours change in the browser, without any computation on the server."""
-    panel = page.map_panel
-    panel.opacity.change(None, panel.opacity, None, js=_SET_OPACITY, **LAST)
-    panel.colours.change(None, panel.colours, None, js=_SET_COLOURS, **LAST)
 
 
 def _request(class_idx: int | None, session: Session, *inputs: Any) -> ExplainRequest:

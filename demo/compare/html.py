@@ -11,6 +11,7 @@ from camcore.drawing.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_h
 from camcore.formatting import percent, subject
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 from demo.compare import text
 from demo.compare.session import PageState
@@ -20,12 +21,12 @@ def map_figure(method: MethodName, state: PageState) -> str:
     """Return one method's picture and caption, or its empty frame and hint while there is no heatmap."""
     explanation = state.explanations.get(method)
     title = escape(METHODS[method].title)
-    view = state.view.image if state.view else None
-    caption = f'<p class="hint">{escape(METHODS[method].hint)}</p>'
-    alt = ""
+    caption, alt = f'<p class="hint">{escape(METHODS[method].hint)}</p>', ""
     if explanation is not None:
         alt = f"Heat of {title} for {explanation.name}, over what the model saw"
-        caption = _caption(explanation) + caption
+        name, probability = escape(explanation.name), percent(explanation.probability)
+        caption = f"<p><strong>{name}</strong> {probability}</p>{_numbers(explanation)}{caption}"
+    view = state.view.image if state.view else None
     return _figure(_layers(view, alt, explanation), f"<h3>{title}</h3>{caption}")
 
 
@@ -81,13 +82,26 @@ def scale() -> str:
     return f'<div class="scale"><span>0</span><div class="ramp"></div><span>1</span><em>{escape(text.SCALE)}</em></div>'
 
 
+def model_description(manifest: Manifest) -> str:
+    """Return a description of a model as HTML: a sentence for everybody, then the technical details."""
+    (height, width), int8 = manifest.map_size, manifest.int8
+    details = (
+        f"Technical details: weights {manifest.weights}; layer {manifest.target_layer} with {manifest.channels:,} "
+        f"channels; the outputs differ from those of the original model by "
+        f"{manifest.parity['worst_share_of_range']:.0e} of their range; "
+    )
+    if int8 is None:
+        details += "exported without an 8-bit version."
+    elif not int8.used:
+        details += f"its 8-bit version is not used, because it is only {int8.speed_up:.1f} times as fast."
+    else:
+        details += f"its 8-bit version is {int8.speed_up:.1f} times as fast, with fidelity {int8.fidelity_mean:.3f}."
+    name = f"{manifest.model} knows {len(manifest.labels):,} names. Its heatmaps have {height} × {width} cells."
+    return note(name) + note(details)
+
+
 def _figure(layers: str, caption: str) -> str:
     return f'<figure class="map"><div class="frame">{layers}</div><figcaption>{caption}</figcaption></figure>'
-
-
-def _caption(explanation: Explanation) -> str:
-    name, probability = escape(explanation.name), percent(explanation.probability)
-    return f"<p><strong>{name}</strong> {probability}</p>{_numbers(explanation)}"
 
 
 def _numbers(explanation: Explanation) -> str:

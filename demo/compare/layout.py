@@ -1,26 +1,32 @@
 """Layout of the tab Compare: a photo, its heatmaps, and questions about them."""
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import gradio as gr
 
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
+from camcore.images.photo import PHOTO_SUFFIXES
+from camcore.images.samples import sample_photos
 from camcore.methods.grad_cam import METHODS
 from camcore.methods.score_cam import DEFINITIONS
 from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest
-from demo.compare import downloads, examples, text
+from demo.compare import downloads, text
 from demo.compare import html as compare_html
-from demo.compare.downloads import Downloads
-from demo.compare.examples import Examples
 from demo.compare.photo_input import PhotoInput
 from demo.compare.session import PageState
+from demo.service.files import new_folder
+from demo.service.gradio_internals import keep_files
 from demo.service.models import Models
+
+_OWN_PHOTOS = Path(__file__).parents[1] / "photos"
 
 
 @dataclass(frozen=True)
 class PhotoPanel:
-    """The components on the left: the photo, and the class to explain."""
+    """The components on the left: the photo, the class to explain, and the examples by the path of their photo."""
 
     photo: gr.Image
     photo_message: gr.HTML
@@ -30,7 +36,7 @@ class PhotoPanel:
     explain: gr.Button
     stop: gr.Button
     status: gr.HTML
-    examples: Examples
+    examples: dict[str, gr.Button]
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class CompareTab:
 
     photo_panel: PhotoPanel
     map_panel: MapPanel
-    downloads: Downloads
+    downloads: downloads.Downloads
     question_panel: QuestionPanel
 
 
@@ -87,27 +93,15 @@ def build(models: Models) -> CompareTab:
     return CompareTab(photo_panel, map_panel, download_panel, question_panel)
 
 
+def example_photos() -> list[Path]:
+    """Return the paths of the sample photos that the gradio package contains, then of those in `demo/photos`."""
+    own_photos = sorted(path for path in _OWN_PHOTOS.iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
+    return [*sample_photos(), *own_photos]
+
+
 def class_choices(manifest: Manifest) -> list[tuple[str, int]]:
     """Return the classes as the choices of a dropdown."""
     return [(name, index) for index, name in enumerate(distinct_names(manifest.labels))]
-
-
-def describe_model(manifest: Manifest) -> str:
-    """Return a description of a model as HTML: a sentence for everybody, then the technical details."""
-    (height, width), int8 = manifest.map_size, manifest.int8
-    details = (
-        f"Technical details: weights {manifest.weights}; layer {manifest.target_layer} with {manifest.channels:,} "
-        f"channels; the outputs differ from those of the original model by "
-        f"{manifest.parity['worst_share_of_range']:.0e} of their range; "
-    )
-    if int8 is None:
-        details += "exported without an 8-bit version."
-    elif not int8.used:
-        details += f"its 8-bit version is not used, because it is only {int8.speed_up:.1f} times as fast."
-    else:
-        details += f"its 8-bit version is {int8.speed_up:.1f} times as fast, with fidelity {int8.fidelity_mean:.3f}."
-    name = f"{manifest.model} knows {len(manifest.labels):,} names. Its heatmaps have {height} × {width} cells."
-    return compare_html.note(name) + compare_html.note(details)
 
 
 def _photo_panel(manifest: Manifest) -> PhotoPanel:
@@ -116,21 +110,34 @@ def _photo_panel(manifest: Manifest) -> PhotoPanel:
     )
     photo_message = gr.HTML(elem_id="photo-message")
     predictions = gr.Radio([], label=text.PREDICTIONS, info=text.PREDICTIONS_HINT, elem_id="predictions", visible=False)
-    any_class = gr.Dropdown(
-        class_choices(manifest),
-        value=None,
-        label=text.ANY_CLASS,
-        info=text.ANY_CLASS_HINT,
-        allow_custom_value=True,
-        elem_id="any-class",
-    )
+    any_class = _class_dropdown(manifest, text.ANY_CLASS, text.ANY_CLASS_HINT, "any-class")
     class_message = gr.HTML(elem_id="class-message")
     explain = gr.Button(text.EXPLAIN, variant="primary", interactive=False, elem_id="explain")
     stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
     status = gr.HTML(compare_html.status(PageState()), elem_id="status")
-    return PhotoPanel(
-        photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples.build()
-    )
+    examples = _examples()
+    return PhotoPanel(photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples)
+
+
+def _examples() -> dict[str, gr.Button]:
+    """Add a button with picture and name for each example, and return the buttons by the path of their photo.
+
+    The paths are those of copies: Gradio serves and accepts files only from its own folder, the working directory and
+    the folder of temporary files, and the gradio package may be in none of these. `gr.Examples` is not used because its
+    pictures have no accessible names.
+    """
+    gr.HTML(compare_html.note(text.EXAMPLES), elem_id="examples-title")
+    paths = [str(shutil.copy(path, new_folder())) for path in example_photos()]
+    with gr.Row(elem_id="examples"):
+        examples = {path: gr.Button(Path(path).stem, icon=path, size="sm") for path in paths}
+    for path, button in examples.items():
+        keep_files(button, [path])
+    return examples
+
+
+def _class_dropdown(manifest: Manifest, label: str, info: str | None, elem_id: str) -> gr.Dropdown:
+    choices = class_choices(manifest)
+    return gr.Dropdown(choices, value=None, label=label, info=info, allow_custom_value=True, elem_id=elem_id)
 
 
 def _map_panel(models: Models) -> MapPanel:
@@ -158,12 +165,12 @@ def _map_panel(models: Models) -> MapPanel:
         )
         names = [(f"{name}, knows {len(model.labels):,} names", name) for name, model in models.manifests.items()]
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
-        description = gr.HTML(describe_model(manifest), elem_id="model-description")
+        description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
     return MapPanel(outlines, maps, verdict, opacity, colours, definition, resize_mode, effort, model, description)
 
 
 def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: str) -> gr.Radio:
-    """Return radio buttons for `choices`, which maps values to labels."""
+    """Add radio buttons for `choices`, which maps values to labels."""
     options = [(title, choice) for choice, title in choices.items()]
     return gr.Radio(options, value=value, label=label, info=info, elem_id=elem_id)
 
@@ -185,10 +192,7 @@ def _question_panel(manifest: Manifest) -> QuestionPanel:
         faithfulness = gr.HTML(elem_id="faithful")
     with gr.Accordion(text.CONTRAST, open=False, elem_id="why-not"):
         gr.HTML(compare_html.note(text.CONTRAST_HINT))
-        choices = class_choices(manifest)
-        contrast_class = gr.Dropdown(
-            choices, value=None, label=text.CONTRAST_CLASS, allow_custom_value=True, elem_id="other-class"
-        )
+        contrast_class = _class_dropdown(manifest, text.CONTRAST_CLASS, None, "other-class")
         compare = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
         contrast = gr.HTML(elem_id="contrast")
     return QuestionPanel(

@@ -17,10 +17,7 @@ _MAX_CLASS_CHARS = 80  # no name is longer, and a message may quote the name
 
 @dataclass(frozen=True)
 class Opening:
-    """What a link asks for, with None for what it does not name or what does not exist here.
-
-    `message` says what is wrong with the class.
-    """
+    """What a link asks for, None where it names nothing that exists here, and what is wrong with its class, if any."""
 
     path: str | None = None
     class_idx: int | None = None
@@ -47,14 +44,16 @@ def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[s
 
 def example_of(path: str | None, examples: Sequence[str]) -> str | None:
     """Return the name of the example whose bytes equal those of a photo, or None. The photo's own name is ignored."""
-    return next((Path(example).stem for example in examples if path is not None and _same(path, example)), None)
+    try:
+        return next((Path(name).stem for name in examples if path and filecmp.cmp(path, name, shallow=False)), None)
+    except OSError:  # the upload was deleted
+        return None
 
 
 def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str]) -> Opening:
-    """Return what the query of a page asks for.
+    """Return what the query of a page asks for, without the values that do not exist here.
 
-    Values that do not exist here are left out. Only for a class there is a message. A class is left out if its model is
-    not here, because another model may have another class of the same index.
+    A class is left out if its model is not here, because another model may have another class of the same index.
     """
     paths = {Path(example).stem: example for example in reversed(examples)}
     manifests = models.manifests
@@ -71,10 +70,3 @@ def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str
         model=model if "model" in params and model in manifests else None,
         message=message,
     )
-
-
-def _same(path: str, example: str) -> bool:
-    try:
-        return filecmp.cmp(path, example, shallow=False)
-    except OSError:  # the upload was deleted
-        return False

@@ -1,6 +1,7 @@
 """Preferences that the browser keeps between visits: colours, opacity and definition, and nothing about a photo."""
 
 import json
+from typing import Any
 
 import gradio as gr
 
@@ -43,14 +44,8 @@ def head() -> str:
 
 def wire(blocks: gr.Blocks, colours: gr.Radio, opacity: gr.Slider, definition: gr.Dropdown) -> None:
     """Restore the preferences when the page opens, and store each when a visitor changes it, without the server."""
-    components = [colours, opacity, definition]
+    components: list[Any] = [colours, opacity, definition]
     blocks.load(None, components, components, js=_RESTORE, **AT_ONCE)
-    colours.input(None, colours, None, js=_store("colours"), **AT_ONCE)
-    opacity.input(None, opacity, None, js=_store("opacity"), **AT_ONCE)
-    definition.input(None, definition, None, js=_store("definition"), **AT_ONCE)
-
-
-def _store(name: str) -> str:
-    return f"""(value) => {{
-      try {{ localStorage.setItem("{_KEY}", JSON.stringify({{ ...{_STORED}, {name}: value }})); }} catch {{}}
-    }}"""
+    for component, name in zip(components, ("colours", "opacity", "definition"), strict=True):
+        store = f'localStorage.setItem("{_KEY}", JSON.stringify({{ ...{_STORED}, {name}: value }}))'
+        component.input(None, component, None, js=f"(value) => {{ try {{ {store}; }} catch {{}} }}", **AT_ONCE)

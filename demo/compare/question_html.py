@@ -24,10 +24,7 @@ _FAITHFULNESS = ("average_drop", "increase", "average_gain", "deletion_auc", "in
 
 
 def outlines(view: View | None, boxes: Sequence[Box]) -> str:
-    """Return the outlines of the model's crop and of the box, on the photo and on the heatmaps.
-
-    The result sets variables of the style sheet, which draws them.
-    """
+    """Return variables with which the style sheet draws the outlines of the model's crop and of the box."""
     if view is None:
         return ""
     width, height = view.photo_size
@@ -95,15 +92,10 @@ def _rows(metric: Metric, measured: Sequence[object]) -> str:
 
 
 def _curves(answer: FaithfulnessAnswer) -> str:
-    parts = []
-    for name, title, axis, hint in zip(
-        ("deletion", "insertion"), text.CURVES, text.CURVE_AXES, text.CURVE_HINTS, strict=True
-    ):
-        curves = {
-            explanation.method: getattr(metrics, name)
-            for explanation, metrics in zip(answer.explanations, answer.faithfulness, strict=True)
-            if metrics is not None
-        }
+    measured = list(zip(answer.explanations, answer.faithfulness, strict=True))
+    names, parts = ("deletion", "insertion"), []
+    for name, title, axis, hint in zip(names, text.CURVES, text.CURVE_AXES, text.CURVE_HINTS, strict=True):
+        curves = {item.method: getattr(metrics, name) for item, metrics in measured if metrics is not None}
         caption = f'<figcaption>{title} <span class="hint">{hint}</span></figcaption>'
         parts.append(f"<figure>{caption}{mean_curves(title, axis, curves)}</figure>")
     return "".join(parts)
@@ -114,9 +106,9 @@ def _agreement(explanations: Sequence[Explanation], agreement: Agreement) -> str
     for i, j in combinations(range(len(explanations)), 2):
         pair = " and ".join(METHODS[explanations[index].method].title for index in (i, j))
         spearman, overlap = agreement.spearman[i][j], agreement.overlap[i][j]
-        values = (MISSING if spearman is None else f"{spearman:.2f}", MISSING if overlap is None else percent(overlap))
-        cells = "".join(f"<td>{value}</td>" for value in values)
-        rows.append(f'<tr><th scope="row">{escape(pair)}</th>{cells}</tr>')
+        correlation = MISSING if spearman is None else f"{spearman:.2f}"
+        shared = MISSING if overlap is None else percent(overlap)
+        rows.append(f'<tr><th scope="row">{escape(pair)}</th><td>{correlation}</td><td>{shared}</td></tr>')
     head = '<tr><td></td><th scope="col">Spearman</th><th scope="col">Overlap</th></tr>'
     caption = f'{escape(text.AGREEMENT)}. <span class="hint">{escape(text.AGREEMENT_HINT)}</span>'
     body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"

@@ -1,7 +1,7 @@
 """Answers to questions about an explained photo: is the heat on the animal, are maps faithful, why this class."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
@@ -47,7 +47,7 @@ class ContrastAnswer:
     """The heatmaps of both directions so far, in two dictionaries by method, or a message if there are none."""
 
     finished: FinishedExplanation | None = None
-    directions: tuple[Mapping[MethodName, Explanation], ...] = field(default=({}, {}))
+    directions: tuple[Mapping[MethodName, Explanation], ...] = ({}, {})
     message: str = ""
 
 
@@ -150,7 +150,4 @@ def _edges(session: Session) -> Edges:
 
 
 def _assessment(session: Session) -> tuple[str, TargetEvidence | None]:
-    if session.finished is None:
-        return "", None
-    verdict, target_evidence = assess_finished(session.finished, session.boxes)
-    return verdict.sentence, target_evidence
+    return assess_finished(session.finished, session.boxes) if session.finished else ("", None)

@@ -14,7 +14,7 @@ from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box
-from camcore.metrics.verdict import TargetEvidence, Verdict
+from camcore.metrics.verdict import TargetEvidence
 from camcore.model.classes import find_class
 from camcore.options import ExplainOptions
 from camcore.results import Explanation, ForwardPass, Prediction
@@ -32,17 +32,9 @@ _REPAINT_INTERVAL = 0.35  # seconds: short enough to watch the map grow and to s
 class PageState:
     """What the page shows of one photo and class.
 
-    Attributes:
-        predictions: the most probable classes.
-        class_idx: index of the explained class; None until it is determined.
-        view: what the model sees of the photo.
-        verdict: the sentences that sum up the result.
-        target_evidence: how much of the heat is on the marked animal.
-        explanations: the heatmaps so far.
-        status: what is happening.
-        photo_message: what is wrong with the photo.
-        running: whether the explanation goes on.
-        repaint: false if the page need not be drawn, because a newer state follows within a chunk.
+    `class_idx` is the explained class, None until it is determined; `view` is what the model sees of the photo.
+    `target_evidence` is how much of the heat is on the marked animal. `running` says whether the explanation goes on;
+    `repaint` is false if the page need not be drawn, because a newer state follows within a chunk.
     """
 
     predictions: tuple[Prediction, ...] = ()
@@ -59,13 +51,9 @@ class PageState:
 
 @dataclass(frozen=True)
 class ExplainRequest:
-    """A visitor's request to explain a photo. The time makes each request different from the one before.
+    """A visitor's request to explain the photo at `path`, if there is one, by a model, or by the first of them.
 
-    Attributes:
-        path: path of the photo; None if there is none.
-        options: class, and how it is explained.
-        model: name of the model; None for the first.
-        made_at: `time.monotonic()` at which it was made.
+    The time at which it was made, by `time.monotonic()`, makes each request different from the one before.
     """
 
     path: str | None = None
@@ -88,15 +76,11 @@ class FinishedExplanation:
 class Session:
     """The state of one visitor.
 
-    Attributes:
-        newest: the newest request; None after Stop. An explanation of any other request ends.
-        started: the request whose explanation was started last.
-        finished: the last results; None until then, and while another request is being explained.
-        view: what the model sees of the photo.
-        boxes: what the visitor marked on the photo, in fractions of it.
-        corner: the first corner (x, y) of a box that is being marked, in fractions of the photo.
-        linked_class: the class that a link names for the next photo, and a message about it.
-        originals: the upload that a picture on the page stands for, if browsers do not show the upload itself.
+    `newest` is None after Stop; the explanation of any other request ends. `started` is the request that was started
+    last, and `finished` its results, None until they are complete. What the visitor marked is in `boxes`, and in
+    `corner` the first corner (x, y) of the next box, in fractions of the photo. `linked_class` is the class that a link
+    names for the next photo, and a message about it. `originals` has the upload that a picture on the page stands for,
+    if browsers do not show the upload itself.
     """
 
     newest: ExplainRequest | None = None
@@ -108,16 +92,12 @@ class Session:
     linked_class: tuple[int | None, str] = (None, "")
     originals: dict[str, str] = field(default_factory=dict)
 
-    def is_current(self, request: ExplainRequest) -> bool:
-        """Return whether a request is still the newest."""
-        return self.newest == request
-
     def start(self, request: ExplainRequest) -> bool:
         """Mark a request as started, and return whether to explain it.
 
         A request is explained only if it is the newest, and only once: Gradio may report one change twice.
         """
-        is_new = self.is_current(request) and self.started != request
+        is_new = self.newest == request and self.started != request
         self.started = request
         if is_new:
             self.finished = None
@@ -136,8 +116,8 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
     """Yield the state of the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
     Errors become a message of the state and are never raised. The work ends within a chunk if the visitor stops it or
-    makes another request, or if the generator is closed. A request that is no longer the newest, or was started
-    before, yields nothing.
+    makes another request, or if the generator is closed. A request that is not the newest, or was started before,
+    yields nothing.
     """
     if not session.start(request):
         return
@@ -152,7 +132,7 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
             for state in _fill(models.explainer(request.model), session, request):
                 if session.newest is None:
                     yield replace(state, status=text.STOPPED, running=False)
-                if not session.is_current(request):
+                if session.newest != request:
                     return
                 if state.repaint:
                     yield state
@@ -177,8 +157,12 @@ def _fill(explainer: Explainer, session: Session, request: ExplainRequest) -> It
     yield state
     painted_at = time.perf_counter()
     for explanation in explainer.stream(forward_pass, request.options):
-        repaint = explanation.forwards is None or time.perf_counter() - painted_at > _REPAINT_INTERVAL
-        state = replace(_add(state, explanation), repaint=repaint)
+        repaint, status = True, state.status
+        if explanation.forwards is not None:
+            repaint = time.perf_counter() - painted_at > _REPAINT_INTERVAL
+            status = f"{METHODS[explanation.method].title} so far: {text.runs(explanation)}."
+        explanations = {**state.explanations, explanation.method: explanation}
+        state = replace(state, explanations=explanations, status=status, repaint=repaint)
         yield state
         if repaint:
             painted_at = time.perf_counter()
@@ -186,20 +170,11 @@ def _fill(explainer: Explainer, session: Session, request: ExplainRequest) -> It
     session.finished = FinishedExplanation(request, forward_pass, predictions, tuple(state.explanations.values()))
     verdict, target_evidence = assess_finished(session.finished, session.boxes)
     status = f"Done: all heatmaps for “{explainer.manifest.labels[class_idx]}” in {seconds(duration)}."
-    yield replace(
-        state, status=status, running=False, repaint=True, verdict=verdict.sentence, target_evidence=target_evidence
-    )
+    yield replace(state, status=status, running=False, repaint=True, verdict=verdict, target_evidence=target_evidence)
 
 
-def _add(state: PageState, explanation: Explanation) -> PageState:
-    status = state.status
-    if explanation.forwards is not None:
-        status = f"{METHODS[explanation.method].title} so far: {text.runs(explanation)}."
-    return replace(state, explanations={**state.explanations, explanation.method: explanation}, status=status)
-
-
-def assess_finished(finished: FinishedExplanation, boxes: Sequence[Box] = ()) -> tuple[Verdict, TargetEvidence | None]:
+def assess_finished(finished: FinishedExplanation, boxes: Sequence[Box]) -> tuple[str, TargetEvidence | None]:
     """Return the verdict on a finished explanation, and how much of the heat is in the boxes, if there are any."""
     target_evidence = locate_heat(boxes, finished.forward_pass.view, finished.explanations, messages.TARGET)
     verdict, _ = assess(finished.predictions[0], finished.explanations, target_evidence)
-    return verdict, target_evidence
+    return verdict.sentence, target_evidence

@@ -25,9 +25,7 @@ BEGIN = "Choose a photo or one of the examples."
 LOOKING = "Looking at the photo…"
 STOPPED = "Stopped. The last heatmap shows what was computed until then."
 
-SCALE = (
-    "least and most support within each heatmap. Every heatmap has a hottest place, even the heatmap of a wrong name."
-)
+SCALE = "least and most support in each heatmap. Every heatmap has a hottest place, even the heatmap of a wrong name."
 LOOK_ALIKE = (
     "In this model, Grad-CAM and Grad-CAM++ are computed in almost the same way, so their heatmaps look alike. "
     "Agreement between these two does not make the result more certain."
@@ -67,10 +65,7 @@ FAITHFUL_HINT = (
 )
 MEASURE = "Measure"
 MEASURING = "Asking the model…"
-CURVES = (
-    "Hide the hottest places first: how fast does it fail?",
-    "Bring them back first: how fast does it recover?",
-)
+CURVES = ("Hide the hottest places first: how fast does it fail?", "Bring them back first: how fast does it recover?")
 CURVE_AXES = ("pixels hidden, hottest first", "pixels brought back, hottest first")
 CURVE_HINTS = (
     "Deletion. The probability falls early if the heatmap is faithful to the model.",

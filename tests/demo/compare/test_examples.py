@@ -12,8 +12,8 @@ from gradio.route_utils import delete_files_created_by_app
 
 from camcore import Explainer
 from demo.app import build
-from demo.compare import examples as examples_module
-from demo.compare.examples import example_photos
+from demo.compare import layout as compare_layout
+from demo.compare.layout import example_photos
 from demo.compare.links import example_of, from_query
 from demo.server import serve
 from demo.service.models import Models
@@ -34,7 +34,7 @@ def blocks(models: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
         patch.setattr("tempfile.tempdir", str(elsewhere))
-        patch.setattr(examples_module, "_OWN_PHOTOS", own_photos)
+        patch.setattr(compare_layout, "_OWN_PHOTOS", own_photos)
         patch.chdir(elsewhere)
         page = build(models)
         serve(page, None, None)
@@ -67,7 +67,7 @@ def click(config: Any, http: httpx.Client, button: Any) -> httpx.Response:
 
 @pytest.mark.parametrize("name", ["lion", "cheetah1", "A lion, again"])
 def test_a_click_puts_the_example_on_the_page(config: Any, http: httpx.Client, name: str) -> None:
-    photos = {path.stem: path for path in (*example_photos(), *examples_module._OWN_PHOTOS.iterdir())}
+    photos = {path.stem: path for path in (*example_photos(), *compare_layout._OWN_PHOTOS.iterdir())}
     answer = click(config, http, button_of(config, name))
     assert answer.status_code == 200, answer.text
     (photo,) = answer.json()["data"]

@@ -8,7 +8,7 @@ import pytest
 
 from camcore import Explainer
 from camcore.options import ExplainOptions
-from demo.compare.examples import example_photos
+from demo.compare.layout import example_photos
 from demo.compare.links import Opening, example_of, from_query, to_query
 from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
 from demo.service.models import Models

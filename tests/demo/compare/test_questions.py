@@ -11,7 +11,7 @@ from camcore import ArtifactError, Box, Explainer
 from camcore.images.preprocess import View
 from camcore.options import ExplainOptions
 from demo.compare import question_html, text
-from demo.compare.layout import describe_model
+from demo.compare.html import model_description
 from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
 from demo.compare.session import ExplainRequest, Session, explain
 from demo.service.models import Models
@@ -165,7 +165,7 @@ def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts
 
 
 def test_a_model_is_described(lite0: Explainer) -> None:
-    html = describe_model(lite0.manifest)
+    html = model_description(lite0.manifest)
     assert "efficientnet_lite0 knows 1,000 names. Its heatmaps have 7 × 7 cells." in html
     assert "weights package; layer " in html
     assert "with 1,280 channels" in html
