@@ -1,28 +1,28 @@
-"""How much Score-CAM may cost: one rule, and one set of constants, for every model."""
+"""Efforts of Score-CAM: when it stops. The rules and constants are the same for every model."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from camcore.errors import EffortError
 
-MIN_FORWARDS = 32
+MIN_FORWARDS = 32  # before which an estimate of the fidelity does not stop Score-CAM
 
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When Score-CAM has run enough: after `limit` forwards, or at an estimated fidelity of `enough` if that is set."""
+    """When Score-CAM stops: after `limit` forwards, or at an estimated fidelity of `target_fidelity` if it is set."""
 
     limit: int
     target_fidelity: float | None = None
 
     def ends(self, forwards: int, fidelity: float | None) -> bool:
-        """Whether to stop after so many forwards; an estimate from less than `MIN_FORWARDS` of them is not believed."""
+        """Return whether to stop; an estimate from fewer than `MIN_FORWARDS` forwards is not used."""
         if forwards >= self.limit:
             return True
         return self.target_fidelity is not None and forwards >= MIN_FORWARDS and (fidelity or 0) >= self.target_fidelity
 
     def runs_every_channel(self, channels: int) -> bool:
-        """Whether so many channels will all be run."""
+        """Return whether all of `channels` channels will be run."""
         return self.target_fidelity is None and self.limit >= channels
 
 
@@ -34,10 +34,10 @@ NAMED_EFFORTS: dict[Literal["fast", "exact"], StoppingRule | None] = {
 
 
 def to_rule(effort: Effort) -> StoppingRule | None:
-    """When to stop: as "fast" does, after that many forwards, or None for "exact", which runs every channel alive.
+    """Return when to stop; None for "exact", which runs every channel that varies.
 
     Raises:
-        EffortError: if it is none of these.
+        EffortError: if the effort is neither "fast", "exact" nor a number of forwards.
     """
     if isinstance(effort, str) and effort in NAMED_EFFORTS:
         return NAMED_EFFORTS[effort]
@@ -47,7 +47,11 @@ def to_rule(effort: Effort) -> StoppingRule | None:
 
 
 def read_effort(text: str) -> Effort:
-    """The effort that a word or a number means. Raises EffortError if it means none."""
+    """Read an effort from text: a name, or a number of forwards.
+
+    Raises:
+        EffortError: if the text is neither.
+    """
     effort: Effort | str = int(text) if text.isascii() and text.isdigit() else text
     to_rule(effort)  # type: ignore[arg-type]
     return effort  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""From arrays to explanations: what the facade does with each method, without knowing where scores come from."""
+"""Explanations from arrays: each method is run and timed, and its map becomes a heatmap."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,9 +26,14 @@ def explain_by_gradients(
     gradients: Callable[[], Array],
     shared_seconds: float,
 ) -> Iterator[Explanation]:
-    """Yield the methods that are a function of activations and `gradients()`.
+    """Yield the explanations of those `methods` that are functions of activations and gradients.
 
-    `shared_seconds` is each method's share of the forward pass.
+    Args:
+        forward_pass: the photo's.
+        explained_class: the class that `gradients` belong to.
+        methods: names of methods; Score-CAM is skipped.
+        gradients: returns the gradients (C, h, w); called once, and only if a method needs them.
+        shared_seconds: each method's share of the time of the forward pass.
     """
     rules = {name: rule for name in methods if (rule := METHODS[name].from_gradients)}
     if not rules:
@@ -53,7 +58,7 @@ def explain_by_scores(
     chunk: int,
     shared_seconds: float,
 ) -> Iterator[Explanation]:
-    """Yield Score-CAM as it grows; `shared_seconds` is its share of the forward pass."""
+    """Yield Score-CAM as it grows; `shared_seconds` is its share of the time of the forward pass."""
     start = time.perf_counter()
     steps = score_cam(
         forward_pass.x,

@@ -1,4 +1,4 @@
-"""From a class activation map on the layer's grid to a heatmap on the model's pixels."""
+"""Heatmaps on the model's pixels from class activation maps on the layer's grid, and their correlation."""
 
 from functools import lru_cache
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from camcore.types import Array
 
-# A float32 map whose values differ by less than this share of its largest is flat: what varies in it is rounding.
+# A float32 map is flat if its values differ by less than this share of its largest value: the rest is rounding.
 _FLAT = 1e-6
 
 
 def upsample(maps: Array, size: tuple[int, int], align_corners: bool = False) -> Array:
-    """Bilinear interpolation of (..., h, w) to (..., H, W), which must be at least as large.
+    """Interpolate maps (..., h, w) bilinearly to (..., H, W), which must be at least as large.
 
-    Half-pixel centres unless `align_corners`; the same convention as torch's `interpolate(mode="bilinear")`.
+    The convention is that of torch's `interpolate(mode="bilinear")`: half-pixel centres, unless `align_corners`.
     """
     rows = _interpolation(maps.shape[-2], size[0], align_corners)
     columns = _interpolation(maps.shape[-1], size[1], align_corners)
@@ -23,17 +23,17 @@ def upsample(maps: Array, size: tuple[int, int], align_corners: bool = False) ->
 
 
 def min_max(maps: Array) -> Array:
-    """Stretch each of (..., H, W) to [0, 1] by its own extremes, which must differ."""
+    """Scale each map of (..., H, W) linearly to [0, 1]; its smallest and largest value must differ."""
     low = maps.min(axis=(-2, -1), keepdims=True)
     result: Array = (maps - low) / (maps.max(axis=(-2, -1), keepdims=True) - low)
     return result
 
 
 def to_heatmap(cam: Array, size: tuple[int, int]) -> tuple[Array, float]:
-    """Heatmap (H, W) in [0, 1] of a map (h, w) >= 0, and the raw map's largest value, its peak.
+    """Return the heatmap (H, W) in [0, 1] of a map (h, w) >= 0, and the raw map's largest value, its peak.
 
-    Upsampled first, then stretched. A map that is zero or the same everywhere points at no place, and becomes zeros:
-    its peak tells the two apart.
+    The map is upsampled first, and then scaled. A map that is zero or the same everywhere shows no place; its heatmap
+    is zeros, and its peak distinguishes the two cases.
     """
     peak = float(cam.max())
     if peak <= 0 or peak - float(cam.min()) <= _FLAT * peak:
@@ -42,14 +42,20 @@ def to_heatmap(cam: Array, size: tuple[int, int]) -> tuple[Array, float]:
 
 
 def correlation(first: Array, second: Array) -> float:
-    """Pearson's, of two heatmaps (H, W); where one is empty, 1 if both are, else 0."""
+    """Return Pearson's correlation of two heatmaps (H, W).
+
+    If only one of them is all zeros, it is 0; if both are, it is 1.
+    """
     if not (first.any() and second.any()):
         return float(first.any() == second.any())
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 
 def correlation_vectors(maps: Array, size: tuple[int, int]) -> Array:
-    """Vectors (n, h w) of n maps (n, h, w), whose cosine is the Pearson correlation of the maps upsampled to (H, W)."""
+    """Return vectors (n, h w) of n maps (n, h, w).
+
+    The cosine of two vectors is the Pearson correlation of the two maps after upsampling to (H, W).
+    """
     rows, columns = (_root(source, target) for source, target in zip(maps.shape[1:], size, strict=True))
     vectors = (rows.T @ maps.astype(np.float64) @ columns).reshape(len(maps), -1)
     even = np.outer(rows.sum(axis=0), columns.sum(axis=0)).ravel()  # the vector of a map that is 1 everywhere
@@ -58,7 +64,7 @@ def correlation_vectors(maps: Array, size: tuple[int, int]) -> Array:
 
 
 def _root(source: int, target: int) -> NDArray[np.float64]:
-    """A (source, source) matrix r whose r r' gives dot products after one-dimensional interpolation."""
+    """Return a (source, source) matrix r; r r' gives the dot products after one-dimensional interpolation."""
     matrix: NDArray[np.float64] = _interpolation(source, target, False).astype(np.float64)
     root: NDArray[np.float64] = np.linalg.cholesky(matrix.T @ matrix / target).astype(np.float64)
     return root
@@ -66,7 +72,7 @@ def _root(source: int, target: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def _interpolation(source: int, target: int, align_corners: bool) -> Array:
-    """The (target, source) matrix of one-dimensional linear interpolation."""
+    """Return the (target, source) matrix of one-dimensional linear interpolation."""
     at = np.arange(target, dtype=np.float64)
     if align_corners:
         at *= (source - 1) / max(target - 1, 1)

@@ -1,4 +1,4 @@
-"""Score-CAM (Wang et al. 2020, arXiv 1910.01279) under a stated definition: exhaustive, or as far as is needed."""
+"""Score-CAM (Wang et al. 2020, arXiv 1910.01279): its definitions, and the exhaustive or the predicted map."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,13 @@ CHUNK = 8
 
 @dataclass(frozen=True)
 class Definition:
-    """The choices in which public Score-CAMs differ; `reproduces` says whose map these give.
+    """The choices in which public implementations of Score-CAM differ.
 
-    A logit score is softmaxed over the channels to give the weights; a probability is the weight as it is. Masks are
-    stretched to [0, 1] after upsampling, or before it on the layer's grid.
+    Attributes:
+        score: what the weights come from: the softmax over channels of the logits, or the probabilities themselves.
+        stretch: whether masks are scaled to [0, 1] after upsampling, or before it, on the layer's grid.
+        align_corners: convention of the upsampling.
+        reproduces: the implementation that gives the same map.
     """
 
     score: Literal["logit", "probability"]
@@ -41,9 +44,10 @@ DEFINITIONS: dict[DefinitionName, Definition] = {
 
 
 def alive_channels(activations: Array) -> NDArray[np.intp]:
-    """Indices of the channels whose (h, w) map varies, the most varied first, so that early maps resemble the last.
+    """Return the indices of the channels that vary over (h, w), the most varied first.
 
-    A constant channel has no mask. It is told before upsampling, after which rounding would make it vary.
+    With this order, early maps resemble the last one. A constant channel has no mask; it is recognised before
+    upsampling, because rounding makes it vary afterwards.
     """
     varies = activations.max(axis=(1, 2)) > activations.min(axis=(1, 2))
     spread = activations.std(axis=(1, 2), dtype=np.float64)
@@ -53,7 +57,7 @@ def alive_channels(activations: Array) -> NDArray[np.intp]:
 
 
 def masks(activations: Array, size: tuple[int, int], definition: Definition) -> Array:
-    """Masks (n, H, W) in [0, 1] of n alive channels (n, h, w)."""
+    """Return the masks (n, H, W) in [0, 1] of n channels (n, h, w) that vary."""
     if definition.stretch == "before upsampling":
         return upsample(min_max(activations), size, definition.align_corners)
     return min_max(upsample(activations, size, definition.align_corners))
@@ -62,9 +66,9 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
 def log_weights(
     logits: Array, class_idx: int, definition: Definition, contrast_idx: int | None = None
 ) -> NDArray[np.float64]:
-    """Logarithms (N,) of the weights that `logits` (N, K) give, up to a sum that they have in common: the score's.
+    """Return the logarithms (N,) of the weights that `logits` (N, K) give, up to a constant that they share.
 
-    With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes alone.
+    With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes only.
     """
     values = logits.astype(np.float64)
     if contrast_idx is not None:
@@ -78,7 +82,7 @@ def log_weights(
 
 
 def channel_weights(logarithms: NDArray[np.float64], definition: Definition) -> NDArray[np.float64]:
-    """Weights (n,) of n channels from their `log_weights`: softmaxed over channels, or the probabilities themselves."""
+    """Return the weights (n,) of n channels from their `log_weights`: their softmax, or the probabilities."""
     if definition.score == "logit":
         return softmax(logarithms)
     weights: NDArray[np.float64] = np.exp(logarithms)
@@ -87,7 +91,13 @@ def channel_weights(logarithms: NDArray[np.float64], definition: Definition) -> 
 
 @dataclass(frozen=True)
 class Int8Forward:
-    """A faster `forward` whose scores err: by a variance of `noise`, as a share of their own."""
+    """A faster forward with inexact scores.
+
+    Attributes:
+        forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
+        noise: variance of the scores' error, as a share of the scores' own variance.
+        speed_up: how many of its runs take the time of one exact run.
+    """
 
     forward: Forward
     noise: float
@@ -96,10 +106,15 @@ class Int8Forward:
 
 @dataclass(frozen=True)
 class ScoreCamStep:
-    """Score-CAM so far: its map (h, w) >= 0, the forwards run, how many of them exactly, and how many channels live.
+    """Score-CAM after some of its forwards.
 
-    `fidelity` estimates the heatmap's correlation with the exhaustive one, in [0, 1]; None where nothing tells it.
-    `done` says that no other follows.
+    Attributes:
+        cam: the map, (h, w) and >= 0.
+        forwards: number of forwards so far.
+        exact_forwards: number of those that were run in fp32.
+        channels_alive: number of channels that vary.
+        fidelity: estimated correlation of the heatmap with the exhaustive one, in [0, 1]; None without an estimate.
+        done: whether this is the last map.
     """
 
     cam: Array
@@ -111,7 +126,7 @@ class ScoreCamStep:
 
     @property
     def precision(self) -> Precision:
-        """In which the forwards were run."""
+        """Return the precision of the forwards so far."""
         if self.exact_forwards == self.forwards:
             return "fp32"
         return "int8+fp32" if self.exact_forwards else "int8"
@@ -129,19 +144,21 @@ def score_cam(
     int8: Int8Forward | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[ScoreCamStep]:
-    """Yield Score-CAM as it grows, once a chunk of forwards; the last is the best that was asked for.
+    """Yield Score-CAM after every chunk of forwards; the last map is the final one.
+
+    Closing the generator stops the work after the current chunk. If no channel varies, it yields one empty map.
 
     Args:
-        x: the model's input (1, 3, H, W); masks multiply it after normalisation.
+        x: the model's input, (1, 3, H, W); it is multiplied by the masks after normalisation.
         activations: of the target layer, (C, h, w), after its ReLU.
+        class_idx: index of the class to explain.
         forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
-        contrast_idx: the class that the score is set against, if any; see `log_weights`.
-        rule: when to stop. Channels then run in the order that tells most, and those not run are predicted. None runs
-            every channel alive and predicts none, as does a limit that leaves none out: the exhaustive map.
-        int8: what to run, under a rule, wherever it tells more for its time than `forward`.
-        chunk: masked inputs run at once; it changes time and memory, not the exhaustive map.
-
-    Closing the generator stops the work at the chunk it stands at. With no channel alive it yields one empty map.
+        contrast_idx: index of the class that it is set against, if any; see `log_weights`.
+        definition: Score-CAM variant.
+        rule: when to stop. The most informative channels then run first, and those that do not run are predicted. With
+            None, or a limit that leaves no channel out, every channel that varies is run: the exhaustive map.
+        int8: a forward to run instead of `forward` where, under a rule, it is more informative for its time.
+        chunk: number of masked inputs per batch; it changes time and memory, but not the exhaustive map.
     """
     alive = alive_channels(activations)
     if not alive.size:
@@ -157,28 +174,29 @@ def score_cam(
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
     scores = partial(log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx)
     measure = _Measurement(x, activations, definition, forwards, scores, batch)
-    run = exact = 0
+    forwards_run = exact_forwards = 0
     done = False
     while not done:
-        runs = sampler.choose(min(chunk, limit - run))
+        runs = sampler.choose(min(chunk, limit - forwards_run))
         sampler.observe(measure(runs))
-        run, exact = run + len(runs), exact + sum(each.exact for each in runs)
+        forwards_run += len(runs)
+        exact_forwards += sum(run.exact for run in runs)
         fidelity = sampler.fidelity
-        done = sampler.exhausted or (rule is not None and rule.ends(run, fidelity))
+        done = sampler.exhausted or (rule is not None and rule.ends(forwards_run, fidelity))
         cam = weighted_map(channel_weights(sampler.log_weights, definition), activations)
-        yield ScoreCamStep(cam, run, exact, alive.size, fidelity, done)
+        yield ScoreCamStep(cam, forwards_run, exact_forwards, alive.size, fidelity, done)
 
 
 @dataclass(frozen=True)
 class _Measurement:
-    """Runs masked inputs, and gives the logarithms of the weights that they tell."""
+    """Callable that runs masked inputs, and returns the logarithms of their channels' weights."""
 
     x: Array
     activations: Array
     definition: Definition
-    forwards: Mapping[bool, Forward]  # exact or not
+    forwards: Mapping[bool, Forward]  # by `MaskedForward.exact`
     log_weights: Callable[[Array], NDArray[np.float64]]
-    batch: Array  # the memory for masked inputs
+    batch: Array  # memory for the masked inputs
 
     def __call__(self, runs: Sequence[MaskedForward]) -> NDArray[np.float64]:
         values = np.empty(len(runs))

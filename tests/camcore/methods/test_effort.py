@@ -1,4 +1,4 @@
-"""What an effort means."""
+"""Efforts: how names and numbers are read, and when a rule stops Score-CAM."""
 
 import pytest
 
@@ -20,14 +20,14 @@ def test_anything_else_is_refused(effort: object) -> None:
         to_rule(effort)  # type: ignore[arg-type]
 
 
-def test_efforts_are_read_from_words() -> None:
+def test_efforts_are_read_from_text() -> None:
     assert [read_effort(text) for text in ("fast", "exact", "64")] == ["fast", "exact", 64]
     for text in ("0", "-3", "1.5", "³", "FAST", ""):
         with pytest.raises(EffortError):
             read_effort(text)
 
 
-def test_a_rule_ends_at_its_limit_or_at_an_estimate_that_is_believed() -> None:
+def test_a_rule_ends_at_its_limit_or_at_an_estimate_from_enough_forwards() -> None:
     rule = StoppingRule(limit=100, target_fidelity=0.99)
     assert not rule.ends(MIN_FORWARDS - 1, 0.999)
     assert rule.ends(MIN_FORWARDS, 0.99)
@@ -37,7 +37,7 @@ def test_a_rule_ends_at_its_limit_or_at_an_estimate_that_is_believed() -> None:
     assert not StoppingRule(limit=100).ends(99, 1.0)
 
 
-def test_a_rule_leaves_none_out_if_nothing_ends_it_before() -> None:
+def test_a_rule_runs_every_channel_if_its_limit_allows_and_there_is_no_target() -> None:
     assert StoppingRule(limit=10).runs_every_channel(10)
     assert not StoppingRule(limit=9).runs_every_channel(10)
     assert not StoppingRule(limit=10, target_fidelity=0.99).runs_every_channel(10)

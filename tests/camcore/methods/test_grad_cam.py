@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++ against sums by hand, closed forms, and the paper's own fraction."""
+"""Grad-CAM and Grad-CAM++ against sums by hand, closed forms, and the formula of the paper."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from export.models import ARCHITECTURES
 from export.trace import SplitClassifier, to_torchscript
 from tests.conftest import heatmap_by_torch
 
-EAGLE, SPOONBILL = 17, 14  # places among foolbox's photos
+EAGLE, SPOONBILL = 17, 14  # indices of foolbox's photos
 DIAGONAL = [[1, 0, 0], [0, 2, 0], [0, 0, 3]]
 CROSS = [[1, 4, 0], [4, 0, 4], [0, 4, 0]]
 
@@ -31,7 +31,7 @@ gradients_of_any_sign = arrays(np.float32, (3, 4, 5), elements=st.floats(-1, 1, 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """A photo through a network that ends in average pooling and one linear layer, and that layer's float64 row."""
+    """The forward pass of a network that ends in average pooling and one linear layer, and that layer's float64 row."""
 
     explainer: Explainer
     model: TracedModel
@@ -64,7 +64,7 @@ def linear(request: pytest.FixtureRequest, imagenet_photos: list[Path]) -> Linea
 def earlier_layer(
     request: pytest.FixtureRequest, imagenet_photos: list[Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[SplitClassifier, TracedModel, NDArray[np.float32]]:
-    """A seeded ResNet-18 cut before its last layer, eager and traced, and the activations of a photo."""
+    """Return a seeded ResNet-18 split before its last layer, eager and traced, and the activations of a photo."""
     name, layer = request.param.split()
     architecture = ARCHITECTURES[name]
     torch.manual_seed(1)
@@ -83,7 +83,7 @@ def array(*maps: list[list[float]]) -> NDArray[np.float32]:
 def paper_grad_cam_pp(
     activations: NDArray[np.float32], gradients: NDArray[np.float32], logit: float
 ) -> NDArray[np.float64]:
-    """Equations 10 to 19 of the paper in float64, with its Y = exp(logit), before any simplification."""
+    """Compute equations 10 to 19 of the paper in float64, with its Y = exp(logit), without any simplification."""
     a, g, score = activations.astype(np.float64), gradients.astype(np.float64), np.exp(logit)
     first, second, third = score * g, score * g**2, score * g**3
     denominator = 2 * second + a.sum(axis=(1, 2), keepdims=True) * third
@@ -100,7 +100,7 @@ def test_grad_cam_by_hand() -> None:
 
 
 def test_grad_cam_pp_by_hand() -> None:
-    """Sums of the channels are 6, 17 and 0; only positive gradients weigh."""
+    """The sums of the channels are 6, 17 and 0; only positive gradients count."""
     first = [[1, 0, 0], [0, 2, 0], [0, 0, -3]]  # 1 / (2 + 6) + 2 / (2 + 12) = 15/56
     second = [[0, 0, 0], [0, -1, 0], [1, 0, 0]]  # 1 / (2 + 17) = 1/19
     dead = [[5.0] * 3] * 3
@@ -217,4 +217,5 @@ def test_the_table_names_the_functions_and_the_files() -> None:
         "grad-cam++": grad_cam_pp,
         "score-cam": None,
     }
+    assert all(method.hint.endswith(".") and len(method.hint) < 120 for method in METHODS.values())
     assert [method.file_name for method in METHODS.values()] == ["grad-cam", "grad-cam-pp", "score-cam"]

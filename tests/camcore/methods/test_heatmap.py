@@ -1,4 +1,4 @@
-"""Upsampling and stretching, by hand and against torch."""
+"""Upsampling and scaling, by hand and against torch."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,12 @@ def array(*rows: list[float]) -> NDArray[np.float32]:
 
 
 def test_half_pixel_centres_by_hand() -> None:
-    """Of three samples stretched to six, centres fall at -1/4, 1/4, 3/4, 5/4, 7/4, 9/4; the ends are clamped."""
+    """With three samples upsampled to six, centres are at -1/4, 1/4, 3/4, 5/4, 7/4, 9/4; the ends are clamped."""
     assert_array_equal(upsample(array([0, 4, 0]), (1, 6)), array([0, 1, 3, 3, 1, 0]))
 
 
 def test_aligned_corners_by_hand() -> None:
-    """Of three samples stretched to five, centres fall at 0, 1/2, 1, 3/2, 2."""
+    """With three samples upsampled to five, centres are at 0, 1/2, 1, 3/2, 2."""
     assert_array_equal(upsample(array([0, 4, 0]), (1, 5), align_corners=True), array([0, 2, 4, 2, 0]))
 
 
@@ -64,7 +64,7 @@ def test_min_max_by_hand_stretches_each_map_by_its_own_extremes() -> None:
 
 
 def test_heatmap_by_hand() -> None:
-    """Upsampled first and stretched then: stretched first, the largest value here would be 3/4."""
+    """The map is upsampled first and then scaled; in the other order, the largest value here would be 3/4."""
     heatmap, peak = to_heatmap(array([2, 6, 2]), (1, 6))
     assert_allclose(heatmap, array([0, 1 / 3, 1, 1, 1 / 3, 0]), atol=1e-7)
     assert peak == 6
@@ -109,7 +109,7 @@ def test_no_positive_evidence_becomes_zeros_with_no_peak() -> None:
 
 
 @pytest.mark.parametrize("value", [0.1, 1, 3.3e-9, 7e20])
-def test_the_same_everywhere_becomes_zeros_and_the_peak_tells(value: float) -> None:
+def test_the_same_everywhere_becomes_zeros_with_its_peak(value: float) -> None:
     heatmap, peak = to_heatmap(np.full((7, 7), value, np.float32), (224, 224))
     assert not heatmap.any()
     assert peak == np.float32(value)

@@ -1,4 +1,4 @@
-"""Score-CAM against a plain loop in torch, and what must hold whatever the network."""
+"""Score-CAM against a plain loop in torch, and its properties with any network."""
 
 import weakref
 from collections.abc import Callable
@@ -38,7 +38,7 @@ from tests.conftest import heatmap_by_torch, in_halves
 Array = NDArray[np.float32]
 Forward = Callable[[Array], Array]
 
-# The four definitions once more, typed by hand: (score, stretched before upsampling, corners aligned).
+# The four definitions, independent of the code: (score, stretched before upsampling, corners aligned).
 BY_HAND = {
     "paper": ("logit", False, False),
     "probability": ("probability", False, False),
@@ -50,7 +50,7 @@ EAGLE = 22
 
 
 class Counting:
-    """A forward that remembers how many inputs each call brought, and every logit it gave."""
+    """A forward that records the batch size of every call, and all logits."""
 
     def __init__(self, forward: Forward):
         self._forward = forward
@@ -65,7 +65,7 @@ class Counting:
 
 
 class Small:
-    """A small seeded network with a photo of noise: x, activations (8, 8, 10), of which two are dead, and forward."""
+    """A small seeded network and its forward pass of noise: x, and activations (8, 8, 10), two of them constant."""
 
     def __init__(self, seed: int = 0):
         torch.manual_seed(seed)
@@ -89,16 +89,16 @@ class Small:
 def loop(
     x: Array, activations: Array, class_idx: int, model: Callable[[torch.Tensor], torch.Tensor], preset: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scores (C,) and map (h, w) of channels that are all alive, in torch, from the definitions and not the code."""
+    """Return the scores (C,) and the map (h, w) of channels that all vary, in torch, from the definitions alone."""
     score, before, aligned = BY_HAND[preset]
-    photo, found = torch.from_numpy(x), []
+    photo, masked = torch.from_numpy(x), []
     for activation in torch.from_numpy(activations).split(1):
         mask = stretched(activation[None]) if before else activation[None]
         mask = functional.interpolate(mask, photo.shape[2:], mode="bilinear", align_corners=aligned)
         mask = mask if before else stretched(mask)
-        found.append(photo * mask)
+        masked.append(photo * mask)
     with torch.no_grad():
-        logits = torch.cat([model(torch.cat(found[start : start + 4])) for start in range(0, len(found), 4)]).double()
+        logits = torch.cat([model(torch.cat(masked[start : start + 4])) for start in range(0, len(masked), 4)]).double()
     values = logits[:, class_idx] if score == "logit" else logits.softmax(dim=1)[:, class_idx]
     weights = values.softmax(dim=0) if score == "logit" else values
     cam = (weights[:, None, None] * torch.from_numpy(activations).double()).sum(dim=0).relu()
@@ -131,7 +131,7 @@ def test_every_definition_equals_the_loop_on_a_small_network(preset: str, seed: 
     assert_allclose(to_heatmap(cam, SIZE)[0], heatmap_by_torch(expected, SIZE), atol=1e-4)
 
 
-def test_the_definitions_are_told_apart_on_a_small_network() -> None:
+def test_the_definitions_differ_on_a_small_network() -> None:
     heatmaps = {preset: to_heatmap(final(Small(), preset), SIZE)[0] for preset in DEFINITIONS}
     assert list(heatmaps) == list(BY_HAND)
     for first, second in combinations(heatmaps.values(), 2):
@@ -140,11 +140,12 @@ def test_the_definitions_are_told_apart_on_a_small_network() -> None:
 
 @pytest.fixture(scope="module")
 def resnet50(seeded_resnet50: Path, imagenet_photos: list[Path]) -> tuple[ForwardPass, Scorer]:
-    """A photo through the seeded ResNet-50, and that network's scorer."""
+    """Return the forward pass of a photo through the seeded ResNet-50, and that network's scorer."""
     explainer = Explainer.load(seeded_resnet50)
     return explainer.forward(open_photo(imagenet_photos[0])), Scorer(seeded_resnet50 / ONNX)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", BY_HAND)
 def test_chosen_channels_of_resnet50_score_as_in_the_loop(
     preset: str, resnet50: tuple[ForwardPass, Scorer], eager_resnet50: SplitClassifier
@@ -158,14 +159,15 @@ def test_chosen_channels_of_resnet50_score_as_in_the_loop(
     forward = Counting(scorer.logits)
     chosen, definition = forward_pass.activations[alive], DEFINITIONS[preset]
     *_, last = score_cam(forward_pass.x, chosen, class_idx, forward, definition=definition)
-    found = np.empty(12)
+    weights = np.empty(12)
     logarithms = log_weights(np.concatenate(forward.logits), class_idx, definition)
-    found[alive_channels(chosen)] = logarithms if BY_HAND[preset][0] == "logit" else np.exp(logarithms)
+    weights[alive_channels(chosen)] = logarithms if BY_HAND[preset][0] == "logit" else np.exp(logarithms)
     assert np.ptp(expected) > 1e-2 * np.abs(expected).max(), "the scores must differ for this to show anything"
-    assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+    assert_allclose(weights, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     assert_allclose(to_heatmap(last.cam, (224, 224))[0], heatmap_by_torch(expected_cam), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_all_channels_of_lite0_equal_the_loop(
     lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
@@ -219,7 +221,7 @@ def test_with_all_channels_dead_there_is_one_empty_map_and_no_forward() -> None:
     assert_array_equal(only.cam, np.zeros((8, 10), np.float32))
 
 
-def test_nothing_runs_before_the_first_map_is_asked_for_and_closing_stops_the_work() -> None:
+def test_nothing_runs_before_the_first_map_is_requested_and_closing_stops_the_work() -> None:
     small = Small()
     forward = Counting(small.forward)
     steps = score_cam(small.x, small.activations, 3, forward, chunk=2)
@@ -235,14 +237,14 @@ UNTIL_ALL_RUN = StoppingRule(limit=1000, target_fidelity=2.0)  # a fidelity that
 
 
 def int8(small: Small, forward: Forward | None = None) -> Int8Forward:
-    """A forward whose logits are a tenth too large."""
+    """Return a forward whose logits are a tenth too large."""
     return Int8Forward(forward or (lambda x: np.float32(1.1) * small.forward(x)), noise=0.01, speed_up=2.0)
 
 
 @pytest.mark.parametrize("preset", BY_HAND)
 @pytest.mark.parametrize("chunk", [1, 4, 8])
-@pytest.mark.parametrize("quickly", [False, True])
-def test_an_estimate_from_every_channel_is_the_exhaustive_map(preset: str, chunk: int, quickly: bool) -> None:
+@pytest.mark.parametrize("with_int8", [False, True])
+def test_an_estimate_from_every_channel_is_the_exhaustive_map(preset: str, chunk: int, with_int8: bool) -> None:
     small = Small()
     *_, last = score_cam(
         small.x,
@@ -251,7 +253,7 @@ def test_an_estimate_from_every_channel_is_the_exhaustive_map(preset: str, chunk
         small.forward,
         definition=DEFINITIONS[preset],
         rule=UNTIL_ALL_RUN,
-        int8=int8(small) if quickly else None,
+        int8=int8(small) if with_int8 else None,
         chunk=chunk,
     )
     assert (last.fidelity, last.done, last.exact_forwards) == (1, True, 6)
@@ -268,21 +270,21 @@ def test_a_limit_is_kept_and_one_that_leaves_none_out_is_exhaustive() -> None:
         assert steps[-1].fidelity == (1 if limit >= 6 else None)
 
 
-def test_quick_forwards_are_run_where_they_tell_more_and_dead_channels_never() -> None:
+def test_int8_forwards_are_run_where_they_are_more_informative_and_dead_channels_never() -> None:
     small = Small()
-    exact, quickly = Counting(small.forward), Counting(small.forward)
+    exact, inexact = Counting(small.forward), Counting(small.forward)
     steps = list(
-        score_cam(small.x, small.activations, 3, exact, rule=UNTIL_ALL_RUN, int8=int8(small, quickly), chunk=3)
+        score_cam(small.x, small.activations, 3, exact, rule=UNTIL_ALL_RUN, int8=int8(small, inexact), chunk=3)
     )
     assert steps[0].precision == "int8"
     assert steps[-1].precision == "int8+fp32"
     assert sum(exact.batches) == 6
-    assert 1 <= sum(quickly.batches) <= 6
-    assert steps[-1].forwards == sum(exact.batches) + sum(quickly.batches)
+    assert 1 <= sum(inexact.batches) <= 6
+    assert steps[-1].forwards == sum(exact.batches) + sum(inexact.batches)
     assert {step.channels_alive for step in steps} == {6}
 
 
-def test_the_same_is_the_same_again() -> None:
+def test_the_same_input_gives_the_same_maps() -> None:
     def maps() -> list[Array]:
         small = Small()
         return [s.cam for s in score_cam(small.x, small.activations, 3, small.forward, rule=StoppingRule(5), chunk=2)]
@@ -322,13 +324,13 @@ def test_closing_stops_within_a_chunk_and_frees_the_memory() -> None:
     del forward
     assert held() is not None
     steps.close()
-    assert held() is None, "and with it all else that the generator held"
+    assert held() is None, "the generator holds no reference any more"
     assert batches == [2]
 
 
 @pytest.mark.parametrize("definition", ["paper", "probability"])
 @pytest.mark.parametrize("photo", [0, 14, 17])
-def test_the_fast_map_of_lite0_is_like_the_exhaustive_one_and_says_so(
+def test_the_fast_map_of_lite0_resembles_the_exhaustive_one_as_estimated(
     definition: DefinitionName, photo: int, lite0: Explainer, imagenet_photos: list[Path]
 ) -> None:
     forward_pass = lite0.forward(open_photo(imagenet_photos[photo]))
@@ -371,13 +373,13 @@ def test_alive_channels_are_those_that_vary_the_most_varied_first(activations: A
 
 
 def test_masks_by_hand() -> None:
-    """Of (0, 1, 0) stretched to six: the order of the two steps and the alignment each show."""
-    found = {preset: masks(row(0, 2, 0), (1, 6), DEFINITIONS[preset])[0, 0] for preset in DEFINITIONS}
+    """With (0, 1, 0) upsampled to six, the order of the two steps and the alignment both matter."""
+    by_preset = {preset: masks(row(0, 2, 0), (1, 6), DEFINITIONS[preset])[0, 0] for preset in DEFINITIONS}
     after = [0, 1 / 3, 1, 1, 1 / 3, 0]
-    assert_allclose(found["paper"], after, atol=1e-6)
-    assert_allclose(found["probability"], after, atol=1e-6)
-    assert_allclose(found["pytorch-grad-cam"], [0, 0.5, 1, 1, 0.5, 0], atol=1e-6)
-    assert_allclose(found["torchcam"], [0, 0.25, 0.75, 0.75, 0.25, 0], atol=1e-6)
+    assert_allclose(by_preset["paper"], after, atol=1e-6)
+    assert_allclose(by_preset["probability"], after, atol=1e-6)
+    assert_allclose(by_preset["pytorch-grad-cam"], [0, 0.5, 1, 1, 0.5, 0], atol=1e-6)
+    assert_allclose(by_preset["torchcam"], [0, 0.25, 0.75, 0.75, 0.25, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize("preset", BY_HAND)
