@@ -1,6 +1,7 @@
 """Artefacts and photos that several tests share."""
 
 import os
+import signal
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
     # Ports of its own: between gradio's look at a port and its use of it another worker's page could take it.
     os.environ["GRADIO_SERVER_PORT"] = str(7960 + 100 * int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
+
+# A run in the background ignores SIGINT, and so would the programs that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, and no deadline: the machine may be busy.
 settings.register_profile("steady", deadline=None, derandomize=True)

@@ -27,7 +27,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the package alone was installed; what it depends on is taken from the tests' environment."""
     folder = tmp_path_factory.mktemp("site")
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(folder)]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(ROOT)], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(ROOT)], check=True, timeout=200)
     return folder
 
 
@@ -52,6 +52,7 @@ def run(site: Path, desk: Path, *command: str) -> tuple[subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
+        timeout=200,
     )
     imported = re.findall(r"^import time: .*\| +(\S+)$", done.stderr, flags=re.MULTILINE)
     return done, {name.partition(".")[0] for name in imported}

@@ -68,11 +68,14 @@ def test_the_readme_is_short() -> None:
     assert len(DOCUMENTS["README.md"].splitlines()) < MAX_LINES
 
 
+@pytest.mark.slow
 def test_every_command_works(desk: Path) -> None:
     assert len(runnable()) >= 5
     arguments = json.dumps([shlex.split(line)[2:] for line in runnable()])
     command = [sys.executable, "-c", IN_ONE_PROCESS, arguments]
-    done = subprocess.run(command, cwd=desk, capture_output=True, text=True, check=False, env=_environment())
+    done = subprocess.run(
+        command, cwd=desk, capture_output=True, text=True, check=False, timeout=280, env=_environment()
+    )
     assert done.returncode == 0, done.stderr
     assert (desk / "explanations" / "thrush.compare.png").is_file()
     assert (desk / "artifacts" / "birds" / "manifest.json").is_file()
@@ -97,7 +100,9 @@ def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch)
 def test_every_make_target_is_there(line: str) -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    done = subprocess.run([*shlex.split(line), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*shlex.split(line), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -13,6 +13,7 @@ from tests.bench.scene import Scene, open_scene
 from tests.bench.timing import Sample, timed
 
 _REPOSITORY = Path(__file__).parents[2]
+_LIMIT = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ def run_alone(scene: Scene, library: str, forwards: int | None) -> Alone:
     """Score-CAM in a fresh process that imports nothing else, broken off after `forwards` if that is a number."""
     arguments = [str(scene.root), library, *([] if forwards is None else [str(forwards)])]
     command = [sys.executable, "-m", "tests.bench.memory", *arguments]
-    printed = subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout
-    seconds, cores, peak = json.loads(printed)
+    run = subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True, timeout=_LIMIT)
+    seconds, cores, peak = json.loads(run.stdout)
     return Alone(Sample(seconds, cores), peak)
 
 

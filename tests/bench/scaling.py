@@ -19,6 +19,7 @@ from tests.bench.scene import Scene, bundled_photo, imagenet_photos, open_scene,
 from tests.bench.timing import in_turns
 
 _REPOSITORY = Path(__file__).parents[2]
+_LIMIT = 3600.0  # seconds that one process may take
 _ROUNDS = 3
 _CHUNKS = (1, 4, 8, 16, 32)
 _EXHAUSTIVE = 64  # channels that tell the time of one
@@ -79,18 +80,10 @@ def _by_chunk(scene: Scene, forwards: int) -> None:
 
 
 def _run_alone(scene: Scene, kind: str, number: int, forwards: int) -> str:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.bench",
-        "scaling",
-        "alone",
-        str(scene.root),
-        kind,
-        str(number),
-        str(forwards),
-    ]
-    return subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True).stdout
+    arguments = ["scaling", "alone", str(scene.root), kind, str(number), str(forwards)]
+    command = [sys.executable, "-m", "tests.bench", *arguments]
+    run = subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True, timeout=_LIMIT)
+    return run.stdout
 
 
 def _alone(arguments: list[str]) -> int:

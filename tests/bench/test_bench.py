@@ -66,6 +66,7 @@ def test_help_lists_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
         assert callable(import_module(f"tests.bench.{name}").main)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_peers_prints_every_figure(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -139,6 +140,7 @@ def test_the_fast_comparison_stands_beside_the_peers_three_methods() -> None:
     assert printed["exhaustive in int8, faster than in fp32 by"] == ["3.00 ×", "", "", "at least 2.7 (met)"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_fidelity_prints_a_row_a_photo_and_draws_every_estimator(
     artifacts: Path, animal_photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -176,6 +178,7 @@ def test_every_estimator_ends_in_the_exhaustive_weights(name: str) -> None:
     assert_array_equal(estimator.log_weights, true)
 
 
+@pytest.mark.slow
 def test_scaling_prints_three_tables(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,6 +193,7 @@ def test_scaling_prints_three_tables(
     assert re.search(r"\| memory after them \| \d\.\d+ GB", printed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_evidence_prints_times_and_shifts(
     scene: Scene, artifacts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

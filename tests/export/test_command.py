@@ -46,7 +46,10 @@ def _steps(stderr: str) -> list[str]:
 
 def _wait(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     with process:
-        out, err = process.communicate(timeout=300)
+        try:
+            out, err = process.communicate(timeout=200)
+        finally:
+            process.kill()  # which nothing is left of, unless it has taken too long
     return process.returncode, out, err
 
 
@@ -69,6 +72,7 @@ def _is_whole(directory: Path) -> bool:
     return {path.name for path in directory.parent.iterdir()} == {directory.name}
 
 
+@pytest.mark.slow
 def test_the_default_is_resnet50_with_v2_from_torchvisions_cache(resnet50_checkpoint: Path, tmp_path: Path) -> None:
     cache = tmp_path / "torch" / "hub" / "checkpoints"
     cache.mkdir(parents=True)
@@ -84,6 +88,7 @@ def test_the_default_is_resnet50_with_v2_from_torchvisions_cache(resnet50_checkp
     assert manifest.labels == imagenet_labels()
 
 
+@pytest.mark.slow
 def test_v1_is_taken_when_asked_for(
     resnet50_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +118,7 @@ def test_without_a_network_it_fails_in_one_sentence(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_export_leaves_the_old_artefact_and_two_at_once_a_whole_one(
     resnet18_checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -215,6 +221,8 @@ def test_help_and_import_load_neither_torch_nor_a_setting() -> None:
         f"assert not {HEAVY} & set(sys.modules), {HEAVY} & set(sys.modules)\n"
         "assert (filters, root) == (list(warnings.filters), logging.getLogger().level)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "--weights" in done.stdout

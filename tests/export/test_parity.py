@@ -187,7 +187,7 @@ def test_sample_photos_are_found_without_importing_gradio() -> None:
         "import sys; from export.parity import find_photos; print([p.name for p in find_photos(None)]);"
         "assert 'gradio' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == "['lion.jpg', 'cheetah1.jpg']\n"
 
 

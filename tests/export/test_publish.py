@@ -54,7 +54,7 @@ def _killed_export(target: Path) -> None:
         f"    [(stage / name).write_text('killed') for name in {FILES[:2]}]\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(target)], check=False, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", code, str(target)], check=False, capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL
 
 
@@ -155,7 +155,7 @@ def test_two_exports_at_once_leave_one_whole(target: Path) -> None:
             done.set()
     assert _content(target) in [_whole(mark) for mark in "abcd"]
     assert _around(target) == []
-    watcher.result()  # raises what the watcher saw wrong; how often it looked is the machine's affair
+    watcher.result(60)  # raises what the watcher saw wrong; how often it looked is the machine's affair
 
 
 def test_if_the_last_move_fails_the_old_artefact_returns(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,10 +241,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     mount = shutil.which("mount")
     options = ["-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if not mount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
+    if not mount or subprocess.run([mount, *options], capture_output=True, check=False, timeout=60).returncode:
         pytest.skip("no small disk can be mounted here")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_full_disk_is_reported_and_leaves_no_incomplete_file(
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)], check=False, timeout=60)
     if mounted.returncode:
         pytest.skip("no small disk can be mounted here")
     try:
@@ -149,7 +149,7 @@ def test_a_full_disk_is_reported_and_leaves_no_incomplete_file(
         assert "cannot be written (No space left on device): free some space" in json.loads(captured.out)["error"]
         assert list(disk.iterdir()) == []
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", str(disk)], check=True, timeout=60)
 
 
 def test_a_file_that_cannot_be_written_completely_is_not_written(
@@ -170,7 +170,7 @@ def test_stdout_stays_empty_and_stderr_is_short(eagle: str) -> None:
     command = [sys.executable, "-m", "camcore", "explain", eagle, "--method", "grad-cam"]
     root = Path(__file__).parents[3]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(root)}
+        command, capture_output=True, text=True, check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(root)}
     )
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()

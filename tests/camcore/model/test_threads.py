@@ -71,6 +71,7 @@ def test_a_program_gives_torch_no_more_threads_than_it_may_use_cores(main: str, 
         capture_output=True,
         text=True,
         check=True,
+        timeout=120,
     )
     assert ran.stdout.split()[-1] == "1"
 

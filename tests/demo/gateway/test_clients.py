@@ -94,7 +94,7 @@ def test_gradio_client_understands_refusals(page: Served, client: Client, tmp_pa
     refused = next(job for job in jobs if job.done())
     page.go_on.set()
     with pytest.raises(QueueError):
-        refused.result()
+        refused.result(SLOW)
     for job in jobs:
         job.exception(timeout=SLOW)
 

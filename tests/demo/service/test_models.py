@@ -14,6 +14,7 @@ from camcore import ArtifactError
 from demo.service.models import load_models
 from export import pipeline
 from export.pipeline import ExportOptions, export_model
+from tests.processes import end
 
 
 def test_load_models_uses_an_exported_model_and_explains_its_choice(
@@ -44,11 +45,13 @@ def test_demo_without_a_network_uses_the_embedded_model_and_reports_it(tmp_path:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stderr
         lines = []
-        for line in server.stderr:
-            lines.append(line)
-            if "the page is at" in line:
-                break
-        server.terminate()
+        try:
+            for line in server.stderr:
+                lines.append(line)
+                if "the page is at" in line:
+                    break
+        finally:
+            end(server)
         lines += server.stderr
     assert "Traceback" not in "".join(lines)
     (notice,) = [line for line in lines if "until then" in line]
