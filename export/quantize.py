@@ -1,27 +1,29 @@
 """The int8 model: static QDQ quantisation with uint8 activations and int8 weights per channel.
 
-It is kept only if it is accurate enough and faster than the fp32 model.
+It is calibrated on photos and on masked photos, and kept only if it is accurate enough and faster than the fp32 model.
 """
 
 import logging
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from timeit import timeit
 
 import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from PIL import Image, ImageOps
 
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import preprocess
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
-from camcore.methods.score_cam import CHUNK, DEFINITIONS, channel_weights, log_weights
+from camcore.methods.score_cam import CHUNK, DEFINITIONS, alive_channels, channel_weights, log_weights, masks
 from camcore.model.manifest import ONNX, ONNX_INT8, Preprocessing, Quantization
 from camcore.model.onnx import Scorer
 from camcore.types import Array
-from export.calibration import CalibrationPhoto, split_photos
 from export.errors import ExportError
 
 # Measured on EfficientNet-Lite0 (see tests/bench/README.md): with more noise or a smaller speed-up, the fp32 model
@@ -30,9 +32,7 @@ MAX_NOISE = 0.05
 MIN_SPEED_UP = 2.0
 LOW_NOISE = 0.01  # above it, the first and last convolutions stay in fp32
 FIRST, LAST = 3, 2
-_CALIBRATION_MASKS = 16  # per photo
-_CHECK_MASKS = 32  # per photo
-_ROUNDS = 5
+_CALIBRATION_MASKS, _CHECK_MASKS = 16, 32  # per photo
 
 
 def quantize(
@@ -43,13 +43,10 @@ def quantize(
     Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, it is made again
     with the first and last convolutions in fp32. With `always`, the file is written even if it misses the limits.
     Without photos on which the target layer varies there is nothing to calibrate with, and the result is None.
-
-    Raises:
-        ExportError: if the model cannot be quantised.
-        OSError: if the file cannot be written.
+    Raise ExportError if the model cannot be quantised, and OSError if the file cannot be written.
     """
     exact = Scorer(directory / ONNX)
-    to_calibrate, to_check = split_photos(photos, steps, exact)
+    to_calibrate, to_check = (_run(images, steps, exact) for images in _split([open_photo(path) for path in photos]))
     if not to_calibrate or not to_check:
         return None
     batches = [np.concatenate([photo.x, photo.masked(_CALIBRATION_MASKS)]) for photo in to_calibrate]
@@ -69,12 +66,33 @@ def quantize(
     return measured
 
 
+@dataclass(frozen=True)
+class _CalibrationPhoto:
+    """One photo's input (1, 3, H, W), the activations (C, h, w) of the target layer, and the most probable class."""
+
+    x: Array
+    activations: Array
+    class_idx: int
+
+    def channels(self, count: int) -> Array:
+        """Return the activations (n, h, w) of at most `count` channels that vary, evenly spaced from most to least."""
+        alive = alive_channels(self.activations)
+        evenly = np.unique(np.linspace(0, alive.size - 1, min(count, alive.size)).astype(int))
+        channels: Array = self.activations[alive[evenly]]
+        return channels
+
+    def masked(self, count: int) -> Array:
+        """Return the input masked by each of those channels, as in Score-CAM: (n, 3, H, W)."""
+        mask = masks(self.channels(count), (self.x.shape[2], self.x.shape[3]), DEFINITIONS["paper"])
+        masked: Array = self.x * mask[:, None]
+        return masked
+
+
 class _Check:
     """Masked inputs (n, 3, H, W) of a photo that was not calibrated with, and their logits in fp32."""
 
-    def __init__(self, photo: CalibrationPhoto, exact: Scorer):
-        self.photo = photo
-        self.inputs = photo.masked(_CHECK_MASKS)
+    def __init__(self, photo: _CalibrationPhoto, exact: Scorer):
+        self.photo, self.inputs = photo, photo.masked(_CHECK_MASKS)
         self.logits = _in_chunks(exact, self.inputs)
 
     def heatmap(self, logits: Array) -> Array:
@@ -82,6 +100,24 @@ class _Check:
         definition = DEFINITIONS["paper"]
         weights = channel_weights(log_weights(logits, self.photo.class_idx, definition), definition)
         return to_heatmap(weighted_map(weights, self.photo.channels(_CHECK_MASKS)), self.inputs.shape[2:])[0]
+
+
+def _split(images: list[Image.Image]) -> tuple[list[Image.Image], list[Image.Image]]:
+    """Return the photos to calibrate with and those to check with; with few, these are mirrored, whole and cropped."""
+    if len(images) >= 4:
+        return images[::2], images[1::2]
+    mirrored = [ImageOps.mirror(image) for image in images]
+    corners = [image.crop((0, 0, max(image.width * 3 // 4, 1), max(image.height * 3 // 4, 1))) for image in mirrored]
+    return images, mirrored + corners
+
+
+def _run(images: Sequence[Image.Image], steps: Preprocessing, exact: Scorer) -> list[_CalibrationPhoto]:
+    photos = []
+    for image in images:
+        x, _ = preprocess(image, steps)
+        logits, activations = exact.forward(x)
+        photos.append(_CalibrationPhoto(x, activations[0], int(logits.argmax())))
+    return [photo for photo in photos if alive_channels(photo.activations).size]  # others cannot be masked
 
 
 def _in_chunks(scorer: Scorer, inputs: Array) -> Array:
@@ -96,35 +132,23 @@ def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_l
         noises.append((score_int8 - score).var() / max(score.var(), np.finfo(np.float32).tiny))
         fidelities.append(correlation(check.heatmap(logits), check.heatmap(check.logits)))
     noise, speed_up = float(np.mean(noises)), _speed_up(exact, quantised, checks[0].inputs[:CHUNK])
-    return Quantization(
-        used=noise <= MAX_NOISE and speed_up >= MIN_SPEED_UP,
-        noise=noise,
-        fidelity_mean=float(np.mean(fidelities)),
-        fidelity_min=min(fidelities),
-        speed_up=speed_up,
-        photos=len(checks),
-        float_layers=float_layers,
-    )
+    used = noise <= MAX_NOISE and speed_up >= MIN_SPEED_UP
+    mean, least = float(np.mean(fidelities)), min(fidelities)
+    return Quantization(used, noise, mean, least, speed_up, photos=len(checks), float_layers=float_layers)
 
 
 def _speed_up(exact: Scorer, quantised: Scorer, batch: Array) -> float:
     """Return the ratio of the times of one batch, timed in turns, so that a busy machine slows both."""
 
     def seconds(scorer: Scorer) -> float:
-        start = time.perf_counter()
-        scorer.logits(batch)
-        return time.perf_counter() - start
+        return timeit(lambda: scorer.logits(batch), number=1)
 
     seconds(exact), seconds(quantised)
-    return median(seconds(exact) / seconds(quantised) for _ in range(_ROUNDS))
+    return median(seconds(exact) / seconds(quantised) for _ in range(5))
 
 
 def _float_nodes(graph: onnx.GraphProto, first: int, last: int) -> list[str]:
-    """Return the names of the nodes that stay in fp32.
-
-    These are the classifier, everything before the convolution number `first`, and everything from the convolution
-    `last` before the end.
-    """
+    """Return the nodes that stay in fp32: the classifier, and the parts with the `first` and `last` convolutions."""
     names = [node.name for node in graph.node]
     convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
     float_nodes = [node.name for node in graph.node if node.op_type == "Gemm"]
@@ -134,20 +158,17 @@ def _float_nodes(graph: onnx.GraphProto, first: int, last: int) -> list[str]:
 
 
 def _write(source: Path, target: Path, batches: Sequence[Array], float_nodes: Sequence[str]) -> None:
+    root = logging.getLogger()
+    root.addFilter(_is_no_advice)
     try:
-        with _without_advice():
-            quantize_static(
-                str(source),
-                str(target),
-                _Batches(batches),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=list(float_nodes),
-            )
+        quantize_static(
+            str(source), str(target), _Batches(batches), quant_format=QuantFormat.QDQ, per_channel=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=list(float_nodes),
+        )  # fmt: skip
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ExportError(f"the model cannot be quantised ({type(error).__name__}): add --no-int8") from error
+    finally:
+        root.removeFilter(_is_no_advice)
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
@@ -159,16 +180,6 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
         return None if batch is None else {"input": batch}
 
 
-@contextmanager
-def _without_advice() -> Iterator[None]:
+def _is_no_advice(record: logging.LogRecord) -> bool:
     """Drop onnxruntime's advice to pre-process the model, which the exporter has already done, from the root logger."""
-    root = logging.getLogger()
-
-    def drop(record: logging.LogRecord) -> bool:
-        return "pre-processing" not in record.getMessage()
-
-    root.addFilter(drop)
-    try:
-        yield
-    finally:
-        root.removeFilter(drop)
+    return "pre-processing" not in record.getMessage()
