@@ -8,15 +8,9 @@ from camcore.errors import CamError
 from camcore.model.threads import keep_torch_to_cores
 from export.models import ARCHITECTURES
 
-MIN_PIXELS, MAX_PIXELS = 32, 1024
-
 
 def main(arguments: list[str] | None = None) -> int:
-    """Export a model and return the exit code.
-
-    Returns:
-        0 if the artefact was written, 1 after an error (one sentence on stderr), 130 if interrupted.
-    """
+    """Export a model; return 0 if that succeeds, 1 after an error (one sentence on stderr), 130 if interrupted."""
     options = vars(_parser().parse_args(arguments))
     keep_torch_to_cores()
     try:
@@ -35,25 +29,22 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description="Export an image classifier for camcore.")
     parser.add_argument("--model", choices=ARCHITECTURES, default="resnet50", help="architecture (default: resnet50)")
-    parser.add_argument(
-        "--weights", metavar="FILE|NAME", help="checkpoint file, IMAGENET1K_V1 or IMAGENET1K_V2 (default: the newest)"
-    )
+    weights = "checkpoint file, IMAGENET1K_V1 or IMAGENET1K_V2 (default: the newest)"
+    parser.add_argument("--weights", metavar="FILE|NAME", help=weights)
     parser.add_argument("--labels", type=Path, metavar="FILE", help="text file of class names, one per line")
     parser.add_argument("--layer", help="target layer (default: the last one)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of photos for calibration and checks")
     parser.add_argument("--resize", type=_pixels, metavar="N", help="pixels of the photo's short side before the crop")
     parser.add_argument("--crop", type=_pixels, metavar="N", help="pixels of a side of the model's square input")
     parser.add_argument("--no-int8", dest="int8", action="store_false", help="export without the quantised model")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="output folder (default: artifacts/MODEL or artifacts/CHECKPOINT)"
-    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: artifacts/MODEL|CHECKPOINT)")
     return parser
 
 
 def _pixels(text: str) -> int:
     pixels = int(text)
-    if not MIN_PIXELS <= pixels <= MAX_PIXELS:
-        raise argparse.ArgumentTypeError(f"{pixels} is not within {MIN_PIXELS} to {MAX_PIXELS} pixels")
+    if not 32 <= pixels <= 1024:
+        raise argparse.ArgumentTypeError(f"{pixels} is not within 32 to 1024 pixels")
     return pixels
 
 

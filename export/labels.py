@@ -18,12 +18,9 @@ def numbered_labels(classes: int) -> tuple[str, ...]:
 
 
 def read_labels(path: Path, classes: int) -> tuple[str, ...]:
-    """Read the names of `classes` classes from a UTF-8 text file with one name per line.
+    """Read the names of `classes` classes from a UTF-8 text file with one name per line; it may end in empty lines.
 
-    Empty lines at the end of the file are ignored.
-
-    Raises:
-        LabelsError: if the file cannot be read, contains an empty line, or names another number of classes.
+    Raise LabelsError if the file cannot be read, contains another empty line, or names another number of classes.
     """
     try:
         text = path.read_text(encoding="utf-8-sig").rstrip()

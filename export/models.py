@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from camcore.model.manifest import Preprocessing
@@ -12,30 +13,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 RESNETS = (
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50_32x4d",
-    "resnext101_32x8d",
-    "resnext101_64x4d",
-    "wide_resnet50_2",
-    "wide_resnet101_2",
-)
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
+    "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
+)  # fmt: skip
+_RESNET_LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
 @dataclass(frozen=True)
 class Architecture:
     """One entry of the table.
 
-    Attributes:
-        layers: names of the possible target layers. After the last one, the head is global average pooling and one
-            linear layer.
-        classifier: name of that linear layer.
-        build: function that builds the eager model for a number of classes.
-        split: function that splits a model at a target layer into (features, head).
-        preprocessing: function that returns the preprocessing of named weights; None is for the default weights.
+    `layers` are the possible target layers; after the last one follow global average pooling and one linear layer, the
+    `classifier`. `build` returns the eager model for a number of classes, `split` splits it at a target layer into
+    (features, head), and `preprocessing` is that of named weights, or of the default weights for None.
     """
 
     layers: tuple[str, ...]
@@ -45,14 +35,11 @@ class Architecture:
     preprocessing: Callable[[str | None], Preprocessing]
 
 
-def _build_resnet(name: str) -> Callable[[int], nn.Module]:
-    def build(classes: int) -> nn.Module:
-        from torchvision.models import get_model
+def _build_resnet(name: str, classes: int) -> nn.Module:
+    from torchvision.models import get_model
 
-        model: nn.Module = get_model(name, weights=None, num_classes=classes).eval()
-        return model
-
-    return build
+    model: nn.Module = get_model(name, weights=None, num_classes=classes).eval()
+    return model
 
 
 def _split_resnet(model: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:
@@ -60,26 +47,17 @@ def _split_resnet(model: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:
 
     stages = dict(model.named_children())
     classifier = stages.pop("fc")
-    cut = list(stages).index(layer) + 1
-    modules = list(stages.values())
+    cut, modules = list(stages).index(layer) + 1, list(stages.values())
     return nn.Sequential(*modules[:cut]), nn.Sequential(*modules[cut:], nn.Flatten(), classifier)
 
 
-def _resnet_preprocessing(name: str) -> Callable[[str | None], Preprocessing]:
-    def preprocessing(weights: str | None) -> Preprocessing:
-        from torchvision.models import get_model_weights
+def _resnet_preprocessing(name: str, weights: str | None) -> Preprocessing:
+    from torchvision.models import get_model_weights
 
-        table = get_model_weights(name)
-        steps = (table[weights] if weights in table.__members__ else table.DEFAULT).transforms()
-        return Preprocessing(
-            resize=steps.resize_size[0],
-            crop=steps.crop_size[0],
-            interpolation=steps.interpolation.value,
-            mean=tuple(steps.mean),
-            std=tuple(steps.std),
-        )
-
-    return preprocessing
+    table = get_model_weights(name)
+    steps = (table[weights] if weights in table.__members__ else table.DEFAULT).transforms()
+    (resize,), (crop,), interpolation = steps.resize_size, steps.crop_size, steps.interpolation.value
+    return Preprocessing(resize, crop, interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
 
 
 def _build_lite0(classes: int) -> nn.Module:
@@ -95,9 +73,8 @@ def _split_lite0(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
     stages = dict(model.named_children())
     stem = (stages["_conv_stem"], stages["_bn0"], nn.ReLU6())
     last = (stages["_conv_head"], stages["_bn1"], nn.ReLU6())
-    return nn.Sequential(*stem, *stages["_blocks"].children(), *last), nn.Sequential(
-        stages["_avg_pooling"], nn.Flatten(), stages["_fc"]
-    )
+    head = nn.Sequential(stages["_avg_pooling"], nn.Flatten(), stages["_fc"])
+    return nn.Sequential(*stem, *stages["_blocks"].children(), *last), head
 
 
 def _lite0_preprocessing(_weights: str | None) -> Preprocessing:
@@ -107,19 +84,9 @@ def _lite0_preprocessing(_weights: str | None) -> Preprocessing:
 ARCHITECTURES: dict[str, Architecture] = {
     **{
         name: Architecture(
-            layers=("layer1", "layer2", "layer3", "layer4"),
-            classifier="fc",
-            build=_build_resnet(name),
-            split=_split_resnet,
-            preprocessing=_resnet_preprocessing(name),
+            _RESNET_LAYERS, "fc", partial(_build_resnet, name), _split_resnet, partial(_resnet_preprocessing, name)
         )
         for name in RESNETS
     },
-    "efficientnet_lite0": Architecture(
-        layers=("features",),
-        classifier="_fc",
-        build=_build_lite0,
-        split=_split_lite0,
-        preprocessing=_lite0_preprocessing,
-    ),
+    "efficientnet_lite0": Architecture(("features",), "_fc", _build_lite0, _split_lite0, _lite0_preprocessing),
 }

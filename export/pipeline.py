@@ -1,11 +1,10 @@
 """The steps of an export, from the name of a model to its artefact directory."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -21,7 +20,6 @@ from export.trace import SplitClassifier, activation_shape, to_onnx, to_torchscr
 from export.weights import load_weights, number_of_classes, read_checkpoint
 
 logger = logging.getLogger(__name__)
-
 _VERSIONS = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "pillow")
 
 
@@ -30,15 +28,13 @@ class ExportOptions:
     """The options of an export.
 
     Attributes:
-        model: name of the architecture.
-        weights: name of pretrained weights, or a checkpoint file; None for the default of the architecture.
+        weights: name of pretrained weights, or a checkpoint file; None for the default of the model.
         labels: text file of class names; None for those of ImageNet, or for numbers if `weights` is a file.
         layer: target layer; None for the last one.
         photos: folder of photos for calibration and checks; None for the sample photos of gradio.
         out: artefact directory; None for `artifacts/` and the name of the model or checkpoint.
         resize: short side of the photo before the crop, in pixels; None for that of the weights.
         crop: side of the model's square input, in pixels; None for that of the weights.
-        int8: whether to add a quantised model.
     """
 
     model: str = "resnet50"
@@ -72,37 +68,35 @@ def export_model(options: ExportOptions, progress: Callable[[str], None] = logge
     Raises:
         WeightsError: if the weights are unavailable or do not fit the model.
         LabelsError: if the class names do not fit the model.
-        ExportError: if an option does not fit the model, or an artefact differs from the eager model or cannot be
-            written.
+        ExportError: if an option does not fit the model, or an artefact cannot be written or differs from the model.
     """
-    layer, steps, photos = _layer(options), _preprocessing(options), find_photos(options.photos)
+    architecture, steps, photos = ARCHITECTURES[options.model], _preprocessing(options), find_photos(options.photos)
+    layer = options.layer or architecture.layers[-1]
     with staged(options.directory) as stage:
         progress(f"reading the weights of {options.model}")
-        classifier = _load(options, layer)
+        eager, weights, labels = _load(options)
+        split = SplitClassifier(*architecture.split(eager, layer)).eval()
         progress("tracing into TorchScript")
-        to_torchscript(classifier.split, steps.crop, stage / TORCHSCRIPT)
+        to_torchscript(split, steps.crop, stage / TORCHSCRIPT)
         progress("exporting to ONNX")
-        to_onnx(classifier.split, steps.crop, stage / ONNX)
+        to_onnx(split, steps.crop, stage / ONNX)
         progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
-        parity = measure(stage, classifier.eager, classifier.split, steps, photos)
+        parity = measure(stage, eager, split, steps, photos)
         int8 = _quantize(stage, steps, photos, progress) if options.int8 else None
-        manifest = _manifest(options.model, layer, steps, classifier, parity=parity, int8=int8, stage=stage)
+        channels, height, width = activation_shape(split, steps.crop)
+        manifest = Manifest(
+            model=options.model, weights=weights, target_layer=layer, channels=channels, map_size=(height, width),
+            linear_head=layer == architecture.layers[-1], labels=labels, preprocessing=steps, parity=parity, int8=int8,
+            versions={name: version(name) for name in _VERSIONS},
+            files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX, ONNX_INT8) if (stage / name).is_file()},
+        )  # fmt: skip
         (stage / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     progress(f"wrote {options.directory}")
     return options.directory
 
 
-@dataclass(frozen=True)
-class _Classifier:
-    """A model with its weights, whole and split, the name of the weights, and the names of the classes."""
-
-    eager: nn.Module
-    split: SplitClassifier
-    weights: str
-    labels: tuple[str, ...]
-
-
-def _load(options: ExportOptions, layer: str) -> _Classifier:
+def _load(options: ExportOptions) -> tuple[nn.Module, str, tuple[str, ...]]:
+    """Return the eager model with its weights, the name of the weights, and the names of the classes."""
     architecture = ARCHITECTURES[options.model]
     if options.checkpoint:
         weights = read_checkpoint(options.checkpoint)
@@ -113,34 +107,7 @@ def _load(options: ExportOptions, layer: str) -> _Classifier:
     labels = read_labels(options.labels, len(names)) if options.labels else names
     eager = architecture.build(len(names))
     load_weights(eager, weights, options.model)
-    return _Classifier(eager, SplitClassifier(*architecture.split(eager, layer)).eval(), weights.name, labels)
-
-
-def _manifest(
-    model: str,
-    layer: str,
-    steps: Preprocessing,
-    classifier: _Classifier,
-    *,
-    parity: Mapping[str, Any],
-    int8: Quantization | None,
-    stage: Path,
-) -> Manifest:
-    channels, height, width = activation_shape(classifier.split, steps.crop)
-    return Manifest(
-        model=model,
-        weights=classifier.weights,
-        target_layer=layer,
-        channels=channels,
-        map_size=(height, width),
-        linear_head=layer == ARCHITECTURES[model].layers[-1],
-        labels=classifier.labels,
-        preprocessing=steps,
-        parity=parity,
-        versions={name: version(name) for name in _VERSIONS},
-        files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX, ONNX_INT8) if (stage / name).is_file()},
-        int8=int8,
-    )
+    return eager, weights.name, labels
 
 
 def _quantize(
@@ -151,22 +118,18 @@ def _quantize(
     if int8 is None:
         progress("no int8 model: there are no photos to calibrate it with (--photos DIR)")
     elif not int8.used:
-        progress(
-            f"no int8 model: {int8.speed_up:.1f} times as fast as fp32 (required: {MIN_SPEED_UP} or more), error of "
-            f"its scores {int8.noise:.1%} of their variance (allowed: {MAX_NOISE:.0%} or less)"
-        )
+        speed = f"{int8.speed_up:.1f} times as fast as fp32 (required: {MIN_SPEED_UP} or more)"
+        noise = f"error of its scores {int8.noise:.1%} of their variance (allowed: {MAX_NOISE:.0%} or less)"
+        progress(f"no int8 model: {speed}, {noise}")
     return int8
 
 
-def _layer(options: ExportOptions) -> str:
-    layers = ARCHITECTURES[options.model].layers
-    if options.layer not in (None, *layers):
-        raise ExportError(f"{options.model} has no layer {options.layer!r}: choose {', '.join(layers)}")
-    return options.layer or layers[-1]
-
-
 def _preprocessing(options: ExportOptions) -> Preprocessing:
-    steps = ARCHITECTURES[options.model].preprocessing(None if options.checkpoint else options.weights)
+    """Return the preprocessing, after a check that the options fit the model."""
+    architecture = ARCHITECTURES[options.model]
+    steps = architecture.preprocessing(None if options.checkpoint else options.weights)
+    if options.layer not in (None, *architecture.layers):
+        raise ExportError(f"{options.model} has no layer {options.layer!r}: choose {', '.join(architecture.layers)}")
     if options.crop and options.model not in RESNETS:
         raise ExportError(f"{options.model} takes {steps.crop} pixels only: leave out --crop")
     crop = options.crop or steps.crop

@@ -16,20 +16,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 StateDict = Mapping[str, "torch.Tensor"]
-
 _SAVE = "save one with `torch.save(model.state_dict(), ...)`"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict, with the texts that describe it.
-
-    Attributes:
-        name: its name in the manifest.
-        state: the state dict.
-        source: its name in messages.
-        remedy: what a message recommends if the weights do not fit the model.
-    """
+    """A state dict, its name in the manifest, its source for messages, and the remedy if it does not fit the model."""
 
     name: str
     state: StateDict
@@ -38,12 +30,9 @@ class Weights:
 
 
 def read_checkpoint(path: Path) -> Weights:
-    """Read the weights of a checkpoint file.
+    """Read the weights of a checkpoint file; raise WeightsError if it is missing, unreadable, or has no state dict.
 
     The state dict may be bare or stored under `state_dict` or `model`, with or without `module.` prefixes.
-
-    Raises:
-        WeightsError: if the file is missing, unreadable, or contains no state dict.
     """
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint {path}: name a file, IMAGENET1K_V1 or IMAGENET1K_V2")
@@ -61,23 +50,16 @@ def read_checkpoint(path: Path) -> Weights:
 
 
 def load_tensors(path: Path) -> Any:
-    """Load a file that torch saved, onto the CPU: tensors and plain containers only (`weights_only=True`).
-
-    A Namespace is accepted too, because torchvision's training script saves its arguments beside the weights.
-    """
+    """Load onto the CPU a file that torch saved: tensors and plain containers only (`weights_only=True`)."""
     import torch
 
-    with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a damaged or foreign file is reported by an error
+    # torchvision's training script saves its arguments, a Namespace, beside the weights.
+    with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings(action="ignore"):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def checked_state(content: Any, source: str, remedy: str = _SAVE) -> StateDict:
-    """Return `content` as a state dict. The error message names `source` and `remedy`.
-
-    Raises:
-        WeightsError: if `content` is anything else.
-    """
+    """Return `content` as a state dict; raise WeightsError, with `source` and `remedy`, if it is anything else."""
     import torch
 
     has_names = isinstance(content, dict) and all(isinstance(key, str) for key in content)
@@ -87,46 +69,32 @@ def checked_state(content: Any, source: str, remedy: str = _SAVE) -> StateDict:
 
 
 def number_of_classes(weights: Weights, classifier: str, model: str) -> int:
-    """Return the number of classes of a state dict, read from its last linear layer.
-
-    Raises:
-        WeightsError: if the state dict has no such layer.
-    """
+    """Return the number of classes, read from the linear layer `classifier`; raise WeightsError if there is none."""
     weight = weights.state.get(f"{classifier}.weight")
     if weight is None or weight.ndim != 2:
-        raise WeightsError(
-            f"{weights.source} is not a checkpoint of {model} (it has no linear layer {classifier}.weight, "
-            f"but {_some(list(weights.state))}): {weights.remedy}"
-        )
+        problem = f"it has no linear layer {classifier}.weight, but {_some(list(weights.state))}"
+        raise WeightsError(f"{weights.source} is not a checkpoint of {model} ({problem}): {weights.remedy}")
     return int(weight.shape[0])
 
 
 def load_weights(model: nn.Module, weights: Weights, name: str) -> None:
     """Copy weights into `model`, whose architecture is called `name`.
 
-    Raises:
-        WeightsError: if the weights are of another architecture (the message names keys that differ) or are not finite.
+    Raise WeightsError if they are of another architecture (the message names keys that differ) or not finite.
     """
     state, expected = weights.state, model.state_dict()
     missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     unknown = [key for key in state if key not in expected]
     reshaped = [key for key in expected if key in state and state[key].shape != expected[key].shape]
-    differences = [
-        f"{difference} {_some(keys)}"
-        for difference, keys in (("it lacks", missing), ("it has unknown", unknown), ("other shapes for", reshaped))
-        if keys
-    ]
-    if differences:
-        raise WeightsError(
-            f"{weights.source} is not a checkpoint of {name} ({'; '.join(differences)}): {weights.remedy}"
-        )
+    keys_by_problem = {"it lacks": missing, "it has unknown": unknown, "other shapes for": reshaped}
+    problems = "; ".join(f"{problem} {_some(keys)}" for problem, keys in keys_by_problem.items() if keys)
+    if problems:
+        raise WeightsError(f"{weights.source} is not a checkpoint of {name} ({problems}): {weights.remedy}")
     model.load_state_dict(state, strict=False)
     broken = [key for key, tensor in model.state_dict().items() if not tensor.isfinite().all()]
     if broken:
-        raise WeightsError(
-            f"{weights.source} holds values that are not finite numbers (in {_some(broken)}): "
-            "use a checkpoint from before the training failed"
-        )
+        problem = f"{weights.source} holds values that are not finite numbers (in {_some(broken)})"
+        raise WeightsError(f"{problem}: use a checkpoint from before the training failed")
 
 
 def _some(keys: list[str]) -> str:
