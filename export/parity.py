@@ -21,18 +21,14 @@ from camcore.types import Array
 from export.errors import ExportError
 from export.trace import SplitClassifier
 
-Forward = Callable[[Array], tuple[Array, Array]]
-
 TOLERANCE = 1e-4  # as a share of the range of the eager model's values
 MAX_PHOTOS = 8
-_RANDOM_BATCH = 3
 
 
 def find_photos(folder: Path | None) -> list[Path]:
     """Return at most `MAX_PHOTOS` photos of `folder`; without a folder, the sample photos of the gradio package.
 
-    Raises:
-        ExportError: if `folder` is not a folder or contains no readable photo.
+    Raise ExportError if `folder` is not a folder or contains no readable photo.
     """
     if folder is None:
         return sample_photos()
@@ -48,22 +44,17 @@ def find_photos(folder: Path | None) -> list[Path]:
 def measure(
     directory: Path, eager: nn.Module, split: SplitClassifier, steps: Preprocessing, photos: Sequence[Path]
 ) -> dict[str, Any]:
-    """Measure the largest absolute differences of both artefacts in `directory` from the eager model.
+    """Return the largest absolute differences of both artefacts in `directory` from the eager model.
 
-    Returns:
-        The number of photos, the tolerance, the largest difference as a share of the range of the eager model's values,
-        and for each runtime the largest difference of logits and of activations.
-
-    Raises:
-        ExportError: if a difference is not a number, or above `TOLERANCE` of the range of the eager model's values.
+    For each runtime these are those of logits and of activations; `worst_share_of_range` is the largest as a share of
+    the range of the eager model's values. Raise ExportError if a share is not a number, or above `TOLERANCE`.
     """
-    runtimes = _runtimes(directory)
-    differences = {name: dict.fromkeys(("logits", "activations"), 0.0) for name, _ in runtimes}
-    worst = 0.0
+    runtimes, kinds, worst = _runtimes(directory), ("logits", "activations"), 0.0
+    differences = {name: dict.fromkeys(kinds, 0.0) for name, _ in runtimes}
     for x in _inputs(steps, photos):
         expected = _expected(eager, split, x)
         for name, forward in runtimes:
-            for kind, actual, reference in zip(("logits", "activations"), forward(x), expected, strict=True):
+            for kind, actual, reference in zip(kinds, forward(x), expected, strict=True):
                 difference, share = _difference(actual, reference)
                 if not share <= TOLERANCE:
                     raise ExportError(
@@ -75,11 +66,10 @@ def measure(
     return {"photos": len(photos), "tolerance": TOLERANCE, "worst_share_of_range": worst, **differences}
 
 
-def _runtimes(directory: Path) -> list[tuple[str, Forward]]:
+def _runtimes(directory: Path) -> list[tuple[str, Callable[[Array], tuple[Array, Array]]]]:
     """Return what to compare: the TorchScript methods `features` and `head`, its `forward`, and the ONNX model."""
     traced = TracedModel(directory / TORCHSCRIPT)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of torch.jit
         module = torch.jit.load(str(directory / TORCHSCRIPT), map_location="cpu").eval()  # type: ignore[no-untyped-call]
 
     def forward(x: Array) -> tuple[Array, Array]:
@@ -109,9 +99,8 @@ def _difference(actual: Array, reference: Array) -> tuple[float, float]:
 
 def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
     """Yield single images and batches, first of random input and then of photos."""
-    random = np.random.default_rng(0).normal(size=(_RANDOM_BATCH, 3, steps.crop, steps.crop)).astype(np.float32)
-    yield random[:1]
-    yield random
+    random = np.random.default_rng(0).normal(size=(3, 3, steps.crop, steps.crop)).astype(np.float32)
+    yield from (random[:1], random)
     if photos:
         batch = np.concatenate([preprocess(open_photo(path), steps)[0] for path in photos])
         yield batch[:1]

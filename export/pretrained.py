@@ -1,12 +1,11 @@
 """Pretrained weights, from torchvision's loader and cache or from a Python package."""
 
 import errno
-import queue
 import socket
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from threading import Thread
 from urllib.error import HTTPError
@@ -18,7 +17,6 @@ from export.weights import Weights, checked_state, load_tensors
 
 PACKAGE = "package"
 SILENCE = 10.0  # seconds without a byte after which the network counts as unavailable
-
 _CACHE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 
@@ -37,12 +35,9 @@ def default_weights(model: str) -> str:
 
 
 def pretrained(model: str, name: str) -> Weights:
-    """Return the named pretrained weights of a model.
+    """Return the named weights of a model: EfficientNet-Lite0's from a Python package, others from torchvision's cache.
 
-    Those of EfficientNet-Lite0 come from a Python package, all others from torchvision's loader and its cache.
-
-    Raises:
-        WeightsError: if the model has no such weights, they cannot be downloaded, or the cached file is damaged.
+    Raise WeightsError if the model has no such weights, they cannot be downloaded, or the cached file is damaged.
     """
     if model == "efficientnet_lite0":
         return _from_package(name)
@@ -57,8 +52,8 @@ def pretrained(model: str, name: str) -> Weights:
     try:
         if not cached.exists():
             _require_network(entry.url)
-        with _network_timeout(), warnings.catch_warnings(), redirect_stdout(sys.stderr):  # torch.hub prints on stdout
-            warnings.simplefilter("ignore")
+        # torch.hub prints on stdout
+        with _network_timeout(), warnings.catch_warnings(action="ignore"), redirect_stdout(sys.stderr):
             content = entry.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
     except Exception as error:  # the network and torch.load raise many kinds of errors
         raise WeightsError(_download_failure(model, name, cached, error)) from error
@@ -70,14 +65,12 @@ def _download_failure(model: str, name: str, cached: Path, error: Exception) -> 
     if cached.exists():
         return f"the cached file {cached} is damaged: delete that file and export again"
     if isinstance(error, OSError) and error.errno in _CACHE_ERRORS:
-        return (
-            f"the weights {name} of {model} cannot be kept in {cached.parent} ({error.strerror}): "
-            "free some disk space there or set TORCH_HOME to another folder"
-        )
-    return (
-        f"the weights {name} of {model} could not be downloaded ({_reason(error)}): connect to the network, "
-        "or give a checkpoint with --weights"
-    )
+        remedy = "free some disk space there or set TORCH_HOME to another folder"
+        return f"the weights {name} of {model} cannot be kept in {cached.parent} ({error.strerror}): {remedy}"
+    reason = error if isinstance(error, HTTPError) else getattr(error, "reason", error)
+    text = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
+    remedy = "connect to the network, or give a checkpoint with --weights"
+    return f"the weights {name} of {model} could not be downloaded ({text}): {remedy}"
 
 
 def _from_package(name: str) -> Weights:
@@ -95,29 +88,24 @@ def _from_package(name: str) -> Weights:
 
 
 def _require_network(url: str) -> None:
-    """Raise the error of a request to the URL, or TimeoutError if there is no response within `SILENCE` seconds.
+    """Raise the error of a request to the URL, or TimeoutError if there is no response within `SILENCE` seconds."""
+    errors: list[Exception] = []
+    # In a thread, because the look-up of a name has no timeout, and each of a host's addresses has its own.
+    thread = Thread(target=_request, args=(url, errors), daemon=True)
+    thread.start()
+    thread.join(SILENCE)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer in {SILENCE:g} seconds")
+    if errors:
+        raise errors[0]
 
-    The request runs in a thread, because the look-up of a name has no timeout, and each of a host's addresses has its
-    own.
-    """
-    answer: queue.Queue[Exception | None] = queue.Queue()
-    Thread(target=lambda: answer.put(_request_error(url)), daemon=True).start()
+
+def _request(url: str, errors: list[Exception]) -> None:
     try:
-        error = answer.get(timeout=SILENCE)
-    except queue.Empty:
-        error = TimeoutError(f"no answer in {SILENCE:g} seconds")
-    if error is not None:
-        raise error
-
-
-def _request_error(url: str) -> Exception | None:
-    try:
-        urlopen(Request(url, method="HEAD", headers={"User-Agent": "torch.hub"}), timeout=SILENCE).close()
-    except HTTPError:
-        return None  # the network works; the download reports the error
+        with suppress(HTTPError):  # the network works; the download reports the error
+            urlopen(Request(url, method="HEAD", headers={"User-Agent": "torch.hub"}), timeout=SILENCE).close()
     except Exception as error:  # raised again in the calling thread
-        return error
-    return None
+        errors.append(error)
 
 
 @contextmanager
@@ -128,10 +116,3 @@ def _network_timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, HTTPError):
-        return str(error)
-    reason = getattr(error, "reason", error)
-    return str(getattr(reason, "strerror", None) or reason or type(error).__name__)

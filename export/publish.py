@@ -14,9 +14,7 @@ from pathlib import Path
 from camcore.model.manifest import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT
 from export.errors import ExportError
 
-_ARTIFACT_FILES = {MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT}
 _PARTIAL = ".partial"
-_ABANDONED = 24 * 3600  # seconds after which a directory left by another machine counts as abandoned
 
 
 @contextmanager
@@ -24,11 +22,8 @@ def staged(target: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `target`, and put it in the place of `target` on success.
 
     After an error the temporary directory is removed and `target` is unchanged. If two exports write to one target at
-    the same time, the result is one of the two, complete. A temporary directory that a killed export left behind is
-    removed by the next export.
-
-    Raises:
-        ExportError: if `target` contains other files than those of an artefact, or cannot be written.
+    the same time, the result is one of the two, complete. The next export removes what a killed export left behind.
+    Raise ExportError if `target` contains other files than those of an artefact, or cannot be written.
     """
     try:
         _refuse_foreign(target)
@@ -44,20 +39,17 @@ def staged(target: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
-        raise ExportError(
-            f"{target} cannot be written ({error.strerror or error}): make room or choose another --out"
-        ) from error
+        reason = error.strerror or error
+        raise ExportError(f"{target} cannot be written ({reason}): make room or choose another --out") from error
 
 
 def _refuse_foreign(target: Path) -> None:
+    if target.is_file():
+        raise ExportError(f"{target} is a file: choose another --out")
     try:  # list the folder once: another export may be between its two moves
-        foreign = sorted(path.name for path in target.iterdir() if path.name not in _ARTIFACT_FILES)
+        foreign = sorted({path.name for path in target.iterdir()} - {MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT})
         mounted = target.is_mount()
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:
-        if target.is_file():
-            raise ExportError(f"{target} is a file: choose another --out") from None
+    except (FileNotFoundError, NotADirectoryError):
         return
     if foreign:
         raise ExportError(f"{target} holds other files ({', '.join(foreign[:3])}): choose another --out")
@@ -103,7 +95,7 @@ def _remove_abandoned(target: Path) -> None:
         host, pid, _ = path.name.removeprefix(f".{target.name}.").removesuffix(_PARTIAL).rsplit(".", 2)
         with suppress(FileNotFoundError):  # another export may have removed it
             dead = host == socket.gethostname() and not _is_running(int(pid))
-            if dead or time.time() - path.stat().st_mtime > _ABANDONED:
+            if dead or time.time() - path.stat().st_mtime > 24 * 3600:  # another machine's, after a day
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -112,8 +104,6 @@ def _is_running(pid: int) -> bool:
         return True
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return isinstance(error, PermissionError)  # another user's process
     return True
