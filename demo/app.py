@@ -11,8 +11,7 @@ from demo.compare import events as compare_events
 from demo.compare import html as compare_html
 from demo.compare import layout as compare_layout
 from demo.compare.session import Session
-from demo.many import events as many_events
-from demo.many import layout as many_layout
+from demo.many import tab as many
 from demo.service.models import Models
 
 
@@ -26,22 +25,17 @@ def build(models: Models) -> gr.Blocks:
             with gr.Tab(text.COMPARE, id="compare"):
                 compare_tab = compare_layout.build(models)
             with gr.Tab(text.MANY, id="many"):
-                many_tab = many_layout.build()
+                many_tab = many.build()
             with gr.Tab(text.ABOUT, id="about-tab"):
                 about_layout.build()
         compare_events.wire(models, compare_tab, session)
         photo, panel = compare_tab.photo_panel.photo, compare_tab.map_panel
-        many_events.wire(many_tab, models, photo, tabs, "compare", model_choice=panel.model)
+        many.wire(many_tab, models, photo, tabs, "compare", model_choice=panel.model)
         examples = tuple(compare_tab.photo_panel.examples)
         downloads.wire(
-            compare_tab.downloads,
-            models,
-            examples,
-            session,
-            colours=panel.colours,
-            opacity=panel.opacity,
-            verdict=panel.verdict,
-        )
+            compare_tab.downloads, models, examples, session,
+            colours=panel.colours, opacity=panel.opacity, verdict=panel.verdict,
+        )  # fmt: skip
         preferences.wire(blocks, panel.colours, panel.opacity, panel.definition)
         Endpoints(models).add(blocks)
         compare_events.wire_link(blocks, models, examples, compare_tab, session)

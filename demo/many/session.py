@@ -3,11 +3,10 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from camcore.errors import CamError
-from demo.many import text
 from demo.service import messages
 from demo.service.models import Models
 from demo.service.study import Study, StudyRequest, TableRow
@@ -27,18 +26,17 @@ class SortOrder:
 class TableState:
     """Everything that the tab shows.
 
-    `files` are the paths of the report and of the CSV file, once a study has ended. `step` is the token of the next
-    step, different for each step, or None if there is none.
+    `files` are the report and the CSV file of an ended study. `step` is the unique token of the next step, if any.
     """
 
-    status: str = text.READY
+    status: str = "Choose photos, then press Start."
     message: str = ""
     notes: tuple[str, ...] = ()
     rows: tuple[TableRow, ...] = ()
     total: int = 0
     has_species: bool = False
     has_boxes: bool = False
-    order: SortOrder = field(default_factory=SortOrder)
+    order: SortOrder = SortOrder()
     running: bool = False
     stopping: bool = False
     files: tuple[Path, Path] | None = None
@@ -47,57 +45,45 @@ class TableState:
 
 @dataclass
 class StudySession:
-    """One visitor's study, the token of its next step, whether it is running or stopping, and the order of the rows."""
+    """One visitor's study and its latest state, the token of its next step, and the order of the rows."""
 
     study: Study | None = None
+    state: TableState = TableState()
     step: int | None = None
-    running: bool = False
     stopping: bool = False
-    order: SortOrder = field(default_factory=SortOrder)
+    order: SortOrder = SortOrder()
 
     def close(self) -> None:
         """End the study and delete its files."""
-        self.step = None
         if self.study is not None:
             self.study.close()
-        self.study = None
-
-    def next_step(self) -> int:
-        """Return a new token for the next step."""
-        self.step = time.monotonic_ns()
-        return self.step
+        self.study = self.step = None
 
 
 def start(models: Models, session: StudySession, request: StudyRequest) -> Iterator[TableState]:
     """Prepare a study, or resume the stopped one if the request is the same; the last state has the first step."""
-    session.running, session.stopping = True, False
+    session.stopping = False
     for state in _prepare(models, session, request):
-        session.running = state.running
+        session.state = state
         yield state
 
 
 def _prepare(models: Models, session: StudySession, request: StudyRequest) -> Iterator[TableState]:
-    if session.study is not None and session.study.request == request and not session.study.complete:
-        session.study.resume()
+    study = session.study
+    if study is not None and study.request == request and not study.complete:
+        study.resume()
     else:
         session.close()
         if not request.uploads:
-            yield TableState(message=text.NO_UPLOAD)
+            yield TableState(message="Choose photos or a zip first.")
             return
-        yield TableState(status=text.PREPARING, running=True)
+        yield TableState(status="Preparing the photos…", running=True)
         try:
-            session.study = Study(models, request)
-        except CamError as error:
-            yield TableState(message=messages.sentence(error))
+            study = session.study = Study(models, request)
+        except Exception as error:
+            yield TableState(message=_failure(error))
             return
-        except Exception:
-            logger.exception("preparing many photos failed")
-            yield TableState(message=messages.FAILED)
-            return
-    if session.stopping:
-        yield _guarded(session, session.study, _finish)
-    else:
-        yield replace(_state(session, session.study), running=True, step=session.next_step())
+    yield _guarded(session, study, _finish if session.stopping else _next)
 
 
 def explain_next(session: StudySession, step: int | None) -> TableState | None:
@@ -105,71 +91,72 @@ def explain_next(session: StudySession, step: int | None) -> TableState | None:
 
     Each photo is one step, so that other visitors, and a photo in Compare, do not wait for all photos.
     """
-    study = session.study
-    if study is None or step is None or session.step != step:
+    if session.study is None or step is None or session.step != step:
         return None
     session.step = None
-    return _guarded(session, study, _explain)
+    return _guarded(session, session.study, _explain)
 
 
 def stop(session: StudySession) -> TableState | None:
     """Stop after the photo that is being explained, or at once if none is; return None if no study is running."""
-    study = session.study
-    if not session.running:
+    state = session.state
+    if not state.running:
         return None
     session.stopping = True
-    if study is not None and session.step is not None:
+    if session.study is not None and session.step is not None:
         session.step = None
-        return _guarded(session, study, _finish)
-    state = _state(session, study) if study else TableState()
-    return replace(state, status=text.STOPPING, running=True, stopping=True)
+        return _guarded(session, session.study, _finish)
+    return replace(state, status="Stopping after the current photo…", stopping=True, step=None)
+
+
+def final_state(session: StudySession) -> TableState | None:
+    """Return the state of a study that has ended, which the page requests after late answers, or None while it runs."""
+    state = session.state
+    return None if state.running else replace(state, order=session.order)
 
 
 def _guarded(session: StudySession, study: Study, action: Callable[[StudySession, Study], TableState]) -> TableState:
     """Return the state after an action; an error is shown as its status and ends the study."""
     try:
-        state = action(session, study)
-    except CamError as error:
-        state = replace(_state(session, study), status=messages.sentence(error))
-    except Exception:
-        logger.exception("explaining many photos failed")
-        state = replace(_state(session, study), status=messages.FAILED)
-    session.running = state.running
-    return state
+        session.state = action(session, study)
+    except Exception as error:
+        session.state = replace(_state(session, study), status=_failure(error))
+    return session.state
+
+
+def _failure(error: Exception) -> str:
+    """Return the sentence that reports an error to the visitor, and log an error that was not expected."""
+    if isinstance(error, CamError):
+        return messages.sentence(error)
+    logger.error("studying many photos failed", exc_info=error)
+    return messages.FAILED
 
 
 def _explain(session: StudySession, study: Study) -> TableState:
-    study.explain_next()
-    if session.stopping or study.complete:
-        return _finish(session, study)
-    return replace(_state(session, study), running=True, step=session.next_step())
+    if not session.stopping:
+        study.explain_next()
+    return _finish(session, study) if session.stopping or study.complete else _next(session, study)
+
+
+def _next(session: StudySession, study: Study) -> TableState:
+    session.step = time.monotonic_ns()
+    status = f"Photo {len(study.rows) + 1:,} of {study.total:,}…"
+    return replace(_state(session, study), status=status, running=True, step=session.step)
 
 
 def _finish(session: StudySession, study: Study) -> TableState:
-    return replace(_state(session, study), status=_final_status(study), files=study.write() if study.rows else None)
-
-
-def sort(session: StudySession, column: str, descending_first: bool) -> TableState:
-    """Sort by a column, or reverse the order if the rows are sorted by it already."""
-    is_sorted_by = session.order.column == column
-    session.order = SortOrder(column, not session.order.descending if is_sorted_by else descending_first)
-    return _state(session, session.study) if session.study else TableState()
-
-
-def photo_path(session: StudySession, index: int) -> Path | None:
-    """Return the path of a row's photo, or None if it cannot be opened.
-
-    `index` counts from 0 in the order of the photos, however the rows are sorted.
-    """
-    rows = session.study.rows if session.study else []
-    if not 0 <= index < len(rows) or rows[index].record["error"] is not None:
-        return None
-    return rows[index].photo
+    status = f"Stopped after {len(study.rows):,} of {study.total:,} photos. Press Start to continue."
+    if study.complete:
+        records = [row.record for row in study.rows if row.record["error"] is None]
+        with_warnings = sum(1 for record in records if record["verdict"]["warnings"])
+        photos = "1 photo" if study.total == 1 else f"{study.total:,} photos"
+        unreadable = f", {study.total - len(records):,} cannot be read" if len(records) < study.total else ""
+        status = f"Done: {photos}; {with_warnings or 'none'} with warnings{unreadable}."
+    return replace(_state(session, study), status=status, files=study.write() if study.rows else None)
 
 
 def _state(session: StudySession, study: Study) -> TableState:
     return TableState(
-        status=text.running(len(study.rows) + 1, study.total),
         notes=study.notes,
         rows=tuple(study.rows),
         total=study.total,
@@ -179,9 +166,16 @@ def _state(session: StudySession, study: Study) -> TableState:
     )
 
 
-def _final_status(study: Study) -> str:
-    if not study.complete:
-        return text.stopped(len(study.rows), study.total)
-    explained = [row.record for row in study.rows if row.record["error"] is None]
-    with_warnings = sum(1 for record in explained if record["verdict"]["warnings"])
-    return text.finished(study.total, with_warnings, study.total - len(explained))
+def sort(session: StudySession, column: str, descending_first: bool) -> TableState:
+    """Sort by a column, or reverse the order if the rows are sorted by it already."""
+    is_sorted_by = session.order.column == column
+    session.order = SortOrder(column, not session.order.descending if is_sorted_by else descending_first)
+    return replace(session.state, order=session.order)
+
+
+def photo_path(session: StudySession, index: int) -> Path | None:
+    """Return the path of a photo by its index, which does not depend on the sort order; None if it cannot be opened."""
+    rows = session.study.rows if session.study else []
+    if not 0 <= index < len(rows) or rows[index].record["error"] is not None:
+        return None
+    return rows[index].photo

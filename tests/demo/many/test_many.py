@@ -1,14 +1,17 @@
 """A study of many photos without a browser: its steps, its rows and its table."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
+import gradio as gr
 import pytest
 
 from camcore import Explainer
 from demo.many import html as table_html
-from demo.many import text
+from demo.many import tab as many
 from demo.many.session import SortOrder, StudySession, TableState, explain_next, photo_path, sort, start, stop
 from demo.service import messages
 from demo.service.models import Models
@@ -74,7 +77,8 @@ def test_stop_during_a_photo_keeps_its_row_and_start_resumes(
     monkeypatch.setattr(session.study, "explain_next", lambda: (during.append(stop(session)), explain()))
     state = next_state(session, state)
     assert during[0]
-    assert (during[0].status, during[0].running, during[0].stopping) == (text.STOPPING, True, True)
+    assert during[0].status == "Stopping after the current photo…"
+    assert (during[0].running, during[0].stopping, during[0].step) == (True, True, None)
     assert (state.status, state.running) == ("Stopped after 1 of 3 photos. Press Start to continue.", False)
     assert state.files
     assert stop(session) is None, "there is nothing to stop"
@@ -102,11 +106,85 @@ def test_stop_between_steps_ends_at_once(models: Models, study_request: StudyReq
 def test_stop_during_preparation_explains_nothing(models: Models, study_request: StudyRequest) -> None:
     session = StudySession()
     states = start(models, session, study_request)
-    assert next(states).status == text.PREPARING
+    assert next(states).status == "Preparing the photos…"
     stop(session)
     (state,) = states
-    assert (state.status, state.running, state.rows, state.files) == (text.stopped(0, 3), False, (), None)
+    assert state.status == "Stopped after 0 of 3 photos. Press Start to continue."
+    assert (state.running, state.rows, state.files) == (False, (), None)
     session.close()
+
+
+class ManyPage:
+    """The tab's functions, called as the browser calls them; `shown` are the values that its components got last."""
+
+    def __init__(self, models: Models) -> None:
+        with gr.Blocks() as self.blocks:
+            self.tab = many.build()
+            many.wire(self.tab, models, gr.Image(), gr.Tabs(), "compare", model_choice=gr.Dropdown())
+        self.session, self.shown = StudySession(), {}
+
+    def show(self, answer: dict[Any, Any]) -> None:
+        self.shown |= {} if answer == gr.skip() else answer
+
+    def function(self, name: str) -> Callable[..., Any]:
+        return next(function.fn for function in self.blocks.fns.values() if function.name == name)
+
+    def press_stop(self) -> dict[Any, Any]:
+        return self._stop().fn(self.session)
+
+    def receive_answer_to_stop(self, answer: dict[Any, Any]) -> None:
+        """Show an answer to Stop, then call what follows it and show that."""
+        self.show(answer)
+        for function in self.blocks.fns.values():
+            if function.trigger_after == self._stop()._id:
+                self.show(function.fn(self.session))
+
+    def _stop(self) -> Any:
+        return next(fn for fn in self.blocks.fns.values() if (self.tab.stop._id, "click") in fn.targets)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_page_ends_with_the_final_state_whenever_the_answer_to_stop_arrives(
+    late: bool, models: Models, study_request: StudyRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = ManyPage(models)
+    state = started(models, page.session, study_request)
+    assert page.session.study
+    explain = page.session.study.explain_next
+    answers: list[dict[Any, Any]] = []
+
+    def explain_while_stop_is_pressed() -> None:
+        answers.append(page.press_stop())
+        if not late:
+            page.receive_answer_to_stop(answers[0])
+            assert "Stopping" in page.shown[page.tab.status]
+        explain()
+
+    monkeypatch.setattr(page.session.study, "explain_next", explain_while_stop_is_pressed)
+    page.show(page.function("on_step")(page.session, state.step))
+    if late:
+        page.receive_answer_to_stop(answers[0])
+    assert "Stopped after 1 of 3 photos" in page.shown[page.tab.status]
+    assert (page.shown[page.tab.start]["visible"], page.shown[page.tab.stop]["visible"]) == (True, False)
+    assert page.shown[page.tab.report]["value"]
+    page.session.close()
+
+
+def test_page_ends_with_the_final_state_when_the_last_step_is_shown_after_the_answer_to_stop(
+    models: Models, study_request: StudyRequest
+) -> None:
+    page = ManyPage(models)
+    on_step = page.function("on_step")
+    answer = on_step(page.session, started(models, page.session, study_request).step)
+    page.receive_answer_to_stop(page.press_stop())
+    page.show(answer)
+    assert page.shown[page.tab.stop]["visible"]
+    (token,) = [value for value in answer.values() if type(value) is int]
+    page.show(on_step(page.session, token))
+    assert "Stopped after 1 of 3 photos" in page.shown[page.tab.status]
+    assert not page.shown[page.tab.stop]["visible"]
+    assert on_step(page.session, None) == gr.skip()
+    page.session.close()
 
 
 def test_table_escapes_names_sorts_rows_and_shows_errors(models: Models, study_request: StudyRequest) -> None:
@@ -145,7 +223,7 @@ def test_start_reports_what_cannot_be_studied_and_leaves_no_files(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "folder"))
     (tmp_path / "folder").mkdir()
     session = StudySession()
-    assert started(models, session, StudyRequest(())).message == text.NO_UPLOAD
+    assert started(models, session, StudyRequest(())).message == "Choose photos or a zip first."
     (tmp_path / "boxes.json").write_text("words")
     wrong_boxes = StudyRequest(study_request.uploads, tmp_path / "boxes.json")
     state = started(models, session, wrong_boxes)
