@@ -8,7 +8,6 @@ from camcore.images.photo import open_photo
 from demo.service.gradio_internals import upload_folder
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_JPEG_QUALITY = 90  # for a picture that is only looked at
 
 
 def new_folder() -> Path:
@@ -17,16 +16,13 @@ def new_folder() -> Path:
 
 
 def displayable_copy(path: str) -> str | None:
-    """Return the path of a JPEG of the same size if the file is a TIFF, which few browsers show, or None otherwise.
-
-    A TIFF that cannot be read has no copy either: the explanation of the photo reports what is wrong with it.
-    """
+    """Return the path of a JPEG copy of a readable TIFF, which few browsers show, or None for any other file."""
     try:
         with Path(path).open("rb") as file:
             if file.read(4) not in _TIFF_SIGNATURES:
                 return None
         copy = new_folder() / f"{Path(path).name}.jpg"
-        open_photo(Path(path)).save(copy, "JPEG", quality=_JPEG_QUALITY)
+        open_photo(Path(path)).save(copy, "JPEG", quality=90)
     except (PhotoError, OSError):
         return None
     return str(copy)

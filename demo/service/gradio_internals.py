@@ -9,51 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from anyio.to_thread import run_sync
-from gradio import Blocks
+from gradio import Blocks, data_classes
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
-from gradio.data_classes import FileDataMeta, ImageData
 from gradio.events import api
 from gradio.utils import get_upload_folder, is_in_or_equal
 from starlette.requests import HTTPConnection
 
 # The types of uploaded files, by which Gradio recognises a file in the signature of an endpoint or a component.
-__all__ = [
-    "FileDataMeta",
-    "ImageData",
-    "PageFunction",
-    "add_endpoint",
-    "blocks_of",
-    "endpoint_parameters",
-    "find_function",
-    "find_numbered_function",
-    "forget_session",
-    "has_session",
-    "is_served_file",
-    "keep_files",
-    "return_separate_tool_outputs",
-    "upload_folder",
-]
+FileDataMeta = data_classes.FileDataMeta
+ImageData = data_classes.ImageData
 
 
 def upload_folder() -> Path:
-    """Return the folder that Gradio serves files from, and create it if needed.
-
-    It holds the uploads and the files made for visitors. Gradio deletes them after a while.
-    """
+    """Return the folder of uploads and of files for visitors, which Gradio serves and clears; create it if needed."""
     folder = Path(get_upload_folder())
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def is_served_file(path: str) -> bool:
-    """Return whether a path lies in the folder of uploads, by the check that Gradio itself applies.
-
-    The file need not exist. A name that no file can have is in no folder.
-    """
+    """Return whether a path, of a file or of none, lies in the folder of uploads, by Gradio's own check."""
     try:
         return is_in_or_equal(path, upload_folder())
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # no file can have this name
         return False
 
 
@@ -92,13 +71,13 @@ def find_numbered_function(blocks: Blocks, number: object) -> PageFunction | Non
 
 
 def _page_function(function: BlockFunction) -> PageFunction:
-    parameters = tuple(name for name in function.input_parameter_names or () if name)
+    parameters = tuple(filter(None, function.input_parameter_names or ()))
     name = str(function.api_name or "")
     return PageFunction(name, parameters, len(function.inputs), bool(function.queue), bool(function.cancels))
 
 
 def endpoint_parameters(blocks: Blocks, api_name: str) -> dict[str, bool] | None:
-    """Return the parameters of a public endpoint, each with whether it has a default, or None if there is no such."""
+    """Return whether each parameter of a public endpoint has a default, or None if there is no such endpoint."""
     endpoint = blocks.get_api_info()["named_endpoints"].get(f"/{api_name}")
     if endpoint is None:
         return None
@@ -123,10 +102,9 @@ def blocks_of(request: HTTPConnection) -> Blocks:
 
 
 def has_session(blocks: Blocks, session: str | None) -> bool:
-    """Return whether the queue knows a session.
+    """Return whether the queue knows a session; Gradio answers requests for an unknown one with a traceback.
 
-    A call by an endpoint's name has a session of its own, named by its event. Gradio answers a request for the messages
-    of an unknown session with a traceback.
+    A call by an endpoint's name has a session of its own, named by its event.
     """
     return session in blocks._queue.pending_messages_per_session
 
@@ -138,10 +116,7 @@ def forget_session(blocks: Blocks, session: str) -> None:
 
 
 def return_separate_tool_outputs(blocks: Blocks) -> None:
-    """Let MCP tools return a record and pictures as separate outputs, to clients that do not ask for progress too.
-
-    Gradio gives these clients everything that a tool returns as a single text.
-    """
+    """Let MCP tools return separate outputs to clients that do not request progress, not a single text as in Gradio."""
 
     async def execute(job: Any) -> list[Any]:
         result = await run_sync(job.result)

@@ -13,6 +13,7 @@ from threading import Lock
 from camcore.errors import ArtifactError
 from camcore.explainer import Explainer
 from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
+from demo.service.messages import sentence
 from demo.service.queue import DEFAULT_TIMEOUT, ModelQueue
 
 DEFAULT, EMBEDDED = PREFERRED
@@ -27,13 +28,9 @@ class Models:
     """
 
     def __init__(
-        self,
-        explainer: Explainer,
-        directory: Path,
-        notice: str | None = None,
-        alone: bool = False,
+        self, explainer: Explainer, directory: Path, notice: str | None = None, alone: bool = False,
         timeout: float = DEFAULT_TIMEOUT,
-    ):
+    ):  # fmt: skip
         directory = directory.resolve()
         self.queue = ModelQueue(timeout)
         self.first = directory.name
@@ -53,11 +50,7 @@ class Models:
         return manifests
 
     def explainer(self, name: str | None = None) -> Explainer:
-        """Return the model of this name, by default the first, and load it if needed.
-
-        Raises:
-            ArtifactError: if there is no model of this name, or it is damaged.
-        """
+        """Return the model of this name, by default the first; raise ArtifactError if it is missing or damaged."""
         name = name or self.first
         if name not in self._directories:
             raise ArtifactError(f"there is no model {name!r} here: choose {' or '.join(self.manifests)}")
@@ -72,18 +65,16 @@ def load_models(
 ) -> Models:
     """Load an exported model; export one if there is none; use the embedded one if the weights cannot be downloaded.
 
-    `report_progress` is called with one sentence before each step that takes long. `timeout` is how many seconds a
-    request may take.
-
-    Raises:
-        ArtifactError: if the directory is foreign, or its model damaged.
-        CamError: if nothing can be exported.
+    `report_progress` is called with one sentence before each long step. A request may take `timeout` seconds. Raises
+    ArtifactError if the directory is foreign or its model damaged, another CamError if nothing can be exported.
     """
     folder = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
     names = list_artifacts(folder)
-    if _is_empty(folder) or (names and model not in (None, *names)):
+    is_empty = not folder.exists() or (folder.is_dir() and all(path.name[0] == "." for path in folder.iterdir()))
+    if is_empty or (names and model not in (None, *names)):
         models = _export(folder, model or DEFAULT, report_progress, timeout)
-        _release_memory()
+        with suppress(OSError, AttributeError):  # glibc would keep the memory of the export while the page runs
+            ctypes.CDLL(None).malloc_trim(0)
         return models
     directory = find_artifact(folder, model)
     explainer = Explainer.load(directory)
@@ -110,22 +101,11 @@ def _export(folder: Path, model: str, report_progress: Callable[[str], None], ti
     except WeightsError as error:
         if model != DEFAULT:
             raise
-        reason = str(error)
         notice = (
-            f"{reason[:1].upper()}{reason[1:]}; until then this page uses {EMBEDDED}. "
+            f"{sentence(error).removesuffix('.')}; until then this page uses {EMBEDDED}. "
             "For ResNet-50 later, run `python -m export` and start the demo again."
         )
         directory = folder / EMBEDDED
         if EMBEDDED not in list_artifacts(folder):
             export_model(ExportOptions(model=EMBEDDED, out=directory), progress=report_progress)
     return Models(Explainer.load(directory), directory, notice, timeout=timeout)
-
-
-def _release_memory() -> None:
-    """Return the memory of an export to the system, which glibc would keep while the page runs."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _is_empty(folder: Path) -> bool:
-    return not folder.exists() or (folder.is_dir() and not any(path.name[0] != "." for path in folder.iterdir()))

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Condition
 
 from camcore.errors import CamError
@@ -16,25 +17,23 @@ class RequestTimeoutError(CamError, TimeoutError):
     """A request was not answered in time."""
 
 
+@dataclass(frozen=True)
 class Deadline:
     """The time by which a request must be answered: `timeout` seconds after it was received."""
 
-    def __init__(self, received_at: float, timeout: float):
-        self.timeout = timeout
-        self._ends_at = received_at + timeout
+    received_at: float
+    timeout: float
 
     @property
     def left(self) -> float:
         """Return the remaining seconds, 0 after the deadline."""
-        return max(self._ends_at - time.monotonic(), 0.0)
+        return max(self.received_at + self.timeout - time.monotonic(), 0.0)
 
     def check(self) -> None:
         """Raise RequestTimeoutError after the deadline."""
         if self.left == 0:
-            raise RequestTimeoutError(
-                f"this took longer than {self.timeout:g} seconds and was stopped: choose less effort, "
-                "or try again later"
-            )
+            remedy = "choose less effort, or try again later"
+            raise RequestTimeoutError(f"this took longer than {self.timeout:g} seconds and was stopped: {remedy}")
 
 
 class ModelQueue:
@@ -61,18 +60,15 @@ class ModelQueue:
     def acquire(self, deadline: Deadline) -> Iterator[None]:
         """Wait until the model is free, and keep it until the block is left, on whichever thread that happens.
 
-        Raises:
-            RequestTimeoutError: if the model is not free by the deadline.
+        Raises RequestTimeoutError if the model is not free by the deadline.
         """
         request = object()
         try:
             with self._changed:
                 self._requests.append(request)
                 if not self._changed.wait_for(lambda: self._requests[0] is request, timeout=deadline.left):
-                    raise RequestTimeoutError(
-                        f"too many other requests were waiting, and this one could not start within "
-                        f"{deadline.timeout:g} seconds: try again later"
-                    )
+                    reason = f"this one could not start within {deadline.timeout:g} seconds: try again later"
+                    raise RequestTimeoutError(f"too many other requests were waiting, and {reason}")
             yield
         finally:
             with self._changed:

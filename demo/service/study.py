@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,17 +14,15 @@ from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.detections import CONFIDENCE
-from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
+from camcore.study.inputs.load import InputPaths, load_inputs
 from camcore.study.record import StudySettings
-from camcore.study.resume import StudyLog
-from camcore.study.run import StudiedPhoto, run_study, write_results
+from camcore.study.run import StudyLog, run_study, write_results
 from demo.service import messages
 from demo.service.models import Models
 from demo.service.uploads import UploadError, collect, is_zip, read_upload
 
-THUMBNAIL = 80  # pixels
-_PHOTOS = "photos"
-_BOXES = "boxes"
+_THUMBNAIL = 80  # pixels
+_PHOTOS, _BOXES = "photos", "boxes"
 _MAX_NAME = 60  # characters
 _SETTINGS = StudySettings(target_word=messages.TARGET)
 
@@ -40,10 +38,7 @@ class StudyRequest:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One studied photo: its record, its path, and a thumbnail.
-
-    The thumbnail shows what the model saw, as a data URI; it is "" for a photo that cannot be read.
-    """
+    """One studied photo: its record, what the model saw as a data URI ("" if it cannot be read), and its path."""
 
     record: Mapping[str, Any]
     thumbnail: str
@@ -53,39 +48,34 @@ class TableRow:
 class Study:
     """A study in a temporary folder, which is deleted when the study is closed; `explain_next` adds to `rows`.
 
-    Raises:
-        CamError: if the request cannot be studied.
+    Raises CamError if the request cannot be studied.
     """
 
     def __init__(self, models: Models, request: StudyRequest):
         self.request = request
-        self.rows: list[TableRow] = []
         self._model_queue = models.queue
         self._temporary = TemporaryDirectory(prefix="many-photos-")
         self._folder = Path(self._temporary.name)
+        self._out = self._folder / "results"
+        self._model = request.model or models.first
         try:
-            self._prepare(models)
+            self._explainer = models.explainer(self._model)
+            make_folder(self._out / PICTURES)
+            photos = self._folder / _PHOTOS / _study_name(request.uploads)
+            notes = collect(request.uploads, photos)
+            self._paths = InputPaths(photos, self._copy_boxes(), None, None, messages.TARGET, CONFIDENCE)
+            self.inputs = load_inputs(self._paths, self._explainer.manifest.labels, self._out)
+            self.notes = (*notes, *map(self._without_folder, self.inputs.notes))
+            self.resume()
         except CamError as error:
             self.close()
             raise UploadError(self._without_folder(str(error))) from error
 
-    def _prepare(self, models: Models) -> None:
-        self._model = self.request.model or models.first
-        self._explainer = models.explainer(self._model)
-        self._out = self._folder / "results"
-        make_folder(self._out / PICTURES)
-        photos = self._folder / _PHOTOS / _study_name(self.request.uploads)
-        notes = collect(self.request.uploads, photos)
-        self._paths = InputPaths(photos, self._copy_boxes(), None, None, messages.TARGET, CONFIDENCE)
-        self.inputs: StudyInputs = load_inputs(self._paths, self._explainer.manifest.labels, self._out)
-        self.notes = (*notes, *map(self._without_folder, self.inputs.notes))
-        self.resume()
-
     def resume(self) -> None:
         """Start from the first photo again; photos that were explained before are not explained anew."""
-        self.rows = []
+        self.rows: list[TableRow] = []
         log = StudyLog(self._out, conditions(self._explainer.manifest, _SETTINGS))
-        self._photos: Iterator[StudiedPhoto] = run_study(self._explainer, self.inputs, _SETTINGS, self._out, log)
+        self._photos = run_study(self._explainer, self.inputs, _SETTINGS, self._out, log)
 
     @property
     def total(self) -> int:
@@ -100,14 +90,12 @@ class Study:
     def explain_next(self) -> None:
         """Explain the next photo, and add its row.
 
-        Raises:
-            OutputError: if a result cannot be written.
-            RequestTimeoutError: if the model is not free in time.
+        Raises OutputError if a result cannot be written, RequestTimeoutError if the model is not free in time.
         """
         with self._model_queue.acquire(self._model_queue.deadline()):
             record = next(self._photos).record
         photo = self.inputs.items[len(self.rows)].photo.path
-        thumbnail = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], THUMBNAIL)
+        thumbnail = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], _THUMBNAIL)
         self.rows.append(TableRow(record, thumbnail, photo))
 
     def latest_record(self) -> dict[str, Any]:
@@ -119,11 +107,7 @@ class Study:
         return {**self._description(), **self.latest_record(), "photos": [row.record for row in self.rows]}
 
     def write(self) -> tuple[Path, Path]:
-        """Write the report and the CSV file of metrics for the rows so far, and return their paths.
-
-        Raises:
-            OutputError: if a file cannot be written.
-        """
+        """Write the report and the CSV file for the rows so far, and return their paths; may raise OutputError."""
         write_results(self._out, self._description(), [row.record for row in self.rows])
         return self._out / REPORT, self._out / METRICS
 
@@ -133,9 +117,12 @@ class Study:
 
     def _description(self) -> dict[str, Any]:
         """Return the description of the study, with the files named as the visitor named them."""
-        description = describe(self._explainer.manifest, self._paths, _SETTINGS, self.inputs, self._command())
-        names = {"folder": self._paths.folder.name, "boxes": self._paths.boxes and self._paths.boxes.name}
-        return {**description, "settings": description["settings"] | names, "notes": list(self.notes)}
+        folder, boxes = self._paths.folder.name, self._paths.boxes and self._paths.boxes.name
+        options = [*(["--boxes", boxes] if boxes else []), "--model", self._model]
+        command = shlex.join(["python", "-m", "camcore", "study", folder, *options])
+        description = describe(self._explainer.manifest, self._paths, _SETTINGS, self.inputs, command)
+        settings = description["settings"] | {"folder": folder, "boxes": boxes}
+        return {**description, "settings": settings, "notes": list(self.notes)}
 
     def _copy_boxes(self) -> Path | None:
         """Copy the file of boxes into the study's folder, so that messages can name it as the visitor did."""
@@ -145,11 +132,6 @@ class Study:
         make_folder(copy.parent)
         copy.write_bytes(read_upload(self.request.boxes))
         return copy
-
-    def _command(self) -> str:
-        """Return the command that studies the same photos elsewhere."""
-        boxes = ["--boxes", self._paths.boxes.name] if self._paths.boxes else []
-        return shlex.join(["python", "-m", "camcore", "study", self._paths.folder.name, *boxes, "--model", self._model])
 
     def _without_folder(self, message: str) -> str:
         """Return a message in which files are named as the visitor named them, without their path on the server."""

@@ -19,13 +19,10 @@ MAX_FILES = 2000  # photos, and other files beside them
 MAX_PHOTO = 50_000_000  # bytes
 MAX_TOTAL = 500_000_000  # bytes, unpacked
 _MAX_PATH = 180  # bytes: pictures are named after the path, and file systems take 255 bytes for a name
-_MAX_FOLDER = 60
-_MAX_SUFFIX = 10  # characters
+_MAX_FOLDER = 60  # bytes
 _ENCRYPTED = 0x1 | 0x40
-_UNREADABLE = (
-    BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, struct.error, zlib.error,
-    lzma.LZMAError,
-)  # fmt: skip
+_UNREADABLE = (BadZipFile, RuntimeError, EOFError, OSError, ValueError, struct.error, zlib.error, lzma.LZMAError)
+_DELETED = "is no longer on the server: choose it again."
 _Parts = tuple[str, ...]
 
 
@@ -41,17 +38,29 @@ def is_zip(path: Path) -> bool:
 def collect(uploads: Sequence[Path], folder: Path) -> list[str]:
     """Copy photos, and the files of zips, into a new `folder`, and return notes on what was left out.
 
-    A photo that cannot be read is copied too: the study reports it in its row.
-
-    Raises:
-        UploadError: if there is no photo, too much of anything, or a zip that cannot be used.
+    A photo that cannot be read is copied too: the study reports it in its row. Raises UploadError if there is no photo,
+    too much of anything, or a zip that cannot be used.
     """
-    destination = _UploadFolder(folder)
+    folder.mkdir(parents=True)
     notes: list[str] = []
+    paths: set[str] = set()  # without case, as some file systems compare them
+    total = 0
     for upload in uploads:
         files = _zipped_files(upload, notes) if is_zip(upload) else [((upload.name,), read_upload(upload))]
         for parts, data in files:
-            destination.add(parts, data)
+            total += len(data)
+            _check_size(parts[-1], len(data))
+            if total > MAX_TOTAL:
+                limit = f"{MAX_TOTAL // 1_000_000} MB"
+                raise UploadError(f"All files are larger than {limit} together, unpacked: remove some.")
+            _check_count(len(paths) + 1)
+            path = _unused(folder.joinpath(*_clean_path(parts)), paths)
+            paths.add(str(path).casefold())
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            except OSError as error:
+                raise UploadError(f"“{parts[-1]}” cannot be unpacked: rename it, or use fewer photos.") from error
     try:
         photos, _ = find_photos(folder, leave_out=folder.parent)
     except StudyError as error:
@@ -61,66 +70,36 @@ def collect(uploads: Sequence[Path], folder: Path) -> list[str]:
     return notes
 
 
-def read_upload(path: Path) -> bytes:
-    """Return the bytes of an uploaded file.
+def _unused(path: Path, paths: set[str]) -> Path:
+    """Return the path, with a number after its stem if another file has it already."""
+    unused, number = path, 1
+    while str(unused).casefold() in paths:
+        number += 1
+        unused = path.with_stem(f"{path.stem}-{number}")
+    return unused
 
-    Raises:
-        UploadError: if the file is too large, or has been deleted since its upload.
-    """
+
+def read_upload(path: Path) -> bytes:
+    """Return the bytes of an uploaded file; raise UploadError if it is too large, or has been deleted since."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PHOTO + 1)
     except OSError as error:
-        raise _deleted(path) from error
+        raise UploadError(f"“{path.name}” {_DELETED}") from error
     _check_size(path.name, len(data))
     return data
-
-
-class _UploadFolder:
-    """A folder that files are written to, each under a safe name that no other file has."""
-
-    def __init__(self, folder: Path):
-        folder.mkdir(parents=True)
-        self._folder = folder
-        self._paths: set[str] = set()  # without case, as some file systems compare them
-        self._bytes = 0
-
-    def add(self, parts: _Parts, data: bytes) -> None:
-        """Write a file of these path parts.
-
-        Raises:
-            UploadError: if it is too large, if all files are, or if the file system refuses it.
-        """
-        self._bytes += len(data)
-        _check_size(parts[-1], len(data))
-        if self._bytes > MAX_TOTAL:
-            raise UploadError(f"All files are larger than {_megabytes(MAX_TOTAL)} together, unpacked: remove some.")
-        _check_count(len(self._paths) + 1)
-        path = self._unused(self._folder.joinpath(*_clean_path(parts)))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        except OSError as error:
-            raise UploadError(f"“{parts[-1]}” cannot be unpacked: rename it, or use fewer photos.") from error
-
-    def _unused(self, path: Path) -> Path:
-        """Return the path, with a number after its stem if another file has it already, and reserve it."""
-        unused, number = path, 1
-        while str(unused).casefold() in self._paths:
-            number += 1
-            unused = path.with_stem(f"{path.stem}-{number}")
-        self._paths.add(str(unused).casefold())
-        return unused
 
 
 def _zipped_files(path: Path, notes: list[str]) -> Iterator[tuple[_Parts, bytes]]:
     """Yield the path parts and the bytes of each file of a zip, without a folder that contains all the others."""
     if not path.is_file():
-        raise _deleted(path)
+        raise UploadError(f"“{path.name}” {_DELETED}")
     try:
         with ZipFile(path) as archive:
             members = _members(archive.infolist(), path.name, notes)
-            skipped = int(_has_outer_folder([parts for parts, _ in members]))
+            has_one_folder = len({parts[0] for parts, _ in members}) == 1
+            # A folder that has folders of its own is not a species.
+            skipped = int(has_one_folder and any(len(parts) > 2 for parts, _ in members))
             for parts, info in members:
                 with archive.open(info) as stream:
                     data = stream.read(MAX_PHOTO + 1)
@@ -156,11 +135,6 @@ def _members(infos: Sequence[ZipInfo], zip_name: str, notes: list[str]) -> list[
     return members
 
 
-def _has_outer_folder(files: Sequence[_Parts]) -> bool:
-    """Return whether all files are in one folder that has folders of its own, so that it is not a species."""
-    return len({parts[0] for parts in files}) == 1 and any(len(parts) > 2 for parts in files)
-
-
 def _clean_path(parts: _Parts) -> _Parts:
     """Return path parts that every file system takes; of a long path, only the first folder and the name are kept."""
     folders = tuple(_clean(part, _MAX_FOLDER) for part in parts[:-1] if part)
@@ -174,7 +148,7 @@ def _clean(part: str, max_bytes: int) -> str:
     """Return a name without control characters and others that file systems refuse, of at most `max_bytes`."""
     plain = "".join("_" if unicodedata.category(char)[0] == "C" or char in '<>:"/\\|?*' else char for char in part)
     plain = plain.strip(" ").lstrip(".") or "_"
-    stem, suffix = Path(plain).stem, Path(plain).suffix[:_MAX_SUFFIX]
+    stem, suffix = Path(plain).stem, Path(plain).suffix[:10]
     while len((stem + suffix).encode()) > max_bytes:
         stem = stem[:-1]
     return stem + suffix
@@ -182,17 +156,9 @@ def _clean(part: str, max_bytes: int) -> str:
 
 def _check_size(name: str, size: int) -> None:
     if size > MAX_PHOTO:
-        raise UploadError(f"“{name}” is larger than {_megabytes(MAX_PHOTO)}: make it smaller, or remove it.")
+        raise UploadError(f"“{name}” is larger than {MAX_PHOTO // 1_000_000} MB: make it smaller, or remove it.")
 
 
 def _check_count(count: int) -> None:
     if count > MAX_FILES:
         raise UploadError(f"There are more than {MAX_FILES:,} files: remove those that are not photos.")
-
-
-def _deleted(path: Path) -> UploadError:
-    return UploadError(f"“{path.name}” is no longer on the server: choose it again.")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size // 1_000_000} MB"
