@@ -23,8 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     keep_torch_to_cores()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with TemporaryDirectory(prefix="camcore-page-") as cache:
-        # Gradio reads these when demo.server imports it. A page deletes its cache when it ends, so two pages must not
-        # share one.
+        # Gradio reads these when it is imported. A page deletes its cache when it ends, so none share one.
         os.environ.setdefault("GRADIO_TEMP_DIR", cache)
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         return _serve(options)
@@ -38,9 +37,12 @@ def _serve(options: argparse.Namespace) -> int:
         models = load_models(options.artifacts, options.model, _say, options.deadline)
         if models.notice:
             _say(models.notice)
-        from demo.server import launch
+        from demo.app import build
+        from demo.server import serve
 
-        launch(models, options.host, options.port, _say, mcp=options.mcp)
+        blocks = build(models)
+        _say(f"the page is at {serve(blocks, options.host, options.port, mcp=options.mcp)}")
+        blocks.block_thread()
     except CamError as error:
         _say(f"error: {error}")
         return 2
@@ -62,25 +64,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="one exported model, or a folder of them")
     parser.add_argument("--model", metavar="NAME", help="name of the exported model (default: resnet50)")
-    parser.add_argument("--host", default=None, help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=None, help="port (default: the first free one from 7860)")
+    parser.add_argument("--host", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
     parser.add_argument("--mcp", action="store_true", help="support of MCP clients, at /gradio_api/mcp/")
     parser.add_argument(
-        "--deadline",
-        type=seconds,
-        default=DEFAULT_TIMEOUT,
-        metavar="SECONDS",
+        "--deadline", type=seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
         help=f"time limit of a request, including its time in the queue (default: {DEFAULT_TIMEOUT})",
-    )
+    )  # fmt: skip
     return parser
 
 
 def seconds(argument: str) -> float:
-    """Return a command-line argument as a finite number of seconds above 0.
-
-    Raises:
-        ArgumentTypeError: if it is none.
-    """
+    """Return a command-line argument as a finite number of seconds above 0, or raise ArgumentTypeError."""
     value = float(argument)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{argument} is not a number of seconds above 0")
