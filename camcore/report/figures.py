@@ -10,12 +10,10 @@ from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.report import plots, summary
 from camcore.report.summary import Record, SpeciesSummary
 
-Figure = tuple[str, Markup]  # title and plot
 
-
-def lift_figures(species: Sequence[SpeciesSummary]) -> list[Figure]:
-    """Return a figure of the lifts by species for each method that has any."""
-    figures: list[Figure] = []
+def lift_figures(species: Sequence[SpeciesSummary]) -> list[tuple[str, Markup]]:
+    """Return the title and the plot of the lifts by species, for each method that has any."""
+    figures = []
     for method, description in METHODS.items():
         strips = []
         for group in species:
@@ -26,22 +24,17 @@ def lift_figures(species: Sequence[SpeciesSummary]) -> list[Figure]:
                 if explanation["method"] == method and explanation["localisation"]
             ]
             strips.append(plots.Strip(group.title, dots))
-        if plot := plots.lift_strips(method, strips):
-            figures.append((description.title, plot))
-    return figures
+        figures.append((description.title, plots.lift_strips(method, strips)))
+    return [(title, plot) for title, plot in figures if plot]
 
 
-def curve_figures(records: Sequence[Record]) -> list[Figure]:
-    """Return a figure of the mean deletion curves and one of the mean insertion curves, if there are any."""
-    descriptions = {
-        "deletion": ("Deletion: lower is better", "pixels removed, hottest first"),
-        "insertion": ("Insertion: higher is better", "pixels restored, hottest first"),
-    }
-    return [
-        (title, plot)
-        for name, (title, axis) in descriptions.items()
-        if (plot := plots.mean_curves(title, axis, average_curves(records, name)))
-    ]
+def curve_figures(records: Sequence[Record]) -> list[tuple[str, Markup]]:
+    """Return the title and the plot of the mean deletion curves and of the mean insertion curves, if there are any."""
+    figures = []
+    for name, better, change in (("deletion", "lower", "removed"), ("insertion", "higher", "restored")):
+        title, axis = f"{name.capitalize()}: {better} is better", f"pixels {change}, hottest first"
+        figures.append((title, plots.mean_curves(title, axis, average_curves(records, name))))
+    return [(title, plot) for title, plot in figures if plot]
 
 
 def average_curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]]:

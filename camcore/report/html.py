@@ -21,39 +21,29 @@ from camcore.report.metrics_table import MISSING, SECTIONS, number
 from camcore.report.summary import Record
 
 SIDE = 224  # largest side of a picture in pixels
-THUMBNAIL = 120
 LIKE_UNTRAINED = 0.7  # correlation with maps of an untrained classifier from which on a map says little of the model
 _QUALITY = 80  # of WebP, in percent
 _FIRST = 24  # flagged photos that are visible at once; the others are in a closed section
-_DEFAULT_TARGET = "animal"
 
 
 def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]) -> None:
-    """Write the report of a study to `path`, and embed the pictures of its folder.
+    """Write the report of a study to `path`, and embed the pictures of its folder; raise OutputError if that fails.
 
-    Args:
-        path: file to write.
-        study: description of the study, without its records.
-        records: one record per photo; a picture that is not in the folder is reported as missing.
-
-    Raises:
-        OutputError: if the file cannot be written.
+    `study` is its description, `records` has one record per photo. A picture that is not there is reported as missing.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters |= {
-        "percent": formatting.percent,
-        "seconds": formatting.seconds,
-        "setting": setting_text,
-        "breakable": breakable,
-    }
-    context = _constants() | _contents(study, records) | {"picture": partial(picture, path.parent)}
-    save_text(path, environment.get_template("report.html.jinja").render(context).lstrip())
+        "percent": formatting.percent, "seconds": formatting.seconds, "setting": setting_text, "breakable": breakable,
+    }  # fmt: skip
+    environment.globals.update(
+        METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, SEVERE=SEVERE, LIKE_UNTRAINED=LIKE_UNTRAINED,
+        number=number, summary=summary, notes=notes, figures=figures, scale=plots.colour_scale(),
+        picture=partial(picture, path.parent),
+    )  # fmt: skip
+    save_text(path, environment.get_template("report.html.jinja").render(_contents(study, records)).lstrip())
 
 
 def picture(folder: Path, name: str, side: int = SIDE) -> str:
@@ -87,50 +77,20 @@ def setting_text(value: object) -> str:
     return str(value)
 
 
-def _constants() -> dict[str, Any]:
-    """Return what the templates need of every study."""
-    return {
-        "METHODS": METHODS,
-        "SECTIONS": SECTIONS,
-        "PLACES": summary.PLACES,
-        "STATUSES": summary.STATUSES,
-        "MISSING": MISSING,
-        "SEVERE": SEVERE,
-        "LIKE_UNTRAINED": LIKE_UNTRAINED,
-        "THUMBNAIL": THUMBNAIL,
-        "number": number,
-        "of_photo": summary.of_photo,
-        "by_section": summary.by_section,
-        "agreement_of": notes.agreement_of,
-        "missing_metrics": notes.missing_metrics,
-        "scale": plots.colour_scale(),
-    }
-
-
 def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
-    """Return what the templates need of one study."""
-    anchors = {id(record): f"photo-{position}" for position, record in enumerate(records, 1)}
+    """Return what the templates need of one study; each record gets the `anchor` of its article."""
+    records = [{**record, "anchor": f"photo-{number}"} for number, record in enumerate(records, 1)]
     flagged = summary.flagged_photos(records)
-    species = summary.by_species(records, study["species"])
     targets = [record["target"] for record in summary.explained(records) if record["target"]]
     return {
         "study": study,
         "model": {key: value for key, value in study["model"].items() if key != "files"},
-        "target": targets[0]["word"] if targets else _DEFAULT_TARGET,
+        "records": records,
+        "target": targets[0]["word"] if targets else "animal",
         "has_boxes": bool(targets),
-        "anchor_of": lambda record: anchors[id(record)],
         "failed": [record for record in records if record["error"] is not None],
         "flagged": flagged[:_FIRST],
         "flagged_rest": flagged[_FIRST:],
-        "warning_counts": summary.warning_counts(records),
         "totals": summary.totals(records),
-        "outcomes": summary.outcomes(records),
-        "species": species,
-        "metric_rows": summary.by_method(records),
-        "method_pairs": summary.agreement(records),
-        "excluded_counts": notes.excluded_counts(records),
-        "large_targets": notes.large_targets(records),
-        "undetectable_problems": notes.undetectable_problems(records),
-        "lift_figures": figures.lift_figures(species),
-        "curve_figures": figures.curve_figures(records),
+        "species": summary.by_species(records, study["species"]),
     }
