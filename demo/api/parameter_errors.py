@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
-from annotated_types import Ge, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from camcore.errors import CamError
 from camcore.methods.grad_cam import METHODS
@@ -34,28 +31,27 @@ def errors_of(parameter: str) -> Iterator[None]:
 def parameter_error(error: ValidationError, fields: Mapping[str, FieldInfo]) -> ParameterError:
     """Return the first of pydantic's errors as the name of a parameter and one sentence."""
     details = error.errors()[0]
-    cause = details.get("ctx", {}).get("error")
+    context = details.get("ctx", {})
+    cause = context.get("error")
     if isinstance(cause, ParameterError):
         return cause
     parameter = str(details["loc"][0])
     if cause is not None:  # the message of a validator of ours
         return ParameterError(parameter, messages.sentence(cause))
-    return ParameterError(parameter, not_a_value(parameter, _remedy(details, fields[parameter])))
+    match details["type"]:
+        case "literal_error":
+            remedy = f"choose {context['expected']}"
+        case "list_type":
+            remedy = f"give a list of {', '.join(METHODS)}"
+        case "bool_type":
+            remedy = "give true or false"
+        case _:
+            smallest, largest = fields[parameter].metadata  # the constraints `ge` and `le` of a number
+            number = "whole number" if fields[parameter].annotation is int else "number"
+            remedy = f"give a {number} from {smallest.ge:g} to {largest.le:g}"
+    return ParameterError(parameter, not_a_value(parameter, remedy))
 
 
 def not_a_value(parameter: str | None, remedy: str) -> str:
     """Return the sentence about a value that a parameter does not take."""
     return f"This is not a value for {parameter}: {remedy}."
-
-
-def _remedy(details: ErrorDetails, field: FieldInfo) -> str:
-    """Return what to give instead of a value of a wrong type, or of one out of range."""
-    if details["type"] == "literal_error":
-        return f"choose {details['ctx']['expected']}"
-    if details["type"] == "list_type":
-        return f"give a list of {', '.join(METHODS)}"
-    if details["type"] == "bool_type":
-        return "give true or false"
-    limits: dict[type, Any] = {type(limit): limit for limit in field.metadata}
-    number = "whole number" if field.annotation is int else "number"
-    return f"give a {number} from {limits[Ge].ge:g} to {limits[Le].le:g}"

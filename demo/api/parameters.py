@@ -1,50 +1,67 @@
 """The parameters of the endpoints, as pydantic models.
 
-A field is the only place that has the name, type, default and description of a parameter: `demo.api.register` describes
-the endpoints to programs by these models, and checks every call against them.
+A field is the only place that has the name, type, default and description of a parameter. `demo.api.endpoints`
+describes the endpoints to programs by these models, and checks every call against them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Self, cast
+from threading import Lock
+from typing import Annotated, NamedTuple, Self, cast
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic.functional_validators import BeforeValidator, PlainValidator, WrapValidator
 
 from camcore.drawing.overlay import OPACITY, ColourMap
-from camcore.errors import BoxesError
-from camcore.images.photo import ACCEPTED_FORMATS
+from camcore.errors import BoxesError, PhotoError
+from camcore.images.photo import ACCEPTED_FORMATS, open_photo
 from camcore.images.preprocess import ResizeMode
 from camcore.methods.effort import Effort, read_effort
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.score_cam import DefinitionName
 from camcore.metrics.localisation import Box, Target
 from camcore.model.classes import find_class_pair
-from camcore.options import ExplainOptions
-from demo.api.client_files import Upload, check_upload, open_upload
 from demo.api.parameter_errors import errors_of, not_a_value, parameter_error
+from demo.service import messages
+from demo.service.gradio_internals import FileDataMeta, is_served_file
 from demo.service.models import Models
 from demo.service.uploads import MAX_PHOTOS, is_zip
 
 _MAX_CLASSES = 1000  # that `/predict` returns
 _MAX_CHARS = 200  # of a class or an effort
 _PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
-_MODEL = "which of the exported models; the first if null"
 _FIT = "crop shows the model the centre of the photo, squash all of it, squeezed into a square"
+_MODEL = "which of the exported models; the first if null"
+_GONE = "This upload is no longer there, because uploads are kept for an hour: upload it again."
+_decoding = Lock()  # one photo at a time: the largest ones take 150 MB
 
 
-def _check_optional_upload(value: object) -> Upload | None:
-    return None if value is None else check_upload(value)
+class Upload(NamedTuple):
+    """An uploaded file, as gradio_client's `handle_file` and HTTP's `/gradio_api/upload` describe it."""
+
+    path: str
+    meta: FileDataMeta
+
+
+def open_upload(upload: Upload) -> Image.Image:
+    """Decode an uploaded photo, or raise PhotoError if it cannot be read or has been deleted since its upload."""
+    with _decoding:
+        try:
+            data = Path(upload.path).read_bytes()
+        except OSError:
+            raise PhotoError(_GONE) from None
+        return open_photo(data)
+
+
+def _check_upload(value: object) -> Upload:
+    """Return an uploaded file as the client describes it. No other file of this server may be read."""
+    path = value.get("path") if isinstance(value, dict) else None
+    if not isinstance(path, str) or not is_served_file(path):
+        raise ValueError(messages.NOT_UPLOADED)
+    if not Path(path).is_file():
+        raise ValueError(_GONE)
+    return Upload(path, {"_type": "gradio.FileData"})
 
 
 def _check_class(value: object, info: ValidationInfo) -> str | int | None:
@@ -55,9 +72,9 @@ def _check_class(value: object, info: ValidationInfo) -> str | int | None:
     return value
 
 
-def _check_box(value: object, parse: ValidatorFunctionWrapHandler) -> list[float] | None:
+def _check_box(value: object, parse: Callable[[object], list[float] | None]) -> list[float] | None:
     try:
-        box: list[float] | None = parse(value)
+        box = parse(value)
         if box:
             Target.of_boxes([Box(*box)])
     except (ValidationError, TypeError, BoxesError) as error:  # TypeError: not exactly four numbers
@@ -66,21 +83,16 @@ def _check_box(value: object, parse: ValidatorFunctionWrapHandler) -> list[float
     return box
 
 
-def _models(info: ValidationInfo) -> Models:
-    """Return the context of a validation, which `Parameters.parse` sets."""
-    return cast(Models, info.context)
-
-
 def _check_model(value: object, info: ValidationInfo) -> object:
-    names = list(_models(info).manifests)
+    names = list(cast(Models, info.context).manifests)
     if value is None or value in names:
         return value
     raise ValueError(not_a_value("model", f"choose {' or '.join(names)}"))
 
 
-_Upload = Annotated[Upload, PlainValidator(check_upload)]
+_Upload = Annotated[Upload, PlainValidator(_check_upload)]
 # May be None too, but MCP does not recognise a file in the type `Upload | None`.
-_OptionalUpload = Annotated[Upload, PlainValidator(_check_optional_upload)]
+_OptionalUpload = Annotated[Upload, PlainValidator(lambda value: None if value is None else _check_upload(value))]
 _ClassName = Annotated[str | int | None, BeforeValidator(_check_class)]
 _BoxEdges = Annotated[list[float] | None, WrapValidator(_check_box)]
 _EffortText = Annotated[Effort, BeforeValidator(lambda value: read_effort(str(value)[:_MAX_CHARS]))]
@@ -94,24 +106,16 @@ class Parameters(BaseModel):
 
     @classmethod
     def parse(cls, values: Sequence[object], models: Models) -> Self:
-        """Return the parameters of a call, from values in the order of the fields.
-
-        Raises:
-            ParameterError: if the endpoint cannot use one of the values.
-        """
+        """Return the parameters, from values in the order of the fields, or raise ParameterError about one of them."""
         try:
             return cls.model_validate(dict(zip(cls.model_fields, values, strict=True)), context=models)
         except ValidationError as error:
             raise parameter_error(error, cls.model_fields) from error
 
     def check_photo(self) -> None:
-        """Decode the uploaded file, unless it is a zip, which the study unpacks.
-
-        Raises:
-            ParameterError: if it is not a photo that can be read.
-        """
+        """Raise ParameterError if the file is not a photo that can be read, nor a zip, which the study unpacks."""
         parameter, upload = next(iter(self))
-        if not is_zip(Path(upload["path"])):
+        if not is_zip(Path(upload.path)):
             with errors_of(parameter):
                 open_upload(upload)
 
@@ -129,22 +133,17 @@ class ExplainParameters(Parameters):
     """The parameters of `/explain`."""
 
     photo: _Upload = Field(description=_PHOTO)
-    wanted_class: _ClassName = Field(
-        None, description="name or index of the class to explain; the most probable one if null"
-    )
+    wanted_class: _ClassName = Field(None, description="class to explain, by name or index; the most probable if null")
     rather_than: _ClassName = Field(
         None, description="name or index of a class to set it against: what speaks for the one and against the other"
     )
     methods: list[MethodName] | None = Field(None, description=f"some of {', '.join(METHODS)}; all if null")
     box: _BoxEdges = Field(
         None,
-        description="left, top, right and bottom edge of the animal, as fractions of the photo: "
-        "does the heat lie on it?",
+        description="left, top, right and bottom edge of the animal, as fractions of the photo: is the heat on it?",
     )
     definition: DefinitionName = Field("paper", description="Score-CAM variant")
-    effort: _EffortText = Field(
-        "fast", description="effort of Score-CAM: fast, exact (every channel), or a number of forwards"
-    )
+    effort: _EffortText = Field("fast", description="fast, exact (every channel), or a number of forwards of Score-CAM")
     fit: ResizeMode = Field("crop", description=_FIT)
     model: _ModelName = Field(None, description=_MODEL)
     sanity: bool = Field(False, description="also compare with the maps of a classifier that has learnt nothing")
@@ -152,24 +151,9 @@ class ExplainParameters(Parameters):
     opacity: float = Field(OPACITY, ge=0, le=1, description="opacity of the hottest pixels in the pictures, 0 to 1")
     save_maps: bool = Field(False, description="also give the heatmaps as numbers")
 
-    @property
-    def selected_methods(self) -> tuple[MethodName, ...]:
-        """Return the methods to run, each once."""
-        return tuple(dict.fromkeys(self.methods or ALL_METHODS))
-
-    @property
-    def boxes(self) -> tuple[Box, ...]:
-        """Return the box that marks the animal, if there is one."""
-        return (Box(*self.box),) if self.box else ()
-
-    def options(self, labels: Sequence[str]) -> ExplainOptions:
-        """Return what to explain and how, with the classes as indices of the model's `labels`."""
-        class_idx, contrast_idx = find_class_pair(labels, self.wanted_class, self.rather_than)
-        return ExplainOptions(class_idx, contrast_idx, self.definition, self.effort, self.fit)
-
     @model_validator(mode="after")
     def _check_classes(self, info: ValidationInfo) -> Self:
-        models = _models(info)
+        models = cast(Models, info.context)
         labels = models.manifests[self.model or models.first].labels
         with errors_of("wanted_class"):
             find_class_pair(labels, self.wanted_class, None)
@@ -182,8 +166,7 @@ class StudyParameters(Parameters):
     """The parameters of `/study`."""
 
     photos: _Upload = Field(
-        description=f"an uploaded zip of at most {MAX_PHOTOS} photos, with one folder per species if you like, "
-        "or a single photo"
+        description=f"an uploaded zip of up to {MAX_PHOTOS} photos, with one folder per species if you like, or a photo"
     )
     boxes: _OptionalUpload = Field(  # type: ignore[assignment]
         None, description="an uploaded JSON file of MegaDetector or SpeciesNet that marks the animals"

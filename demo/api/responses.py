@@ -4,21 +4,39 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, cast
+from typing import Any, NotRequired, TypedDict, cast
+
+from PIL import Image
 
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
+from camcore.metrics.localisation import Box
+from camcore.model.classes import find_class_pair
+from camcore.options import ExplainOptions
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
-from demo.api.client_files import File, open_upload, to_file
-from demo.api.parameters import ExplainParameters, PredictParameters
+from demo.api.parameters import ExplainParameters, PredictParameters, open_upload
 from demo.service import messages
+from demo.service.gradio_internals import FileDataMeta
 
 _REDRAW_EVERY = 0.35  # seconds: drawing costs about as much as a chunk of forwards
+
+
+class File(TypedDict):
+    """A file that an endpoint returns, to be downloaded from its `url`."""
+
+    path: str
+    url: str | None
+    meta: FileDataMeta
+
+
+def to_file(path: Path) -> File:
+    """Return a file of this server for Gradio to serve, which adds the `url`."""
+    return {"path": str(path), "url": None, "meta": {"_type": "gradio.FileData"}}
 
 
 class ExplainResponse(PhotoRecord):
@@ -34,12 +52,11 @@ class Pictures:
 
     folder: Path
     parameters: ExplainParameters
-    overlays: dict[MethodName, Path] = field(default_factory=dict)
-    comparison: Path | None = None
-    maps: Path | None = None
+    view: Image.Image
+    _paths: dict[str, Path] = field(default_factory=dict)  # by name of the output
     _drawn_at: float = 0.0
 
-    def draw(self, forward_pass: ForwardPass, explanation: Explanation) -> None:
+    def draw(self, explanation: Explanation) -> None:
         """Draw the overlay of an explanation; if a better one will follow, only every 0.35 seconds."""
         if not explanation.complete:
             if time.perf_counter() - self._drawn_at < _REDRAW_EVERY:
@@ -47,30 +64,25 @@ class Pictures:
             self._drawn_at = time.perf_counter()
         suffix = "" if explanation.complete else f"-{explanation.forwards}"
         path = self.folder / f"{METHODS[explanation.method].file_name}{suffix}.png"
-        view, drawing = forward_pass.view.image, self.parameters
-        save_picture(path, draw_overlay(view, explanation.heatmap, drawing.opacity, drawing.colour_map))
-        self.overlays[explanation.method] = path
+        opacity, colour_map = self.parameters.opacity, self.parameters.colour_map
+        save_picture(path, draw_overlay(self.view, explanation.heatmap, opacity, colour_map))
+        self._paths[explanation.method] = path
 
-    def finish(self, explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation]) -> None:
+    def finish(self, explanations: Sequence[Explanation], source: str) -> None:
         """Draw the comparison of all explanations, and save the heatmaps if the parameters say so."""
-        self.comparison = self.folder / "compare.png"
-        picture = draw_comparison(
-            forward_pass.view.image,
-            explanations,
-            source_line("Photo", explainer.manifest, explanations),
-            opacity=self.parameters.opacity,
-            colour_map=self.parameters.colour_map,
-        )
-        save_picture(self.comparison, picture)
+        self._paths["comparison"] = self.folder / "compare.png"
+        opacity, colour_map = self.parameters.opacity, self.parameters.colour_map
+        picture = draw_comparison(self.view, explanations, source, opacity=opacity, colour_map=colour_map)
+        save_picture(self._paths["comparison"], picture)
         if self.parameters.save_maps:
-            self.maps = self.folder / "maps.npz"
+            self._paths["maps"] = self.folder / "maps.npz"
             heatmaps = {METHODS[explanation.method].file_name: explanation.heatmap for explanation in explanations}
-            save_maps(self.maps, heatmaps)
+            save_maps(self._paths["maps"], heatmaps)
 
     def files(self) -> tuple[File | None, ...]:
         """Return the comparison, one overlay per method, and the heatmaps; None for each that does not exist."""
-        paths = (self.comparison, *(self.overlays.get(method) for method in METHODS), self.maps)
-        return tuple(None if path is None else to_file(path) for path in paths)
+        names = ("comparison", *METHODS, "maps")
+        return tuple(to_file(self._paths[name]) if name in self._paths else None for name in names)
 
 
 def predict_photo(explainer: Explainer, parameters: PredictParameters) -> ExplainResponse:
@@ -83,21 +95,28 @@ def explain_photo(
     explainer: Explainer, parameters: ExplainParameters, folder: Path
 ) -> Iterator[tuple[ExplainResponse, Pictures]]:
     """Yield the record and the pictures, which are files in `folder`, at every chunk of forwards; the last complete."""
-    options, methods = parameters.options(explainer.manifest.labels), parameters.selected_methods
-    forward_pass = explainer.forward(open_upload(parameters.photo), options.resize_mode)
-    pictures = Pictures(folder, parameters)
+    labels = explainer.manifest.labels
+    class_idx, contrast_idx = find_class_pair(labels, parameters.wanted_class, parameters.rather_than)
+    options = ExplainOptions(class_idx, contrast_idx, parameters.definition, parameters.effort, parameters.fit)
+    methods = tuple(dict.fromkeys(parameters.methods or ALL_METHODS))
+    forward_pass = explainer.forward(open_upload(parameters.photo), parameters.fit)
+    pictures = Pictures(folder, parameters, forward_pass.view.image)
     latest: dict[MethodName, Explanation] = {}
     for explanation in explainer.stream(forward_pass, options, methods):
         latest[explanation.method] = explanation
-        pictures.draw(forward_pass, explanation)
+        pictures.draw(explanation)
         yield _record(explainer, forward_pass, tuple(latest.values())), pictures
     explanations = [latest[method] for method in methods]
-    pictures.finish(explainer, forward_pass, explanations)
-    response = _complete_record(explainer, parameters, forward_pass, explanations)
+    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations))
+    record = _record(explainer, forward_pass, explanations)
+    boxes = (Box(*parameters.box),) if parameters.box else ()
+    target_evidence = locate_heat(boxes, forward_pass.view, explanations, messages.TARGET)
+    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence)
+    record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
     if parameters.sanity:
-        class_idx = explanations[0].class_idx
-        response["sanity"] = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=options.contrast_idx)
-    yield response, pictures
+        explained_idx = explanations[0].class_idx
+        record["sanity"] = explainer.sanity(forward_pass, explained_idx, methods, contrast_idx=contrast_idx)
+    yield record, pictures
 
 
 def _record(
@@ -107,14 +126,3 @@ def _record(
     duration = sum(explanation.seconds for explanation in explanations) or forward_pass.seconds
     predictions = explainer.predict(forward_pass, top)
     return cast(ExplainResponse, photo_record(None, explainer.manifest, duration, predictions, explanations))
-
-
-def _complete_record(
-    explainer: Explainer, parameters: ExplainParameters, forward_pass: ForwardPass, explanations: Sequence[Explanation]
-) -> ExplainResponse:
-    """Return the record of complete explanations, with the verdict."""
-    record = _record(explainer, forward_pass, explanations)
-    target_evidence = locate_heat(parameters.boxes, forward_pass.view, explanations, messages.TARGET)
-    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence)
-    record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
-    return record
