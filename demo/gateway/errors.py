@@ -20,14 +20,10 @@ BAD_UPLOAD = (
 
 _RETRY_AFTER = 10  # seconds
 _SENTENCES = {
-    400: BAD_REQUEST,
-    403: NO_FILE,
-    404: NOTHING_HERE,
-    405: WRONG_METHOD,
+    400: BAD_REQUEST, 403: NO_FILE, 404: NOTHING_HERE, 405: WRONG_METHOD, 422: BAD_CALL,
     413: f"A file is larger than {MAX_PHOTO // 1_000_000} MB: make it smaller, or remove it.",
-    422: BAD_CALL,
     503: f"The service is busy, and its queue is full: try again in {_RETRY_AFTER} seconds.",
-}
+}  # fmt: skip
 
 
 class RefusedRequest(MultiPartException):
@@ -38,8 +34,7 @@ class RefusedRequest(MultiPartException):
 
     def __init__(self, status: int, sentence: str, headers: dict[str, str] | None = None):
         super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
+        self.status, self.sentence = status, sentence
         self.headers = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
 
 
@@ -77,25 +72,31 @@ class ResponseFilter:
             await self._send_refusal(refusal, [])
 
     async def _send_error(self, error: Message) -> None:
-        headers = [(name, value) for name, value in error["headers"] if not name.lower().startswith(b"content-")]
-        if self.refusal is None and is_for_client(error["status"], self._error_body):
+        status = error["status"]
+        if self.refusal is None and _is_for_client(status, self._error_body):
             self._started = True
             await self._send(error)
             await self._send({"type": "http.response.body", "body": self._error_body})
-        else:
-            await self._send_refusal(self.refusal or _refusal(error["status"]), headers)
+            return
+        sentence = _SENTENCES.get(status, messages.FAILED if status >= 500 else BAD_REQUEST)
+        retry_after = {"retry-after": str(_RETRY_AFTER)} if status == 503 else None
+        headers = [(name, value) for name, value in error["headers"] if not name.lower().startswith(b"content-")]
+        await self._send_refusal(self.refusal or RefusedRequest(status, sentence, retry_after), headers)
 
     async def _send_refusal(self, refusal: RefusedRequest, headers: list[tuple[bytes, bytes]]) -> None:
         self._started = True
+        detail: object = refusal.sentence
+        if refusal.status == 422:  # in the form of a validator's message: gradio_client fails to read others
+            detail = [{"__type__": "validate", "is_valid": False, "message": detail, "parameter_name": "body"}]
         # Gradio's page shows the body of a failed upload as it is.
-        text = refusal.sentence if self.as_text else json.dumps({"detail": _detail(refusal)}, ensure_ascii=False)
+        text = refusal.sentence if self.as_text else json.dumps({"detail": detail}, ensure_ascii=False)
         body, media_type = text.encode(), b"text/plain; charset=utf-8" if self.as_text else b"application/json"
         headers += [*refusal.headers, (b"content-type", media_type), (b"content-length", b"%d" % len(body))]
         await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
 
-def is_for_client(status: int, body: bytes) -> bool:
+def _is_for_client(status: int, body: bytes) -> bool:
     """Return whether an error of Gradio has only this project's words: those of a validator or of a gr.Error."""
     if status not in {422, 500}:
         return False
@@ -107,16 +108,3 @@ def is_for_client(status: int, body: bytes) -> bool:
         return isinstance(response, dict) and "error" in response
     detail = response.get("detail")
     return isinstance(detail, list) and any(isinstance(entry, dict) and "__type__" in entry for entry in detail)
-
-
-def _detail(refusal: RefusedRequest) -> str | list[dict[str, object]]:
-    """Return the sentence; at 422 in the form of a validator's message, because gradio_client fails to read others."""
-    if refusal.status != 422:
-        return refusal.sentence
-    return [{"__type__": "validate", "is_valid": False, "message": refusal.sentence, "parameter_name": "body"}]
-
-
-def _refusal(status: int) -> RefusedRequest:
-    """Return what to send instead of an error of Gradio."""
-    headers = {"retry-after": str(_RETRY_AFTER)} if status == 503 else None
-    return RefusedRequest(status, _SENTENCES.get(status, messages.FAILED if status >= 500 else BAD_REQUEST), headers)

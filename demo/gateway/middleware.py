@@ -52,7 +52,8 @@ class Gateway:
         body = RequestBody(receive, route, request.headers, response)
         if route.kind in CALL_KINDS:
             call = check_call(blocks, route.kind, names.get("name"), await body.read_json())
-            _set_length(scope, len(call))
+            headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+            scope["headers"] = [*headers, (b"content-length", b"%d" % len(call))]
             await self._app(scope, _replay(call, receive), response)
             return
         event = names.get("event")
@@ -71,11 +72,9 @@ class RequestBody:
     """
 
     def __init__(self, receive: Receive, route: Route, headers: Headers, response: ResponseFilter):
-        self._receive = receive
+        self._receive, self._response = receive, response
         self._max_bytes = route.max_bytes
-        self._response = response
-        self._bytes = 0
-        self._more = True
+        self._bytes, self._more = 0, True
         self._content_type = headers.get("content-type", "")
         self._check_size(int(headers.get("content-length", 0)))
         self._parts = MultipartChecker(self._content_type, upload_folder()) if route.kind == "upload" else None
@@ -104,8 +103,7 @@ class RequestBody:
 
     def _check_message(self, message: Message) -> None:
         if message["type"] == "http.request":
-            chunk = message.get("body", b"")
-            self._more = message.get("more_body", False)
+            chunk, self._more = message.get("body", b""), message.get("more_body", False)
             self._bytes += len(chunk)
             self._check_size(self._bytes)
             if self._parts:
@@ -115,13 +113,8 @@ class RequestBody:
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes + _MAX_ENVELOPE:
-            sentence = f"The request is larger than {self._max_bytes // 1_000_000} MB: send less at once."
-            raise RefusedRequest(413, sentence)
-
-
-def _set_length(scope: Scope, length: int) -> None:
-    headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
-    scope["headers"] = [*headers, (b"content-length", b"%d" % length)]
+            limit = f"{self._max_bytes // 1_000_000} MB"
+            raise RefusedRequest(413, f"The request is larger than {limit}: send less at once.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

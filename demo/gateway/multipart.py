@@ -4,11 +4,12 @@ import shutil
 from pathlib import Path
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
 from demo.gateway.errors import BAD_UPLOAD, RefusedRequest
 
 MIN_FREE = 1_000_000_000  # bytes of the disk
+_DISK_FULL = "The disk is too full for uploads: try again in an hour, when old ones are deleted."
 
 
 class MultipartChecker:
@@ -23,34 +24,21 @@ class MultipartChecker:
         if media_type != b"multipart/form-data" or b"boundary" not in options:
             raise RefusedRequest(400, BAD_UPLOAD)
         self._folder = folder
-        self._complete = False
         self._name = self._value = self._disposition = b""
-        self._parser = MultipartParser(
-            options[b"boundary"],
-            {
-                "on_header_field": self._add_name,
-                "on_header_value": self._add_value,
-                "on_header_end": self._end_header,
-                "on_headers_finished": self._check_part,
-                "on_end": self._end,
-            },
-        )
+        self._parser = MultipartParser(options[b"boundary"], {
+            "on_header_field": self._add_name, "on_header_value": self._add_value,
+            "on_header_end": self._end_header, "on_headers_finished": self._check_part,
+        })  # fmt: skip
 
     def check_chunk(self, chunk: bytes, last: bool) -> None:
-        """Check the next bytes of an upload.
-
-        Raises:
-            RefusedRequest: if they are not part of an upload of files, or if the disk is nearly full.
-        """
+        """Refuse the next bytes of an upload if they are not part of files, or if the disk is nearly full."""
         if shutil.disk_usage(self._folder).free < MIN_FREE:
-            raise RefusedRequest(
-                507, "The disk is too full for uploads: try again in an hour, when old ones are deleted."
-            )
+            raise RefusedRequest(507, _DISK_FULL)
         try:
             self._parser.write(chunk)
         except FormParserError as error:
             raise RefusedRequest(400, BAD_UPLOAD) from error
-        if last and not self._complete:
+        if last and self._parser.state != MultipartState.END:
             raise RefusedRequest(400, BAD_UPLOAD)
 
     def _add_name(self, data: bytes, start: int, end: int) -> None:
@@ -69,6 +57,3 @@ class MultipartChecker:
         self._disposition = b""
         if options.get(b"name") != b"files" or b"filename" not in options:
             raise RefusedRequest(400, BAD_UPLOAD)
-
-    def _end(self) -> None:
-        self._complete = True

@@ -52,10 +52,10 @@ _ROUTES = (
 def find_route(path: str, method: str, query: QueryParams) -> tuple[Route, dict[str, str]]:
     """Return the route of a request, and the names in its address: the `name` of an endpoint, an `event`.
 
-    Raises:
-        RefusedRequest: if the address is not public, or does not take this HTTP method.
+    The request is refused if the address is not public, or does not take this HTTP method.
     """
-    if _breaks_gradio(path, query):
+    # Gradio would answer with a traceback to a name that is too long, and to an unknown page.
+    if any(len(name.encode()) > _MAX_NAME for name in path.split("/")) or (path == "/" and "page" in query):
         raise RefusedRequest(404, NOTHING_HERE)
     matches = [(route, match) for route in _ROUTES if (match := re.fullmatch(route.pattern, path))]
     for route, match in matches:
@@ -65,9 +65,3 @@ def find_route(path: str, method: str, query: QueryParams) -> tuple[Route, dict[
         raise RefusedRequest(404, NOTHING_HERE)
     allowed: set[str] = set().union(*(route.methods for route, _ in matches))
     raise RefusedRequest(405, WRONG_METHOD, {"allow": ", ".join(sorted(allowed))})
-
-
-def _breaks_gradio(path: str, query: QueryParams) -> bool:
-    """Return whether Gradio would answer with a traceback: to a name that is too long, or to an unknown page."""
-    too_long = any(len(name.encode()) > _MAX_NAME for name in path.split("/"))
-    return too_long or (path == "/" and "page" in query)
