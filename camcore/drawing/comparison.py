@@ -15,9 +15,8 @@ from camcore.methods.grad_cam import METHODS
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 
-_PANEL, _GAP, _MARGIN = 336, 16, 28  # side of a panel, and spaces, in pixels
+_PANEL, _GAP, _MARGIN, _SCALE_WIDTH = 336, 16, 28, 12  # side of a panel, spaces, and width of the scale, in pixels
 _TITLE, _TEXT, _LINE_HEIGHT = 19, 16, 25  # font sizes and line height in pixels
-_SCALE_WIDTH = 12
 _BACKGROUND, _FOREGROUND, _SECONDARY = "#fbfaf7", "#1d1c1a", "#66635e"
 
 
@@ -30,16 +29,13 @@ def draw_comparison(
     colour_map: ColourMap = "inferno",
     overlays: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Image.Image:
-    """Draw the model's view beside an overlay per explanation, with class, probability and time below.
+    """Draw the model's RGB view beside an overlay per explanation, with class, probability and time below.
+
+    `source` is the text at the bottom, which names photo, model and settings. The scale at the right runs from 0 to 1.
 
     Args:
-        view: what the model saw, RGB.
-        explanations: explanations over that view.
-        source: text for the bottom that names photo, model and settings.
         opacity: opacity of the hottest pixel, in [0, 1].
-        colour_map: colours of the overlays, and of the scale at the right, which runs from 0 to 1.
-        overlays: overlay of each explanation if they are already drawn, with that opacity and colour map, uint8
-            (H, W, 3); None to draw them.
+        overlays: the overlays, uint8 (H, W, 3), if they are already drawn with that opacity and colour map.
     """
     if overlays is None:
         overlays = [draw_overlay(view, explanation.heatmap, opacity, colour_map) for explanation in explanations]
@@ -47,31 +43,26 @@ def draw_comparison(
     width = 2 * _MARGIN + panels * _PANEL + (panels - 1) * _GAP + 4 * _SCALE_WIDTH
     height = 2 * _MARGIN + _PANEL + 5 * _LINE_HEIGHT
     picture = Image.new("RGB", (width, height), _BACKGROUND)
-    draw = ImageDraw.Draw(picture)
     _draw_panel(picture, 0, view, ["What the model saw", f"{view.width} × {view.height} pixels"])
     for column, (explanation, overlay) in enumerate(zip(explanations, overlays, strict=True), start=1):
-        _draw_panel(picture, column, Image.fromarray(overlay), _caption(explanation))
+        duration = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
+        caption = [METHODS[explanation.method].title, subject(explanation), duration]
+        _draw_panel(picture, column, Image.fromarray(overlay), caption)
     _draw_scale(picture, width - _MARGIN - 2 * _SCALE_WIDTH, colour_map)
-    footer = _shortened(source, _font("DejaVuSans", _TEXT), width - 2 * _MARGIN)
-    draw.text((_MARGIN, height - _MARGIN - _TEXT), footer, _SECONDARY, _font("DejaVuSans", _TEXT))
+    font = _font("DejaVuSans", _TEXT)
+    footer = _shortened(source, font, width - 2 * _MARGIN)
+    ImageDraw.Draw(picture).text((_MARGIN, height - _MARGIN - _TEXT), footer, _SECONDARY, font)
     return picture
 
 
 def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanation]) -> str:
     """Return the text that names the photo, model and settings of a comparison."""
     parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.target_layer}"]
-    parts += [
-        f"{METHODS[explanation.method].title} as in “{explanation.definition}”, {explanation.effort}, "
-        f"{explanation.precision}"
-        for explanation in explanations
-        if explanation.definition
-    ]
+    for explanation in explanations:
+        if explanation.definition:
+            definition = f"{METHODS[explanation.method].title} as in “{explanation.definition}”"
+            parts.append(f"{definition}, {explanation.effort}, {explanation.precision}")
     return "  ·  ".join(parts)
-
-
-def _caption(explanation: Explanation) -> list[str]:
-    duration = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
-    return [METHODS[explanation.method].title, subject(explanation), duration]
 
 
 def _draw_panel(picture: Image.Image, column: int, image: Image.Image, lines: Sequence[str]) -> None:
@@ -95,11 +86,10 @@ def _draw_scale(picture: Image.Image, left: int, colour_map: ColourMap) -> None:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
+    shortened, end = text, ""
+    while shortened and font.getlength(shortened + end) > width:
+        shortened, end = shortened[:-1], "…"
+    return shortened + end
 
 
 @cache

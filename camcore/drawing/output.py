@@ -15,14 +15,11 @@ from camcore.errors import OutputError
 
 
 def output_stems(photos: list[str]) -> list[str]:
-    """Return a stem for the files of each photo: that of its name, with -2, -3 if an earlier photo has the same.
-
-    Stems are compared without case.
-    """
+    """Return a stem for the files of each photo: its name's, with -2, -3 if an earlier one differs at most in case."""
     stems: dict[str, str] = {}
     for photo in photos:
-        original = stem = Path(photo).stem
-        number = 1
+        original, number = Path(photo).stem, 1
+        stem = original
         while stem.casefold() in stems:
             number += 1
             stem = f"{original}-{number}"
@@ -31,11 +28,7 @@ def output_stems(photos: list[str]) -> list[str]:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder for results.
-
-    Raises:
-        OutputError: if it cannot be created.
-    """
+    """Create a folder for results; raise OutputError if it cannot be created."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -43,11 +36,7 @@ def make_folder(folder: Path) -> None:
 
 
 def save_picture(path: Path, picture: Image.Image | NDArray[np.uint8]) -> None:
-    """Save a picture as PNG.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
+    """Save a picture as PNG; raise OutputError if it cannot be written."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -55,42 +44,26 @@ def save_picture(path: Path, picture: Image.Image | NDArray[np.uint8]) -> None:
 
 
 def save_map(path: Path, heatmap: NDArray[np.float32]) -> None:
-    """Save a heatmap, float32 (H, W), as `.npy`.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
+    """Save a heatmap, float32 (H, W), as `.npy`; raise OutputError if it cannot be written."""
     buffer = io.BytesIO()
     np.save(buffer, heatmap)
     _write(path, buffer.getvalue())
 
 
 def save_maps(path: Path, heatmaps: Mapping[str, NDArray[np.float32]]) -> None:
-    """Save heatmaps, float32 (H, W), under their names as `.npz`.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
+    """Save heatmaps, float32 (H, W), under their names as `.npz`; raise OutputError if it cannot be written."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **heatmaps)  # type: ignore[arg-type]
     _write(path, buffer.getvalue())
 
 
 def save_text(path: Path, text: str) -> None:
-    """Save a text as UTF-8.
-
-    Raises:
-        OutputError: if it cannot be written.
-    """
+    """Save a text as UTF-8; raise OutputError if it cannot be written."""
     _write(path, text.encode())
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """Return a value as JSON, with a newline at the end.
-
-    Raises:
-        ValueError: if a number is not finite, for which JSON has no notation.
-    """
+    """Return a value as JSON with a newline at the end; raise ValueError if a number is not finite."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
 
 
@@ -104,6 +77,5 @@ def _write(path: Path, data: bytes) -> None:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror}): free some space, or choose another --out"
-        ) from error
+        remedy = "free some space, or choose another --out"
+        raise OutputError(f"{path} cannot be written ({error.strerror}): {remedy}") from error
