@@ -19,13 +19,11 @@ class Metric:
     """One metric of an explanation.
 
     Attributes:
-        section: part of the explanation's record that holds the metric; "" for the explanation itself, "sanity" for
-            that of the photo.
-        key: name of the metric in that part.
+        section: part of the explanation's record that holds the metric under `key`; "" for the explanation itself,
+            "sanity" for that of the photo.
         title: name for readers; `{target}` stands for the noun of the target.
         write: function from a value to text.
         better: the better direction; "" if there is none.
-        meaning: explanation in one or two sentences.
     """
 
     section: Literal["localisation", "faithfulness", "sanity", ""]
@@ -60,50 +58,29 @@ SECTIONS = {
     "sanity": "Does the map depend on what the model learnt?",
     "": "How the map was computed",
 }
-
 METRICS = (
-    Metric(
-        "localisation", "energy", "Energy on the {target}", "{:.1%}".format, "higher",
-        "Share of the heat inside the box.",
-    ),
-    Metric(
-        "localisation", "lift", "Lift", "{:.2f}".format, "higher",
-        "Energy divided by the box’s share of the picture: 1 is expected by chance, 2 is twice as much.",
-    ),
-    Metric(
-        "localisation", "pointing_hit", "Hottest point on the {target}", "{:.0%}".format, "higher",
-        "Whether the hottest point lies inside the box.",
-    ),
-    Metric(
-        "faithfulness", "average_drop", "Average drop", "{:.1f}%".format, "lower",
-        "Share of the probability that is lost when the picture is dimmed wherever the map is cold.",
-    ),
-    Metric(
-        "faithfulness", "increase", "Increase", "{:.0%}".format, "higher",
-        "Whether the class is more probable for the dimmed picture than for the whole one.",
-    ),
-    Metric(
-        "faithfulness", "average_gain", "Average gain", "{:.1f}%".format, "higher",
-        "Share of the missing probability, up to 100%, that the dimmed picture adds.",
-    ),
-    Metric(
-        "faithfulness", "deletion_auc", "Deletion", "{:.3f}".format, "lower",
-        "The hottest pixels are removed first. The area under the falling probability is small if they mattered.",
-    ),
-    Metric(
-        "faithfulness", "insertion_auc", "Insertion", "{:.3f}".format, "higher",
-        "The hottest pixels are restored first, on a blurred picture. The area under the rising probability is large "
-        "if they mattered.",
-    ),
-    Metric(
-        "sanity", "sanity", "Untrained classifier", "{:z.2f}".format, "",
-        "Rank correlation with the maps of the same model with a random last layer: near 0, the map depends on what "
-        "the model learnt; near 1, it hardly does.",
-    ),
-    Metric(
-        "", "fidelity_estimate", "Fidelity", fidelity, "",
-        "Score-CAM’s own estimate of how similar its quick map is to the complete one: 1 is identical.",
-    ),
+    Metric("localisation", "energy", "Energy on the {target}", "{:.1%}".format, "higher",
+           "Share of the heat inside the box."),
+    Metric("localisation", "lift", "Lift", "{:.2f}".format, "higher",
+           "Energy divided by the box’s share of the picture: 1 is expected by chance, 2 is twice as much."),
+    Metric("localisation", "pointing_hit", "Hottest point on the {target}", "{:.0%}".format, "higher",
+           "Whether the hottest point lies inside the box."),
+    Metric("faithfulness", "average_drop", "Average drop", "{:.1f}%".format, "lower",
+           "Share of the probability that is lost when the picture is dimmed wherever the map is cold."),
+    Metric("faithfulness", "increase", "Increase", "{:.0%}".format, "higher",
+           "Whether the class is more probable for the dimmed picture than for the whole one."),
+    Metric("faithfulness", "average_gain", "Average gain", "{:.1f}%".format, "higher",
+           "Share of the missing probability, up to 100%, that the dimmed picture adds."),
+    Metric("faithfulness", "deletion_auc", "Deletion", "{:.3f}".format, "lower",
+           "The hottest pixels are removed first. The area under the falling probability is small if they mattered."),
+    Metric("faithfulness", "insertion_auc", "Insertion", "{:.3f}".format, "higher",
+           "The hottest pixels are restored first, on a blurred picture. The area under the rising probability is "
+           "large if they mattered."),
+    Metric("sanity", "sanity", "Untrained classifier", "{:z.2f}".format, "",
+           "Rank correlation with the maps of the same model with a random last layer: near 0, the map depends on "
+           "what the model learnt; near 1, it hardly does."),
+    Metric("", "fidelity_estimate", "Fidelity", fidelity, "",
+           "Score-CAM’s own estimate of how similar its quick map is to the complete one: 1 is identical."),
     Metric("", "forwards", "Model runs", "{:.0f}".format, "", "How many times Score-CAM ran the model."),
     Metric("", "seconds", "Seconds", "{:.2f}".format, "lower", "Time to compute the map, without the metrics above."),
 )  # fmt: skip

@@ -20,8 +20,7 @@ def missing_metrics(record: Record) -> tuple[str, ...]:
         sentences.append(f"{reason}, so whether the heat is in the right place cannot be judged.")
     elif record["target"]["share"] == 0:
         sentences.append("The box lies outside the part of the photo that the model saw.")
-    explanations = record["explanations"]
-    empty = [METHODS[entry["method"]].title for entry in explanations if entry["faithfulness"] is None]
+    empty = [METHODS[entry["method"]].title for entry in record["explanations"] if entry["faithfulness"] is None]
     if empty:
         sentences.append(f"No metrics for {', '.join(empty)}: the map highlights no part of the photo.")
     return tuple(sentences)
@@ -54,10 +53,8 @@ def large_targets(records: Sequence[Record]) -> str:
     """Return a sentence on photos whose target fills nearly the whole view; "" if there are none."""
     targets = (record["target"] for record in summary.explained(records))
     count = sum(target is not None and target["share"] > FILLS for target in targets)
-    if not count:
-        return ""
     photos = "1 photo" if count == 1 else f"{count} photos"
-    return f"In {photos}, the box fills more than {FILLS:.0%} of the view, which moves lift towards 1."
+    return f"In {photos}, the box fills more than {FILLS:.0%} of the view, which moves lift towards 1." if count else ""
 
 
 def agreement_of(record: Record) -> str:

@@ -32,9 +32,9 @@ class Strip:
 
 
 def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
-    """Plot one dot per photo on an axis of lift with ticks at powers of two, and a line at 1.
+    """Plot one dot per photo on an axis of lift with ticks at powers of two; return "" if there are no dots.
 
-    Strips without dots are left out. Return an empty string if there are no dots at all.
+    Strips without dots are left out.
     """
     strips = [strip for strip in strips if strip.dots]
     if not strips:
@@ -45,22 +45,18 @@ def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
     bottom = _STRIP * len(strips) + 4
     parts = [_lift_axis(low, high, bottom)]
     parts += [_strip(strip, _STRIP * row, low, high) for row, strip in enumerate(strips)]
+    label = f"Lift of each photo’s {METHODS[method].title} map; 1 is expected by chance."
     means = "; ".join(f"{strip.title} {strip.mean:.1f}" for strip in strips)
-    below = sum(value < 1 for value in values)
-    label = (
-        f"Lift of each photo’s {METHODS[method].title} map; 1 is expected by chance. Means: {means}. "
-        f"{below} of {len(values)} are below 1."
-    )
-    return _svg(bottom + 34, label, parts)
+    below = f"{sum(value < 1 for value in values)} of {len(values)} are below 1."
+    return _svg(bottom + 34, f"{label} Means: {means}. {below}", parts)
 
 
 def mean_curves(title: str, axis: str, curves: Mapping[MethodName, Sequence[float]]) -> Markup:
-    """Plot one line per method from 0 to 100% of the pixels; return an empty string if there is no curve."""
+    """Plot one line per method from 0 to 100% of the pixels; return "" if there is no curve."""
     if not curves:
         return Markup()
     high = next(top for top in (0.25, 0.5, 0.75, 1) if top >= max(map(max, curves.values())) or top == 1)
-    parts = [_curve_axes(axis, high)]
-    legend = 236
+    parts, legend = [_curve_axes(axis, high)], 236
     for row, (method, curve) in enumerate(curves.items()):
         style = f"line line-{list(METHODS).index(method)}"
         points = " ".join(
@@ -122,24 +118,21 @@ def _strip(strip: Strip, top: int, low: int, high: int) -> str:
 
 def _curve_axes(axis: str, high: float) -> str:
     parts = []
-    for share in (0, 0.5, 1):
-        y, x = _y(share * high, high), _LEFT + (_RIGHT - _LEFT) * share
-        anchor = {0: "start", 0.5: "middle", 1: "end"}[share]
+    for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
+        y = _y(share * high, high)
         parts.append(f'<line class="{"base" if share == 0 else "tick"}" x1="{_LEFT}" x2="{_RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(_text(_LEFT - 4, y + 4, f"{share * high:.3g}", "end"))
-        parts.append(_text(x, 194, f"{share:.0%}", anchor))
+        parts.append(_text(_LEFT + (_RIGHT - _LEFT) * share, 194, f"{share:.0%}", anchor))
     parts.append(_text((_LEFT + _RIGHT) / 2, 212, axis, "middle"))
     return "".join(parts)
 
 
 def _x(value: float, low: int, high: int) -> float:
-    """Return the horizontal position of a lift."""
     power = min(max(log2(value) if value > 0 else low, low), high)
     return _LEFT + (_RIGHT - _LEFT) * (power - low) / (high - low)
 
 
 def _y(value: float, high: float) -> float:
-    """Return the vertical position of a probability."""
     return 178 - 170 * value / high
 
 

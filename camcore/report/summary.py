@@ -14,12 +14,8 @@ Record = Mapping[str, Any]
 UNKNOWN = "unknown"
 PLACES = {"on the target": "On the {target}", "in between": "In between", "off the target": "Off the {target}",
           UNKNOWN: "Not judged"}  # fmt: skip
-STATUSES = {
-    "right": "Predicted as labelled",
-    "wrong": "Predicted differently",
-    "no such class": "No class for the label",
-    "not told": "No label",
-}
+STATUSES = {"right": "Predicted as labelled", "wrong": "Predicted differently",
+            "no such class": "No class for the label", "not told": "No label"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,15 +108,12 @@ def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) 
 def agreement(records: Sequence[Record]) -> list[MethodPair]:
     """Return the agreement of each two methods over the explained photos."""
     matrices = [record["agreement"] for record in explained(records) if record["agreement"]]
-    return [
-        MethodPair(
-            first,
-            second,
-            mean(_agreement_of_pair(entry, "spearman", first, second) for entry in matrices),
-            mean(_agreement_of_pair(entry, "overlap", first, second) for entry in matrices),
-        )
-        for first, second in combinations(METHODS, 2)
-    ]
+    pairs = []
+    for first, second in combinations(METHODS, 2):
+        spearman = mean(_agreement_of_pair(entry, "spearman", first, second) for entry in matrices)
+        overlap = mean(_agreement_of_pair(entry, "overlap", first, second) for entry in matrices)
+        pairs.append(MethodPair(first, second, spearman, overlap))
+    return pairs
 
 
 def flagged_photos(records: Sequence[Record]) -> list[Record]:
@@ -145,29 +138,25 @@ def outcomes(records: Sequence[Record]) -> dict[str, Counter[str]]:
 
 def totals(records: Sequence[Record]) -> dict[str, int]:
     """Return the numbers of photos that the head of the summary shows."""
-    counts = outcomes(records)
-    places = sum(counts.values(), Counter[str]())
-    statuses = {status: counts[status].total() if status in counts else 0 for status in STATUSES}
+    existing = explained(records)
+    statuses = Counter(record["truth"]["status"] for record in existing)
+    places = Counter(record["verdict"]["place"] for record in existing)
     return {
-        "photos": len(records),
-        "explained": places.total(),
-        "right": statuses["right"],
-        "nameable": statuses["right"] + statuses["wrong"],
-        "on": places["on the target"],
-        "placed": places.total() - places[UNKNOWN],
-        "flagged": len(flagged_photos(records)),
-    }
+        "photos": len(records), "explained": len(existing), "flagged": len(flagged_photos(records)),
+        "right": statuses["right"], "nameable": statuses["right"] + statuses["wrong"],
+        "on": places["on the target"], "placed": len(existing) - places[UNKNOWN],
+    }  # fmt: skip
 
 
 def _row(metric: Metric, means: Sequence[Mean]) -> MetricRow:
     values = [cell.value for cell in means if cell.value is not None]
     texts = [metric.text(cell.value) for cell in means]
     same_photos = len({cell.count for cell in means}) == 1
-    comparable = metric.better and same_photos and len(values) == len(means) and len(set(texts)) > 1
-    if not comparable:
-        return MetricRow(metric, tuple(means), frozenset())
-    best = metric.text(min(values) if metric.better == "lower" else max(values))
-    return MetricRow(metric, tuple(means), frozenset(index for index, text in enumerate(texts) if text == best))
+    best: frozenset[int] = frozenset()
+    if metric.better and same_photos and len(values) == len(means) and len(set(texts)) > 1:
+        best_text = metric.text(min(values) if metric.better == "lower" else max(values))
+        best = frozenset(index for index, text in enumerate(texts) if text == best_text)
+    return MetricRow(metric, tuple(means), best)
 
 
 def _read(metric: Metric, records: Sequence[Record], method: MethodName) -> list[float | None]:
@@ -181,17 +170,13 @@ def _species(code: str, listed: Mapping[str, Any], records: Sequence[Record]) ->
     nameable = statuses["right"] + statuses["wrong"]
     reasons = [status for status in ("no such class", "not told") if statuses[status]]
     return SpeciesSummary(
-        code=code,
-        title=listed.get("title") or code or "All photos",
-        scientific_name=listed.get("scientific_name") or "",
-        records=tuple(records),
-        right=statuses["right"],
-        nameable=nameable,
+        code, title=listed.get("title") or code or "All photos", scientific_name=listed.get("scientific_name") or "",
+        records=tuple(records), right=statuses["right"], nameable=nameable,
         why_not="" if nameable else next(iter(reasons), UNKNOWN),
         places=Counter(record["verdict"]["place"] for record in existing),
         energy=mean(_mean_over_methods(record, "energy") for record in existing),
         lift=mean(_mean_over_methods(record, "lift") for record in existing),
-    )
+    )  # fmt: skip
 
 
 def _mean_over_methods(record: Record, key: str) -> float | None:
