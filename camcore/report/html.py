@@ -79,7 +79,7 @@ def setting_text(value: object) -> str:
 
 def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
     """Return what the templates need of one study; each record gets the `anchor` of its article."""
-    records = [{**record, "anchor": f"photo-{number}"} for number, record in enumerate(records, 1)]
+    records = [{**record, "anchor": f"photo-{position}"} for position, record in enumerate(records, 1)]
     flagged = summary.flagged_photos(records)
     targets = [record["target"] for record in summary.explained(records) if record["target"]]
     return {
