@@ -3,15 +3,15 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from camcore.errors import EffortError
+from camcore.explainer import Explainer
 from camcore.images.preprocess import RESIZE_MODES
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.score_cam import DEFINITIONS
-from camcore.options import ExplainOptions
+from camcore.model.manifest import find_artifact
 
 DONE, SOME_FAILED, NOTHING_DONE, STOPPED = 0, 1, 2, 130
 
@@ -33,9 +33,9 @@ def add_shared(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=f"output folder (default: {out})")
 
 
-def explain_options(values: dict[str, Any]) -> ExplainOptions:
-    """Take the options of the explanations out of parsed arguments."""
-    return ExplainOptions(**{name: values.pop(name) for name in ("definition", "effort", "resize_mode")})
+def load_explainer(arguments: argparse.Namespace) -> Explainer:
+    """Return the explainer of the model that the arguments select; raise ArtifactError if there is none."""
+    return Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
 
 
 def say(message: str) -> None:

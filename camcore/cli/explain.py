@@ -4,17 +4,15 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, explain_options, say, share
+from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, load_explainer, say, share
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
-from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, ColourMap, draw_overlay
+from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, draw_overlay
 from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import extent, percent, seconds
@@ -22,41 +20,16 @@ from camcore.images.photo import open_photo
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.model.classes import find_class_pair
-from camcore.model.manifest import find_artifact
 from camcore.options import ExplainOptions
 from camcore.records import FailureRecord, PhotoRecord, photo_record
 from camcore.results import Explanation
 
 
-@dataclass(frozen=True)
-class ExplainArguments:
-    """The arguments of `explain`; classes are names or indices here, and not set in `options`."""
-
-    photos: list[str]
-    artifacts: Path | None
-    model: str | None
-    threads: int | None
-    class_name: str | None
-    contrast_class: str | None
-    methods: tuple[MethodName, ...]
-    options: ExplainOptions
-    out: Path
-    opacity: float
-    colour_map: ColourMap
-    save_maps: bool
-    sanity: bool
-    json: bool
-
-
-def run(arguments: ExplainArguments) -> int:
-    """Explain photos, and return the exit code: 0, or 1 if some of them failed.
-
-    Raises:
-        CamError: if nothing can be done.
-    """
-    explainer = Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
+def run(arguments: argparse.Namespace) -> int:
+    """Explain photos, and return the exit code, 0 or 1; raise CamError if nothing can be done."""
+    explainer = load_explainer(arguments)
     classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
-    options = replace(arguments.options, class_idx=classes[0], contrast_idx=classes[1])
+    options = ExplainOptions(*classes, arguments.definition, arguments.effort, arguments.resize_mode)
     make_folder(arguments.out)
     failures = 0
     stems = output_stems(arguments.photos)
@@ -77,21 +50,22 @@ def run(arguments: ExplainArguments) -> int:
 
 
 def _explain(
-    explainer: Explainer, options: ExplainOptions, arguments: ExplainArguments, file: str, stem: str
+    explainer: Explainer, options: ExplainOptions, arguments: argparse.Namespace, file: str, stem: str
 ) -> PhotoRecord:
     """Explain one photo, write its files, and return its JSON record."""
     photo = open_photo(file)
     start = time.perf_counter()
     forward_pass = explainer.forward(photo, options.resize_mode)
-    steps = explainer.stream(forward_pass, options, arguments.methods)
-    explanations = finished(_with_progress(steps, options, Path(file).name), arguments.methods)
+    methods = list(dict.fromkeys(arguments.methods or ALL_METHODS))
+    steps = explainer.stream(forward_pass, options, methods)
+    explanations = finished(_with_progress(steps, options, Path(file).name), methods)
     duration = time.perf_counter() - start
     source = source_line(Path(file).name, explainer.manifest, explanations)
     maps = _save(explanations, forward_pass.view.image, source, arguments, stem)
     record = photo_record(file, explainer.manifest, duration, explainer.predict(forward_pass), explanations, maps=maps)
     if arguments.sanity:
         class_idx, contrast_idx = explanations[0].class_idx, options.contrast_idx
-        record["sanity"] = explainer.sanity(forward_pass, class_idx, arguments.methods, contrast_idx=contrast_idx)
+        record["sanity"] = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
     return record
 
 
@@ -116,7 +90,7 @@ def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: 
 
 
 def _save(
-    explanations: Sequence[Explanation], view: Image.Image, source: str, arguments: ExplainArguments, stem: str
+    explanations: Sequence[Explanation], view: Image.Image, source: str, arguments: argparse.Namespace, stem: str
 ) -> dict[MethodName, str]:
     """Write each overlay, its map if requested, and the comparison; return the paths of the maps."""
     opacity, colour_map = arguments.opacity, arguments.colour_map
@@ -138,20 +112,17 @@ def _save(
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `explain` to the commands."""
     parser = commands.add_parser("explain", help="class activation maps of single photos")
-    parser.set_defaults(run=_run_parsed)
+    parser.set_defaults(run=run)
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="photo to explain")
     add_shared(parser, out="explanations")
-    class_help, contrast_help = "class to explain (default: the most probable)", "class to set it against"
+    class_help = "class to explain (default: the most probable)"
+    contrast_help = "class to contrast with the explained class"
     parser.add_argument("--class", dest="class_name", metavar="NAME_OR_INDEX", help=class_help)
     parser.add_argument("--rather-than", dest="contrast_class", metavar="NAME_OR_INDEX", help=contrast_help)
-    parser.add_argument("--method", dest="methods", action="append", choices=METHODS, help="repeatable (default: all)")
+    method_help = "method, repeatable (default: all)"
+    parser.add_argument("--method", dest="methods", action="append", choices=METHODS, help=method_help)
     opacity_help = f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
     parser.add_argument("--opacity", type=share, default=OPACITY, help=opacity_help)
     parser.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="colour map (default: inferno)")
     parser.add_argument("--save-maps", action="store_true", help="heatmaps as .npy files, float32 in [0, 1]")
     parser.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")
-
-
-def _run_parsed(values: dict[str, Any], _command_line: Sequence[str]) -> int:
-    methods = tuple(dict.fromkeys(values.pop("methods") or ALL_METHODS))
-    return run(ExplainArguments(options=explain_options(values), methods=methods, **values))

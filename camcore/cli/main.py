@@ -21,11 +21,10 @@ def main(arguments: list[str] | None = None, prog: str = "python -m camcore") ->
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     explain_command.add(commands)
     study_command.add(commands)
-    values = vars(parser.parse_args(command_line))
-    run = values.pop("run")
+    parsed = parser.parse_args(command_line, argparse.Namespace(command_line=command_line))
     keep_torch_to_cores()
     try:
-        return int(run(values, command_line))
+        return int(parsed.run(parsed))
     except CamError as error:
         say(f"error: {error}")
         return NOTHING_DONE

@@ -2,48 +2,42 @@
 
 import argparse
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, explain_options, say, share
+from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, load_explainer, say, share
 from camcore.drawing.output import make_folder
 from camcore.errors import OutputError
-from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
-from camcore.model.manifest import find_artifact
+from camcore.options import ExplainOptions
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT, STUDY
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
 from camcore.study.record import StudySettings
-from camcore.study.resume import StudyLog
-from camcore.study.run import StudiedPhoto, run_study, write_results
+from camcore.study.run import StudiedPhoto, StudyLog, run_study, write_results
 
 
-def _run(values: dict[str, Any], command_line: Sequence[str]) -> int:
-    """Study a folder with the values of the parsed command line, and return the exit code.
-
-    Raises:
-        CamError: if nothing can be done.
-    """
-    out: Path = values["out"]
-    paths = InputPaths(**{name: values[name] for name in InputPaths.__dataclass_fields__})
-    settings = StudySettings(explain_options(values), paths.category, values["sanity"])
-    explainer = Explainer.load(find_artifact(values["artifacts"], values["model"]), values["threads"])
+def run(arguments: argparse.Namespace) -> int:
+    """Study a folder, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
+    folder, boxes, category, out = arguments.folder, arguments.boxes, arguments.category, arguments.out
+    paths = InputPaths(folder, boxes, arguments.truth, arguments.species, category, arguments.confidence)
+    effort, resize_mode = arguments.effort, arguments.resize_mode
+    options = ExplainOptions(definition=arguments.definition, effort=effort, resize_mode=resize_mode)
+    settings = StudySettings(options, category, arguments.sanity)
+    explainer = load_explainer(arguments)
     inputs = load_inputs(paths, explainer.manifest.labels, out)
     make_folder(out / PICTURES)
     log = StudyLog(out, conditions(explainer.manifest, settings))
     for note in inputs.notes:
         say(f"note: {note}")
     if log.has_outdated_records:
-        say(
-            f"note: the photos in {out} were explained with another model, other settings or an earlier version, "
-            "and are explained again"
-        )
-    command = shlex.join(["python", "-m", "camcore", *command_line])
+        difference = "another model, other settings or an earlier version"
+        say(f"note: the photos in {out} were explained with {difference}, and are explained again")
+    command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
     description = describe(explainer.manifest, paths, settings, inputs, command)
     try:
         records = _collect(run_study(explainer, inputs, settings, out, log), len(inputs.items))
@@ -84,7 +78,7 @@ def _summary(record: dict[str, Any]) -> str:
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `study` to the commands."""
     parser = commands.add_parser("study", help="report on a folder of photos, with metrics for every map")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=run)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of photos, with one subfolder per species")
     parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON file of MegaDetector or SpeciesNet")
     parser.add_argument("--category", default="animal", metavar="NAME", help="category of the boxes (default: animal)")

@@ -45,10 +45,7 @@ def find_photos(folder: Path, leave_out: Path) -> tuple[list[StudyPhoto], list[s
     """Return the photos of a folder in alphabetical order, at any depth, and notes on what was ignored.
 
     Hidden files, the content of `leave_out`, and the results of earlier studies are ignored. A link to a folder is
-    followed once.
-
-    Raises:
-        StudyError: if `folder` is not a folder, cannot be read, or contains no photo.
+    followed once. Raise StudyError if `folder` is not a folder, cannot be read, or contains no photo.
     """
     if not folder.is_dir():
         reason = "is a file" if folder.exists() else "does not exist"
@@ -57,9 +54,8 @@ def find_photos(folder: Path, leave_out: Path) -> tuple[list[StudyPhoto], list[s
     try:
         _search(folder, folder, content, {leave_out.resolve()} - {folder.resolve()})
     except OSError as error:
-        raise StudyError(
-            f"{error.filename} cannot be read ({error.strerror}): change its permissions, or choose another folder"
-        ) from error
+        remedy = "change its permissions, or choose another folder"
+        raise StudyError(f"{error.filename} cannot be read ({error.strerror}): {remedy}") from error
     if not content.photos:
         raise StudyError(f"{folder} contains no photos: add photos, in one subfolder per species")
     files = sorted((path.relative_to(folder) for path in content.photos), key=lambda file: file.as_posix().casefold())
@@ -99,15 +95,9 @@ def _file_name(file: Path) -> str:
 
 
 def _notes(content: _FolderContent, photos: Sequence[StudyPhoto]) -> Iterator[str]:
-    with_photos = {photo.species for photo in photos}
-    for name in sorted(set(content.subfolders) - with_photos):
+    for name in sorted(set(content.subfolders) - {photo.species for photo in photos}):
         yield f"the subfolder {name} contains no photos"
-    if content.other_files == 1:
-        yield "1 file without the suffix of a photo was ignored"
-    elif content.other_files:
-        yield f"{content.other_files} files without the suffix of a photo were ignored"
-    if content.unreadable_names == 1:
-        yield "1 file or folder was ignored, because its name is not valid UTF-8: rename it"
-    elif content.unreadable_names:
-        names = f"{content.unreadable_names} files or folders"
-        yield f"{names} were ignored, because their names are not valid UTF-8: rename them"
+    if content.other_files:
+        yield f"ignored files without the suffix of a photo: {content.other_files}"
+    if content.unreadable_names:
+        yield f"ignored files and folders with a name that is not valid UTF-8: {content.unreadable_names}; rename them"

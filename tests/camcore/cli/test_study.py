@@ -192,6 +192,7 @@ def test_new_boxes_concern_their_own_photo_only(birds: Path, capsys: pytest.Capt
     assert "cbrtsh/thrush.jpg: " not in messages
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_an_interrupted_study_continues(birds: Path, imagenet_photos: list[Path]) -> None:
@@ -215,7 +216,7 @@ def test_an_interrupted_study_continues(birds: Path, imagenet_photos: list[Path]
     done = progress.read_text().count("\n")
     assert 2 < done < total
     again = subprocess.run(
-        arguments, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        arguments, capture_output=True, text=True, check=False, timeout=200, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     assert again.returncode == 0, again.stderr
     assert f"{done} of {total} photos were explained before" in again.stderr
@@ -270,7 +271,7 @@ def test_inputs_that_do_not_fit_together_have_one_note_each(birds: Path, capsys:
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == [
         "note: the subfolder empty contains no photos",
-        "note: 1 file without the suffix of a photo was ignored",
+        "note: ignored files without the suffix of a photo: 1",
         "note: boxes.json lists 1 photo not in birds: elsewhere.jpg",
         "note: boxes.json does not list 3 photos, so energy and lift are not measured: "
         "bald_eagle/eagle.jpg, cbrtsh/thrush.jpg, yeti/eagle.jpg",
@@ -338,7 +339,7 @@ def test_names_that_are_not_utf_8_or_too_long_do_not_stop_a_study(
     Path(birds, "bonegl", "line\u2028break.jpg").write_bytes(eagle)
     assert main(["study", str(birds), "--effort", "8"]) == 0
     messages = capsys.readouterr().err
-    assert "note: 1 file or folder was ignored, because its name is not valid UTF-8: rename it" in messages
+    assert "note: ignored files and folders with a name that is not valid UTF-8: 1; rename them" in messages
     assert len(records()) == 5
     assert main(["study", str(birds), "--effort", "8"]) == 0
     assert "5 of 5 photos were explained before" in capsys.readouterr().err

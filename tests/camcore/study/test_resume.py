@@ -12,7 +12,7 @@ from camcore.study.file_names import PROGRESS
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.resume import StudyLog
+from camcore.study.run import StudyLog
 
 CONDITIONS = {"model": 1}
 ITEM = StudyItem(StudyPhoto(Path("a.jpg"), "a.jpg", "", "a"), None, GroundTruth())

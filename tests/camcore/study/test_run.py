@@ -13,8 +13,7 @@ from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
 from camcore.study.record import StudySettings
-from camcore.study.resume import StudyLog
-from camcore.study.run import run_study, write_results
+from camcore.study.run import StudyLog, run_study, write_results
 
 SETTINGS = StudySettings(ExplainOptions(effort=8))
 

@@ -14,9 +14,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from camcore import METHODS, Explainer, open_photo
-from camcore.cli.explain import ExplainArguments
-from camcore.cli.explain import run as run_command
-from camcore.options import ExplainOptions
+from camcore.cli.main import main
 from demo.service.event_settings import ENDPOINTS
 from tests.demo.api.conftest import API, LIMIT, call_by_name, events, upload
 
@@ -57,11 +55,8 @@ def test_explain_returns_the_json_and_the_pictures_of_the_command(
     record, comparison, *overlays, maps = client.predict(
         handle_file(eagle), save_maps=True, sanity=True, effort="40", api_name="/explain"
     )
-    options = ExplainArguments(
-        [str(eagle)], artifacts, None, None, None, None, tuple(METHODS), ExplainOptions(effort=40), tmp_path, 0.8,
-        "inferno", save_maps=True, sanity=True, json=True,
-    )  # fmt: skip
-    assert run_command(options) == 0
+    options = ["--artifacts", str(artifacts), "--out", str(tmp_path), "--effort", "40", "--save-maps", "--sanity"]
+    assert main(["explain", str(eagle), *options, "--json"]) == 0
     expected = json.loads(capsys.readouterr().out)
     assert expected.keys() == record.keys() - {"verdict", "target"}
     for ours, theirs in zip(record["explanations"], expected["explanations"], strict=True):
