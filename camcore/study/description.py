@@ -14,13 +14,11 @@ from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
 
-RECORD_FORMAT = 2  # format 1 had other names for the warnings of a verdict and for the digest of a photo's inputs
-
 
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "format": RECORD_FORMAT,
+        "format": 2,  # format 1 had other names for the warnings of a verdict and for the digest of a photo's inputs
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),

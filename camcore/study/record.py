@@ -15,6 +15,7 @@ from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS
 from camcore.metrics.assessment import assess, locate_heat
+from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Box, in_view
 from camcore.metrics.verdict import NameStatus, TargetEvidence, TrueClass
 from camcore.model.manifest import sha256
@@ -57,8 +58,7 @@ def identify(photo: StudyPhoto) -> dict[str, Any]:
 def make_record(explainer: Explainer, item: StudyItem, settings: StudySettings, out: Path) -> dict[str, Any]:
     """Explain the most probable class of a photo, write the pictures into `out`, and return the record.
 
-    Raises:
-        CamError: if the photo cannot be read, or a picture cannot be written.
+    Raise CamError if the photo cannot be read, or a picture cannot be written.
     """
     start = time.perf_counter()
     forward_pass = explainer.forward(open_photo(item.photo.path), settings.options.resize_mode)
@@ -82,13 +82,15 @@ def findings(
     evidence = locate_heat(item.boxes, view, explanations, settings.target_word)
     true_class = TrueClass(truth.title, _true_prediction(truth, forward_pass)) if truth.is_known else None
     verdict, agreement = assess(predictions[0], explanations, evidence, true_class)
+    exact = any(explanation.effort == "exact" for explanation in explanations)
+    measured = zip(explanations, explainer.faithfulness(forward_pass, explanations, exact=exact), strict=True)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
         "truth": _truth_record(truth, forward_pass, verdict.name),
         "view": {"picture": _picture(item.photo, "view"), "size": list(view.image.size)},
         "target": _target_record(item.boxes or (), view, evidence) if evidence else None,
         "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",
-        "explanations": _explanation_records(explainer, item.photo, forward_pass, explanations, evidence),
+        "explanations": [_explanation_record(item.photo, *measurement, evidence) for measurement in measured],
         "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreement)},
         "sanity": explainer.sanity(forward_pass) if settings.sanity else None,
         "verdict": asdict(verdict),
@@ -96,11 +98,7 @@ def findings(
 
 
 def draw(explainer: Explainer, photo: StudyPhoto, view: View, explanations: Sequence[Explanation], out: Path) -> None:
-    """Write the pictures that a record names, and the comparison.
-
-    Raises:
-        OutputError: if a picture cannot be written.
-    """
+    """Write the pictures that a record names, and the comparison; raise OutputError if one cannot be written."""
     overlays = [draw_overlay(view.image, explanation.heatmap) for explanation in explanations]
     source = source_line(photo.file, explainer.manifest, explanations)
     comparison = draw_comparison(view.image, explanations, source, overlays=overlays)
@@ -110,24 +108,16 @@ def draw(explainer: Explainer, photo: StudyPhoto, view: View, explanations: Sequ
         save_picture(out / _picture(photo, METHODS[explanation.method].file_name), overlay)
 
 
-def _explanation_records(
-    explainer: Explainer,
-    photo: StudyPhoto,
-    forward_pass: ForwardPass,
-    explanations: Sequence[Explanation],
-    evidence: TargetEvidence | None,
-) -> list[dict[str, Any]]:
-    exact = any(explanation.effort == "exact" for explanation in explanations)
-    measured = explainer.faithfulness(forward_pass, explanations, exact=exact)
-    records = []
-    for explanation, faithfulness in zip(explanations, measured, strict=True):
-        localisation = evidence.localisations[explanation.method] if evidence else None
-        record = explanation_record(explanation)
-        record["picture"] = _picture(photo, METHODS[explanation.method].file_name)
-        record["faithfulness"] = asdict(faithfulness) if faithfulness else None
-        record["localisation"] = asdict(localisation) if localisation else None
-        records.append(record)
-    return records
+def _explanation_record(
+    photo: StudyPhoto, explanation: Explanation, faithfulness: Faithfulness | None, evidence: TargetEvidence | None
+) -> dict[str, Any]:
+    localisation = evidence.localisations[explanation.method] if evidence else None
+    return {
+        **explanation_record(explanation),
+        "picture": _picture(photo, METHODS[explanation.method].file_name),
+        "faithfulness": asdict(faithfulness) if faithfulness else None,
+        "localisation": asdict(localisation) if localisation else None,
+    }
 
 
 def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence) -> dict[str, Any]:

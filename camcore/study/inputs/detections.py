@@ -14,10 +14,8 @@ from camcore.study.inputs.path_matching import PathMatcher, fold
 
 CONFIDENCE = 0.2  # default of the minimum detection confidence
 DETECTORS = "MegaDetector or SpeciesNet"
-EXPECTED_FORMAT = (
-    "use the JSON file of MegaDetector, format 1.x (as run_detector_batch or save_detection_timelapse_json writes it), "
-    "or of SpeciesNet"
-)
+_WRITERS = "run_detector_batch or save_detection_timelapse_json"
+EXPECTED_FORMAT = f"use the JSON file of MegaDetector, format 1.x (as {_WRITERS} writes it), or of SpeciesNet"
 MAX_FRACTION = 1.01  # fractions stay below it, including the detectors' rounding; larger values are pixels
 
 
@@ -50,27 +48,21 @@ def read_detections(path: Path, category: str = "animal", confidence: float = CO
     """Read the boxes of one category whose confidence, 0 to 1, is `confidence` or more.
 
     Boxes are clipped to the photo, and boxes without an area are dropped. A photo that the detector could not process
-    is kept with the reason, not as a photo without boxes.
-
-    Raises:
-        BoxesError: if the file is missing, damaged or in another format, or does not have the category.
+    is kept with the reason, not as a photo without boxes. Raise BoxesError if the file is missing, damaged or in
+    another format, or does not have the category.
     """
-    loaded = _load(path)
     try:
-        return _select(*_content(loaded), category, confidence)
-    except BoxesError as error:
-        raise BoxesError(f"{path} {error}") from None
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
+        loaded = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BoxesError(f"there is no file {path}: give the JSON file that {DETECTORS} wrote") from None
     except OSError as error:
         raise BoxesError(f"{path} cannot be read ({error.strerror}): give a JSON file with boxes") from error
     except (ValueError, RecursionError):
         raise BoxesError(f"{path} is not valid JSON: give the complete JSON file that {DETECTORS} wrote") from None
+    try:
+        return _select(*_content(loaded), category, confidence)
+    except BoxesError as error:
+        raise BoxesError(f"{path} {error}") from None
 
 
 def _content(loaded: Any) -> tuple[list[Any], str, Mapping[str, str]]:

@@ -15,7 +15,7 @@ from camcore.study.inputs.species import (
     read_species,
     read_truth,
     truth_of_subfolder,
-    unknown_species_note,
+    unknown_note,
 )
 
 
@@ -57,11 +57,8 @@ class StudyInputs:
 def load_inputs(paths: InputPaths, labels: Sequence[str], out: Path) -> StudyInputs:
     """Find the photos of a folder, and the boxes and the true class of each.
 
-    `labels` are the names of the model's classes. The output folder `out` is not searched for photos.
-
-    Raises:
-        StudyError: if there is no photo, or a table cannot be used.
-        BoxesError: if the file of boxes cannot be used.
+    `labels` are the names of the model's classes. The output folder `out` is not searched for photos. Raise StudyError
+    if there is no photo or a table cannot be used, and BoxesError if the file of boxes cannot be used.
     """
     photos, photo_notes = find_photos(paths.folder, out)
     files = [photo.file for photo in photos]
@@ -74,7 +71,7 @@ def load_inputs(paths: InputPaths, labels: Sequence[str], out: Path) -> StudyInp
         StudyItem(photo, boxes.get(photo.file), truths.get(photo.file, subfolders[photo.species])) for photo in photos
     )
     unknown = {item.photo.species for item in items if item.photo.species and not item.truth.is_known}
-    species_notes = [unknown_species_note(code, labels) for code in codes if code in unknown]
+    species_notes = [unknown_note(code, labels) for code in codes if code in unknown]
     notes = (*photo_notes, *box_notes, *truth_notes, *species_notes)
     return StudyInputs(items, notes, tuple(_species_record(code, truth) for code, truth in subfolders.items()))
 

@@ -68,7 +68,6 @@ class PathMatcher:
             yield from self._by_key[self._keys[position]]
 
     def _match(self, files: Sequence[str]) -> tuple[dict[str, str], set[str]]:
-        """Return the entry of each photo that has its own, and the ambiguous photos."""
         unclear: set[str] = set()
         candidates: dict[str, list[str]] = defaultdict(list)
         for file in dict.fromkeys(files):

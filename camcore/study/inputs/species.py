@@ -54,10 +54,8 @@ def read_species(path: Path | None = None) -> dict[str, Species]:
     """Return the built-in species and those of a CSV file, by their code as `fold` returns it.
 
     The file has a column `species`, and may have `common_name`, `scientific_name` and `class` (an index or a name).
-    Its species replace built-in ones of the same code.
-
-    Raises:
-        StudyError: if the file cannot be read, has other columns, or has a species twice.
+    Its species replace built-in ones of the same code. Raise StudyError if the file cannot be read, has other columns,
+    or has a species twice.
     """
     table = dict(BUILT_IN)
     lines: dict[str, int] = {}
@@ -75,10 +73,8 @@ def class_of(species: Species, labels: Sequence[str]) -> int | None:
     """Return the index of the model's class for a species, or None if the model has none.
 
     That is the class of its `class_name`, else the class named like its code, common name or scientific name. A
-    built-in `class_name` that is not among the labels is ignored.
-
-    Raises:
-        StudyError: if the model does not have the class of a user's table, or several classes have the name.
+    built-in `class_name` that is not among the labels is ignored. Raise StudyError if the model does not have the class
+    of a user's table, or if several classes have the name.
     """
     if species.class_name:
         try:
@@ -108,7 +104,7 @@ def truth_of_subfolder(code: str, table: Mapping[str, Species], labels: Sequence
     return _ground_truth(None, matches[0], labels) if len(matches) == 1 else GroundTruth()
 
 
-def unknown_species_note(code: str, labels: Sequence[str]) -> str:
+def unknown_note(code: str, labels: Sequence[str]) -> str:
     """Return a note on a subfolder that is neither a species of the table nor one class of the model."""
     consequence = "so predictions for its photos are not checked"
     if not (matches := _classes_named(code, labels)):
@@ -122,10 +118,8 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
 
     The file has a column `file` and at least one of `class`, `class_idx`, `imagenet_index` (indices or names) and
     `species` (a code of the table); the first of them with a value counts. Other columns are ignored. A photo without
-    a value is not known. `PathMatcher` finds the path of a photo.
-
-    Raises:
-        StudyError: if the file cannot be read, or a row has an unknown class or species, or contradicts another row.
+    a value is not known. Raise StudyError if the file cannot be read, or a row has an unknown class or species, or
+    contradicts another row.
     """
     truths: dict[str, tuple[int, GroundTruth]] = {}
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):

@@ -15,10 +15,8 @@ def read_rows(
 
     Values are stripped, column names are stripped and in lower case, and empty rows are skipped. Every row must have a
     value in the column `required`. Only the `allowed` columns are permitted, and the file must have at least `one_of`
-    these; if empty, there is no such condition.
-
-    Raises:
-        StudyError: if the file cannot be read as CSV, or its columns or a row do not meet these conditions.
+    these; if empty, there is no such condition. Raise StudyError if the file cannot be read as CSV, or does not meet
+    these conditions.
     """
     reader = csv.DictReader(StringIO(_read_text(path)), restval="", strict=True)
     try:
