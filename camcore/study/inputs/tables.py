@@ -14,9 +14,9 @@ def read_rows(
     """Yield the rows of a CSV file in UTF-8, each as its line number and its values by column.
 
     Values are stripped, column names are stripped and in lower case, and empty rows are skipped. Every row must have a
-    value in the column `required`. Only the `allowed` columns are permitted, and the file must have at least `one_of`
-    these; if empty, there is no such condition. Raise StudyError if the file cannot be read as CSV, or does not meet
-    these conditions.
+    value in the column `required`. Only the columns `allowed` are permitted, and the file must have at least one of the
+    columns `one_of`; if empty, they set no condition. Raise StudyError if the file cannot be read as CSV, or does not
+    meet these conditions.
     """
     reader = csv.DictReader(StringIO(_read_text(path)), restval="", strict=True)
     try:
