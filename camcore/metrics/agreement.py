@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.types import Array
+from camcore.types import Array, Floats
 
 HOTTEST = 0.2  # of the pixels
 
@@ -16,17 +16,10 @@ Matrix = tuple[tuple[float | None, ...], ...]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two symmetric matrices (n, n) that compare n heatmaps, in their order.
+    """Two symmetric matrices (n, n) that compare n heatmaps; None if one of the two is the same everywhere."""
 
-    An entry is None if one of its two heatmaps has the same value everywhere.
-
-    Attributes:
-        spearman: rank correlation over all pixels, in [-1, 1].
-        overlap: intersection over union of the hottest fifths, in [0, 1].
-    """
-
-    spearman: Matrix
-    overlap: Matrix
+    spearman: Matrix  # rank correlation over all pixels, in [-1, 1]
+    overlap: Matrix  # intersection over union of the hottest fifths, in [0, 1]
 
 
 def agreement(heatmaps: Sequence[Array]) -> Agreement:
@@ -41,27 +34,21 @@ def agreement(heatmaps: Sequence[Array]) -> Agreement:
         first, second = ranks[i], ranks[j]
         if first is not None and second is not None:
             spearman[i][j] = spearman[j][i] = float(np.corrcoef(first, second)[0, 1])
-            overlap[i][j] = overlap[j][i] = _overlap(hottest(heatmaps[i]), hottest(heatmaps[j]))
+            masks = hottest(heatmaps[i]), hottest(heatmaps[j])
+            overlap[i][j] = overlap[j][i] = float(np.logical_and(*masks).sum() / np.logical_or(*masks).sum())
     return Agreement(tuple(map(tuple, spearman)), tuple(map(tuple, overlap)))
 
 
 def hottest(heatmap: Array, share: float = HOTTEST) -> NDArray[np.bool_]:
-    """Return a mask (H, W) of the hottest `share` of a heatmap's pixels.
-
-    Pixels as hot as the last of them are included too; pixels of value 0 never are.
-    """
+    """Return a mask (H, W) of the hottest `share` of a heatmap's pixels, with all ties, but no pixel of value 0."""
     count = max(round(share * heatmap.size), 1)
     limit = np.partition(heatmap, heatmap.size - count, axis=None)[heatmap.size - count]
     mask: NDArray[np.bool_] = (heatmap >= limit) & (heatmap > 0)
     return mask
 
 
-def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    return float((first & second).sum() / (first | second).sum())
-
-
-def _ranks(heatmap: Array) -> NDArray[np.float64]:
+def _ranks(heatmap: Array) -> Floats:
     """Return the ranks of all pixels; equal pixels share their mean rank."""
     _, inverse, counts = np.unique(heatmap, return_inverse=True, return_counts=True)
-    means: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[inverse.ravel()]
+    means: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse.ravel()]
     return means

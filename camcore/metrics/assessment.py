@@ -14,14 +14,7 @@ def locate_heat(
 ) -> TargetEvidence | None:
     """Measure how much of each explanation's heat lies on the target that boxes mark; None without a box.
 
-    Args:
-        boxes: boxes around the target, as fractions of the photo.
-        view: the part of the photo that the model saw.
-        explanations: explanations over that view.
-        word: noun for the target, such as "animal".
-
-    Raises:
-        BoxesError: if a box is invalid.
+    `word` is a noun for the target, such as "animal". Raise BoxesError if a box is invalid.
     """
     if not boxes:
         return None
@@ -37,14 +30,7 @@ def assess(
     target_evidence: TargetEvidence | None = None,
     truth: TrueClass | None = None,
 ) -> tuple[Verdict, Agreement]:
-    """Return the verdict on one photo, and the agreement of its explanations.
-
-    Args:
-        top_prediction: the most probable class, which may differ from the explained one.
-        explanations: explanations of one class.
-        target_evidence: position of the heat; None if no target was marked.
-        truth: label of the photo; None if there is none.
-    """
+    """Return the verdict on one photo, and the agreement of its explanations, which are of one class."""
     compared = agreement([explanation.heatmap for explanation in explanations])
     shows_place = {explanation.method: explanation.shows_a_place for explanation in explanations}
     explained = Prediction(explanations[0].class_idx, explanations[0].name, explanations[0].probability)

@@ -18,11 +18,10 @@ _REACH = 4  # half-width of the blur's kernel in standard deviations
 class Protocol:
     """The protocol of the measurement; metrics from different protocols are not comparable.
 
-    Scores are softmax probabilities of the explained class. Pixels change in `steps` equal steps, the hottest first;
-    equally hot pixels change row by row. Areas follow the trapezoid rule over the share of pixels, 0 to 1.
+    Scores are softmax probabilities of the explained class. Areas follow the trapezoid rule over the share of pixels.
     """
 
-    steps: int = STEPS
+    steps: int = STEPS  # of equal numbers of pixels, the hottest first; equally hot pixels change row by row
     masking: str = "the normalised input times the heatmap"
     deletion: str = "pixels become 0 after normalisation, the hottest first"
     insertion: str = f"pixels return over the input blurred by a Gaussian of {BLUR:.0f} pixels, the hottest first"
@@ -36,29 +35,18 @@ PROTOCOL = Protocol()
 class Faithfulness:
     """The faithfulness of one heatmap, measured as `PROTOCOL` states.
 
-    Let p be the probability of the class for the input, and q for the input times the heatmap. Drop, increase and gain
-    are computed in fp32.
-
-    Attributes:
-        average_drop: 100 max(0, p - q) / p, in percent (Chattopadhay et al. 2018, arXiv 1710.11063).
-        increase: q > p (Chattopadhay et al. 2018).
-        average_gain: 100 max(0, q - p) / (1 - p), in percent (Zhang et al. 2023, arXiv 2301.07002).
-        deletion: probabilities while pixels are deleted, before the first and after each of `steps` steps (Petsiuk et
-            al. 2018, arXiv 1806.07421, RISE).
-        insertion: the same while pixels are inserted.
-        deletion_auc: area under `deletion`, in [0, 1]; lower is better.
-        insertion_auc: area under `insertion`, in [0, 1]; higher is better.
-        precision: precision of the two curves.
+    Let p be the probability of the class for the input, and q for the input times the heatmap, both in fp32. A curve
+    holds the value before the first and after each of `steps` steps (RISE, Petsiuk et al. 2018, arXiv 1806.07421).
     """
 
-    average_drop: float
-    increase: bool
-    average_gain: float
-    deletion: tuple[float, ...]
-    insertion: tuple[float, ...]
-    deletion_auc: float
-    insertion_auc: float
-    precision: Precision
+    average_drop: float  # 100 max(0, p - q) / p, in percent (Chattopadhay et al. 2018, arXiv 1710.11063)
+    increase: bool  # q > p (Chattopadhay et al. 2018)
+    average_gain: float  # 100 max(0, q - p) / (1 - p), in percent (Zhang et al. 2023, arXiv 2301.07002)
+    deletion: tuple[float, ...]  # probabilities while pixels are deleted
+    insertion: tuple[float, ...]  # probabilities while pixels are inserted
+    deletion_auc: float  # area under `deletion`, in [0, 1]; lower is better
+    insertion_auc: float  # area under `insertion`, in [0, 1]; higher is better
+    precision: Precision  # of the two curves
 
 
 def faithfulness(
@@ -70,17 +58,10 @@ def faithfulness(
     int8: Forward | None = None,
     chunk: int = BATCH,
 ) -> list[Faithfulness | None]:
-    """Measure the faithfulness of several heatmaps of one input, in shared batches.
+    """Measure the faithfulness of several heatmaps (H, W) of one input x (1, 3, H, W), in batches of `chunk` inputs.
 
-    An empty heatmap gives no order of pixels; its entry is None.
-
-    Args:
-        x: input (1, 3, H, W).
-        heatmaps: heatmaps (H, W) of the class `class_idx`.
-        class_idx: index of the explained class.
-        forward: model from a batch of inputs (N, 3, H, W) to logits (N, K).
-        int8: quantised model for the curves; None to use `forward`.
-        chunk: inputs per batch.
+    The heatmaps explain the class `class_idx`. `int8` is a quantised model for the curves; None to use `forward`. An
+    empty heatmap gives no order of pixels; its entry is None.
     """
     nonempty = [heatmap for heatmap in heatmaps if heatmap.any()]
     if not nonempty:

@@ -40,24 +40,17 @@ def in_view(box: Box, view: View) -> Box | None:
 
 @dataclass(frozen=True)
 class Target:
-    """The target in a photo, as a grid of cells. Build it with `of_boxes` or `of_mask`.
+    """The target in a photo, as a grid of cells. Build it with `of_boxes` or `of_mask`."""
 
-    Attributes:
-        inside: share of each cell that belongs to the target, (m, n) in [0, 1].
-        rows: edges of the rows (m + 1,), ascending, as fractions of the photo's height.
-        columns: edges of the columns (n + 1,), ascending, as fractions of the photo's width.
-    """
-
-    inside: Floats
-    rows: Floats
-    columns: Floats
+    inside: Floats  # share of each cell that belongs to the target, (m, n) in [0, 1]
+    rows: Floats  # edges of the rows (m + 1,), ascending, as fractions of the photo's height
+    columns: Floats  # edges of the columns (n + 1,), ascending, as fractions of the photo's width
 
     @classmethod
     def of_boxes(cls, boxes: Sequence[Box]) -> "Target":
         """Return the union of boxes.
 
-        Raises:
-            BoxesError: if there is no box, or one is not finite, has nearly no area or extends beyond the photo.
+        Raise BoxesError if there is no box, or one is not finite, has nearly no area or extends beyond the photo.
         """
         if not boxes:
             raise BoxesError("there is no box: mark at least one")
@@ -79,10 +72,8 @@ class Target:
     def of_mask(cls, mask: NDArray[np.bool_] | NDArray[np.floating]) -> "Target":
         """Return the target of a mask (height, width) of the whole photo, at any resolution.
 
-        Each value of the mask is the share of its pixel that belongs to the target, in [0, 1].
-
-        Raises:
-            BoxesError: if the mask marks nothing, has another shape, or values outside [0, 1].
+        Each value of the mask is the share of its pixel that belongs to the target, in [0, 1]. Raise BoxesError if the
+        mask marks nothing, has another shape, or values outside [0, 1].
         """
         inside = np.asarray(mask, dtype=np.float64)
         if inside.ndim != 2 or not (inside >= 0).all() or not (inside <= 1).all() or not inside.any():
@@ -120,18 +111,11 @@ def _overlaps(source: Floats, target: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Localisation:
-    """The position of one heatmap's heat, relative to a target.
+    """The position of one heatmap's heat, relative to a target, without a tolerance around it."""
 
-    Attributes:
-        energy: share of the heat on the target (energy-based pointing game of Score-CAM, Wang et al. 2020).
-        lift: `energy` divided by the target's share of the view; 1 is the value of an even map.
-        pointing_hit: whether the hottest point lies on the target (Zhang et al. 2016, arXiv 1608.00507). Of several
-            equally hot pixels, at least half must lie on it. There is no tolerance around the target.
-    """
-
-    energy: float
-    lift: float
-    pointing_hit: bool
+    energy: float  # share of the heat on the target (energy-based pointing game of Score-CAM, Wang et al. 2020)
+    lift: float  # `energy` divided by the target's share of the view; 1 is the value of an even map
+    pointing_hit: bool  # the hottest pixel, or half of several, is on the target (Zhang et al. 2016, arXiv 1608.00507)
 
 
 def localise(heatmap: Array, coverage: Floats) -> Localisation | None:

@@ -18,13 +18,8 @@ def sanity(
     """Return each gradient method's mean Spearman correlation with its maps of randomised classifiers.
 
     Near 0, the map depends on what the classifier has learnt; near 1, it would look the same without any training.
-    Methods without gradients are left out. The value is None if the map, or every randomised one, is empty.
-
-    Args:
-        activations: activations of the photo, (C, h, w).
-        gradients: gradients of the trained classifier, (C, h, w).
-        randomised: gradients of each randomised classifier, (C, h, w).
-        methods: methods to check.
+    Methods without gradients are left out. The value is None if the map, or every randomised one, is empty. The
+    activations, the gradients and those of each `randomised` classifier are (C, h, w).
     """
     all_gradients = [gradients, *randomised]
     correlations: dict[MethodName, float | None] = {}

@@ -26,51 +26,31 @@ Warnings = list[tuple[int, str]]  # severity and text of each warning
 
 @dataclass(frozen=True)
 class TrueClass:
-    """The label of a photo.
+    """The label of a photo."""
 
-    Attributes:
-        title: name of what the photo shows.
-        prediction: the model's class of that name, with its probability; None if the model has no such class.
-    """
-
-    title: str
-    prediction: Prediction | None
+    title: str  # name of what the photo shows
+    prediction: Prediction | None  # the model's class of that name; None if the model has no such class
 
 
 @dataclass(frozen=True)
 class TargetEvidence:
-    """The target in the view, and the position of each heatmap's heat.
+    """The target in the view, and the position of each heatmap's heat."""
 
-    Attributes:
-        word: noun for the target, such as "animal".
-        share: share of the view that the target fills, in [0, 1].
-        cut_off: share of the target outside the view, in [0, 1].
-        localisations: metrics of each method's heatmap; None for an empty heatmap.
-    """
-
-    word: str
-    share: float
-    cut_off: float
-    localisations: Mapping[MethodName, Localisation | None]
+    word: str  # noun for the target, such as "animal"
+    share: float  # share of the view that the target fills, in [0, 1]
+    cut_off: float  # share of the target outside the view, in [0, 1]
+    localisations: Mapping[MethodName, Localisation | None]  # None for an empty heatmap
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on one photo.
+    """The verdict on one photo."""
 
-    Attributes:
-        sentence: one or more sentences that state what was measured.
-        name: whether the prediction equals the label.
-        place: position of the heat.
-        warnings: reasons to check the photo, the most severe first.
-        severity: sum over the warnings; 0 without a warning.
-    """
-
-    sentence: str
-    name: NameStatus
-    place: HeatPlace
-    warnings: tuple[str, ...]
-    severity: int
+    sentence: str  # one or more sentences that state what was measured
+    name: NameStatus  # whether the prediction equals the label
+    place: HeatPlace  # position of the heat
+    warnings: tuple[str, ...]  # reasons to check the photo, the most severe first
+    severity: int  # sum over the warnings; 0 without a warning
 
 
 def write_verdict(
@@ -84,13 +64,8 @@ def write_verdict(
 ) -> Verdict:
     """Return the verdict on one photo.
 
-    Args:
-        top_prediction: the model's most probable class.
-        truth: label of the photo; None if there is none.
-        target_evidence: position of the heat; None if no target was marked.
-        shows_place: whether each method's heatmap shows a place, in the order of `agreement`.
-        agreement: agreement of the heatmaps.
-        explained: the class that the heatmaps explain; None for the most probable class.
+    `truth` is its label, and `target_evidence` the position of the heat, if any. `shows_place` has an entry per heatmap
+    in the order of `agreement`. `explained` is the class that the heatmaps explain; None for the most probable class.
     """
     name, name_text, name_warnings = _judge_name(top_prediction, truth)
     if explained is not None and explained.class_idx != top_prediction.class_idx:
@@ -99,17 +74,11 @@ def write_verdict(
     agreement_text, agreement_warnings = _judge_agreement(shows_place, agreement)
     sentences = (name_text, place_text, agreement_text, _limitation(name, place))
     warnings = sorted((*name_warnings, *place_warnings, *agreement_warnings), key=lambda warning: -warning[0])
-    return Verdict(
-        sentence=" ".join(sentence for sentence in sentences if sentence),
-        name=name,
-        place=place,
-        warnings=tuple(text for _, text in warnings),
-        severity=sum(severity for severity, _ in warnings),
-    )
+    sentence, severity = " ".join(filter(None, sentences)), sum(severity for severity, _ in warnings)
+    return Verdict(sentence, name, place, tuple(text for _, text in warnings), severity)
 
 
 def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, Warnings]:
-    """Compare the prediction with the label."""
     predicted = f"Predicted {top_prediction.name} ({percent(top_prediction.probability)})"
     warnings = [(MINOR, "the prediction is uncertain")] if top_prediction.probability < UNSURE else []
     if truth is None:
@@ -119,27 +88,20 @@ def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[Na
     if truth.prediction.class_idx == top_prediction.class_idx:
         return "right", f"{predicted}, as labelled.", warnings
     label = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
-    return (
-        "wrong",
-        f"{predicted}; the label is {label}.",
-        [(SEVERE, "the prediction differs from the label"), *warnings],
-    )
+    warnings.insert(0, (SEVERE, "the prediction differs from the label"))
+    return "wrong", f"{predicted}; the label is {label}.", warnings
 
 
 def _judge_place(target_evidence: TargetEvidence | None, any_place: bool) -> tuple[HeatPlace, str, Warnings]:
-    """Describe the position of the heat, and the part of the target outside the view."""
     if not any_place:
-        text = "no map highlights any part of the photo"
-        return "unknown", f"{text[0].upper()}{text[1:]}.", [(MODERATE, text)]
+        text = "No map highlights any part of the photo."
+        return "unknown", text, [(MODERATE, "no map highlights any part of the photo")]
     if target_evidence is None:
         return "unknown", "", []
     word = target_evidence.word
     if target_evidence.share == 0:
-        return (
-            "unknown",
-            f"The marked {word} lies outside the part of the photo that the model saw.",
-            [(MODERATE, f"the model did not see the marked {word}")],
-        )
+        text = f"The marked {word} lies outside the part of the photo that the model saw."
+        return "unknown", text, [(MODERATE, f"the model did not see the marked {word}")]
     place, text, warnings = _judge_heat(target_evidence)
     if target_evidence.cut_off > CUT_OFF:
         text += f" {percent(target_evidence.cut_off)} of the marked {word} was outside the part that the model saw."
@@ -148,7 +110,6 @@ def _judge_place(target_evidence: TargetEvidence | None, any_place: bool) -> tup
 
 
 def _judge_heat(target_evidence: TargetEvidence) -> tuple[HeatPlace, str, Warnings]:
-    """Describe the share of the heat on the target."""
     word, filled = target_evidence.word, percent(target_evidence.share)
     if target_evidence.share > FILLS:
         text = f"The marked {word} fills {filled} of what the model saw: where the heat lies says little."
@@ -181,26 +142,21 @@ def _place_of_lift(lift: float) -> HeatPlace:
 
 
 def _judge_agreement(shows_place: Mapping[MethodName, bool], agreement: Agreement) -> tuple[str, Warnings]:
-    """Describe how similar the heatmaps are, and name the empty ones."""
     if not any(shows_place.values()):
         return "", []
     titles = [METHODS[method].title for method in shows_place]
     empty = [title for title, shows in zip(titles, shows_place.values(), strict=True) if not shows]
     sentences = [f"{title} highlights no part of the photo." for title in empty]
     warnings = [(MINOR, f"{title} highlights no part of the photo") for title in empty]
-    overlaps = [
-        (overlap, titles[i], titles[j])
-        for i, j in combinations(range(len(titles)), 2)
-        if (overlap := agreement.overlap[i][j]) is not None
-    ]
+    pairs = combinations(range(len(titles)), 2)
+    overlaps = [(value, titles[i], titles[j]) for i, j in pairs if (value := agreement.overlap[i][j]) is not None]
     if overlaps:
         least, first, second = min(overlaps)
         methods = "The other methods" if empty else "The methods"
         if least < DISAGREE:
             warnings.append((MODERATE, "the methods disagree"))
-            sentences.append(
-                f"{methods} disagree: the hottest fifths of {first} and {second} overlap by {percent(least)}."
-            )
+            overlap_text = f"the hottest fifths of {first} and {second} overlap by {percent(least)}"
+            sentences.append(f"{methods} disagree: {overlap_text}.")
         else:
             sentences.append(f"{methods} agree." if least >= AGREE else f"{methods} agree in part.")
     return " ".join(sentences), warnings
