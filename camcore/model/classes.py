@@ -10,11 +10,8 @@ from camcore.errors import ClassError
 def find_class(labels: Sequence[str], name_or_idx: str | int) -> int:
     """Return the index of a class given as an index or a name.
 
-    An exact name is preferred to one that differs in case.
-
-    Raises:
-        ClassError: if the index is out of range, if no class has the name (the message names the nearest), or if
-            several classes have it (the message gives their indices).
+    An exact name is preferred to one that differs in case. Raise ClassError if the index is out of range, if no class
+    has the name (the message names the nearest), or if several have it (the message gives their indices).
     """
     text = str(name_or_idx).strip()
     try:
@@ -31,11 +28,10 @@ def find_class_pair(
 ) -> tuple[int | None, int | None]:
     """Return the indices of a class and of the class that it is set against; None stays None.
 
-    Raises:
-        ClassError: as `find_class`, or if both are the same class.
+    Raise ClassError as `find_class` does, or if both are the same class.
     """
-    names = class_name, contrast_name
-    class_idx, contrast_idx = (None if name is None else find_class(labels, name) for name in names)
+    class_idx = None if class_name is None else find_class(labels, class_name)
+    contrast_idx = None if contrast_name is None else find_class(labels, contrast_name)
     check_contrast(labels, class_idx, contrast_idx)
     return class_idx, contrast_idx
 
@@ -58,7 +54,7 @@ def _find_name(labels: Sequence[str], name: str) -> int:
         if len(matches) == 1:
             return matches[0]
         if matches:
-            indices = " or ".join(str(index) for index in matches)
+            indices = " or ".join(map(str, matches))
             raise ClassError(f"several classes are named {name!r}: give an index instead, {indices}")
     by_folded = {label.casefold(): label for label in labels}
     containing = [label for folded, label in by_folded.items() if name.casefold() in folded] if name else []

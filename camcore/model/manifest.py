@@ -22,21 +22,13 @@ Interpolation = Literal["bilinear", "bicubic"]
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a photo becomes the model's input: resize the short side, crop the centre, normalise.
+    """How a photo becomes the model's input: resize the short side, crop the centre, normalise."""
 
-    Attributes:
-        resize: length of the short side after resizing, in pixels.
-        crop: side of the square that is cropped, in pixels.
-        interpolation: filter for resizing.
-        mean: of each channel, for pixels in [0, 1].
-        std: standard deviation of each channel, for pixels in [0, 1].
-    """
-
-    resize: int
-    crop: int
-    interpolation: Interpolation
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    resize: int  # length of the short side after resizing, in pixels
+    crop: int  # side of the square that is cropped, in pixels
+    interpolation: Interpolation  # filter for resizing
+    mean: tuple[float, float, float]  # of each channel, for pixels in [0, 1]
+    std: tuple[float, float, float]  # standard deviation of each channel, for pixels in [0, 1]
 
     @property
     def zero_colour(self) -> tuple[int, int, int]:
@@ -47,69 +39,38 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Quantization:
-    """How the int8 model compares with the fp32 model, on photos that it was not calibrated on.
+    """How the int8 model compares with the fp32 model, on photos that it was not calibrated on."""
 
-    Attributes:
-        used: false if the int8 model was too slow or too inaccurate to be kept.
-        noise: variance of the error of its scores, as a share of the scores' own variance over masked photos.
-        fidelity_mean: mean correlation of its Score-CAM heatmaps with those of fp32.
-        fidelity_min: smallest such correlation.
-        speed_up: ratio of the times of fp32 and int8 on the machine that exported.
-        photos: number of photos of this comparison.
-        float_layers: number of convolutions that were left in fp32.
-    """
-
-    used: bool
-    noise: float
-    fidelity_mean: float
-    fidelity_min: float
-    speed_up: float
-    photos: int
-    float_layers: int
+    used: bool  # false if the int8 model was too slow or too inaccurate to be kept
+    noise: float  # variance of the error of its scores, as a share of the scores' own variance over masked photos
+    fidelity_mean: float  # mean correlation of its Score-CAM heatmaps with those of fp32
+    fidelity_min: float  # smallest such correlation
+    speed_up: float  # ratio of the times of fp32 and int8 on the machine that exported
+    photos: int  # number of photos of this comparison
+    float_layers: int  # number of convolutions that were left in fp32
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The description of an exported model, written by `export` and read by everything else.
+    """The description of an exported model, written by `export` and read by everything else."""
 
-    Attributes:
-        model: name of the architecture.
-        weights: name of the weights: `IMAGENET1K_V2`, `package`, or the file name of a checkpoint.
-        target_layer: name of the layer whose activations the methods use.
-        channels: number of channels of the target layer.
-        map_size: (h, w) of the target layer's activations.
-        linear_head: whether the head is global average pooling and one linear layer, so that Grad-CAM equals classic
-            CAM.
-        labels: names of the classes, by index.
-        preprocessing: how a photo becomes the model's input.
-        parity: largest differences of the artefacts from the eager model.
-        versions: versions of the packages that exported.
-        files: SHA-256 of each file of the artefact.
-        int8: comparison of the int8 model; None if no int8 model was requested.
-        format: version of this format.
-    """
-
-    model: str
-    weights: str
-    target_layer: str
-    channels: int
-    map_size: tuple[int, int]
-    linear_head: bool
-    labels: tuple[str, ...]
+    model: str  # name of the architecture
+    weights: str  # name of the weights: `IMAGENET1K_V2`, `package`, or the file name of a checkpoint
+    target_layer: str  # name of the layer whose activations the methods use
+    channels: int  # of the target layer
+    map_size: tuple[int, int]  # (h, w) of the target layer's activations
+    linear_head: bool  # the head is global average pooling and one linear layer: Grad-CAM equals classic CAM
+    labels: tuple[str, ...]  # names of the classes, by index
     preprocessing: Preprocessing
-    parity: Mapping[str, Any]
-    versions: Mapping[str, str]
-    files: Mapping[str, str]
-    int8: Quantization | None = None
+    parity: Mapping[str, Any]  # largest differences of the artefacts from the eager model
+    versions: Mapping[str, str]  # of the packages that exported
+    files: Mapping[str, str]  # SHA-256 of each file of the artefact
+    int8: Quantization | None = None  # None if no int8 model was requested
     format: int = FORMAT
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Read a manifest that `to_json` wrote.
-
-        Raises:
-            ValueError, KeyError or TypeError: if the text is anything else.
-        """
+        """Read a manifest that `to_json` wrote; raise ValueError, KeyError or TypeError for any other text."""
         values = json.loads(text)
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
@@ -134,8 +95,7 @@ def sha256(path: Path) -> str:
 def read_manifest(directory: Path) -> Manifest:
     """Read an artefact's manifest; its model files are not checked.
 
-    Raises:
-        ArtifactError: if the directory does not exist, is not an artefact, or has a manifest that cannot be read.
+    Raise ArtifactError if the directory does not exist, is not an artefact, or has a manifest that cannot be read.
     """
     if not directory.is_dir():
         raise ArtifactError(f"there is no model directory {directory}: run `python -m export --out {directory}`")
@@ -143,19 +103,14 @@ def read_manifest(directory: Path) -> Manifest:
         return Manifest.from_json((directory / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ArtifactError(
-            f"{directory} holds no {MANIFEST}, so it is not an exported model: "
-            "name a directory that `python -m export` wrote"
+            f"{directory} is not an exported model (no {MANIFEST}): name a directory that `python -m export` wrote"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{directory / MANIFEST} cannot be read ({error}): {_export_again(directory)}") from error
 
 
 def verify(directory: Path, manifest: Manifest) -> None:
-    """Check every file that the manifest lists against its hash.
-
-    Raises:
-        ArtifactError: if a file is missing, damaged, or from another export.
-    """
+    """Raise ArtifactError if a file that the manifest lists is missing, damaged, or from another export."""
     for name in (TORCHSCRIPT, ONNX):
         if name not in manifest.files:
             raise ArtifactError(f"the manifest in {directory} does not list {name}: {_export_again(directory)}")
@@ -166,32 +121,30 @@ def verify(directory: Path, manifest: Manifest) -> None:
             raise ArtifactError(f"{directory / name} is missing: {_export_again(directory)}") from None
         if actual != expected:
             raise ArtifactError(
-                f"{directory / name} is damaged or from another export (its hash differs from the manifest's): "
-                f"{_export_again(directory)}"
+                f"{directory / name} is damaged or from another export (its hash differs): {_export_again(directory)}"
             )
 
 
 def list_artifacts(root: Path) -> list[str]:
     """Return the names of the artefacts in a folder of artefacts, in alphabetical order."""
-    if not root.is_dir():
-        return []
     return sorted(path.parent.name for path in root.glob(f"[!.]*/{MANIFEST}"))
 
 
 def find_artifact(root: Path | str | None = None, model: str | None = None) -> Path:
     """Return the directory of the artefact to use.
 
-    Args:
-        root: one artefact, or a folder of artefacts; by default, the environment variable CAMCORE_ARTIFACTS, or
-            `artifacts` without it.
-        model: name of the artefact in a folder; by default resnet50, else efficientnet_lite0, else the first by name.
-
-    Raises:
-        ArtifactError: if there is no artefact, or none of that name.
+    `root` is one artefact, or a folder of artefacts; by default, the environment variable CAMCORE_ARTIFACTS, or
+    `artifacts` without it. `model` is the name of the artefact in a folder; by default resnet50, else
+    efficientnet_lite0, else the first by name. Raise ArtifactError if there is no artefact, or none of that name.
     """
     root = Path(root or os.environ.get("CAMCORE_ARTIFACTS") or "artifacts")
     if (root / MANIFEST).is_file():
-        return _check_model(root, model)
+        manifest = read_manifest(root)
+        if model not in (None, manifest.model, root.name):
+            raise ArtifactError(
+                f"{root} holds {manifest.model}, not {model!r}: leave out the model, or name another directory"
+            )
+        return root
     names = list_artifacts(root)
     if model is not None and model not in names:
         content = f"it holds {', '.join(names) or 'none'}"
@@ -201,16 +154,5 @@ def find_artifact(root: Path | str | None = None, model: str | None = None) -> P
     return root / (model or next((name for name in PREFERRED if name in names), names[0]))
 
 
-def _check_model(directory: Path, model: str | None) -> Path:
-    """Return the directory of one artefact, or raise ArtifactError if it holds another model."""
-    manifest = read_manifest(directory)
-    if model not in (None, manifest.model, directory.name):
-        raise ArtifactError(
-            f"{directory} holds {manifest.model}, not {model!r}: leave out the model, or name another directory"
-        )
-    return directory
-
-
 def _export_again(directory: Path) -> str:
-    """Return the remedy that ends a message."""
     return f"export it again with `python -m export --out {directory}` and the options used before"

@@ -12,10 +12,9 @@ from camcore.types import Array
 
 
 class Scorer:
-    """An ONNX Runtime session of one model on the CPU, created at the first call.
+    """An ONNX Runtime session of one model on the CPU, by default with as many threads as this process may use cores.
 
-    By default it has as many threads as this process may use cores. The first call raises ArtifactError if ONNX
-    Runtime cannot run the model.
+    It is created at the first call, which raises ArtifactError if ONNX Runtime cannot run the model.
     """
 
     def __init__(self, path: Path, threads: int | None = None):

@@ -15,10 +15,9 @@ Step = TypeVar("Step")
 def keep_torch_to_cores() -> None:
     """Limit the threads of torch to the cores that this process may use.
 
-    Programs call this before torch is imported; libraries do not. Without it torch starts one thread per core that it
-    sees. A container may be allowed less time than that: a Space sees 16 cores and may use 2
-    (https://github.com/huggingface/chat-ui/pull/57). Too many threads use up this time, and are all paused at once.
-    If OMP_NUM_THREADS is set, it is left as it is.
+    Programs call this before torch is imported; libraries do not. A container may have less time than the cores that it
+    sees: a Space sees 16 and may use 2 (https://github.com/huggingface/chat-ui/pull/57). With one thread per core, the
+    time is used up, and all threads are paused at once. If OMP_NUM_THREADS is set, it is left as it is.
     """
     if cpu_count() < (os.cpu_count() or 1):
         os.environ.setdefault("OMP_NUM_THREADS", str(cpu_count()))

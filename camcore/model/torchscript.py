@@ -13,8 +13,7 @@ from camcore.types import Array
 class TracedModel:
     """A traced classifier with the methods `features` and `head`, on the CPU.
 
-    `features` runs without gradients, and `head` is differentiated with respect to a leaf tensor. There are no hooks,
-    and no call leaves state behind.
+    `features` runs without gradients; `head` is differentiated by a leaf tensor. No call leaves hooks or state behind.
     """
 
     def __init__(self, path: Path):
@@ -22,8 +21,7 @@ class TracedModel:
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
-                module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
-            self._module = module.eval()
+                self._module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
         except RuntimeError as error:
             raise ArtifactError(f"{path} is not a TorchScript model: export it again") from error
 
@@ -34,10 +32,7 @@ class TracedModel:
             return self._module.head(activations).numpy(), activations.numpy()
 
     def gradients(self, activations: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
-        """Return the gradients of the class's logit with respect to one photo's activations, both (C, h, w).
-
-        With `contrast_idx`, they are the gradients of the difference of the two logits.
-        """
+        """Return the gradients of a class's logit, or of a difference of two, by activations; both are (C, h, w)."""
         leaf = torch.from_numpy(activations)[None].requires_grad_()
         with torch.enable_grad():
             logits = self._module.head(leaf)[0]
@@ -50,8 +45,7 @@ class TracedModel:
     ) -> Iterator[Array]:
         """Yield for each seed the gradients (C, h, w) of a copy whose classifier is randomised.
 
-        The weight matrix of the last layer is replaced by normal values of mean 0 and the matrix's own standard
-        deviation.
+        The last layer's weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation.
         """
         copy = TracedModel(self._path)
         weight = [parameter for parameter in copy._module.parameters() if parameter.ndim == 2][-1].data
