@@ -45,14 +45,10 @@ _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 def open_photo(source: Path | str | bytes | IO[bytes]) -> Image.Image:
     """Decode a photo into an upright RGB image, with transparent pixels over white.
 
-    The EXIF orientation is applied. An animation gives its first frame; 16-bit grey values are divided by 257; CMYK,
-    palette and grey images are converted. The result carries none of the file's metadata.
-
-    Args:
-        source: a path, the bytes of a file, or a file opened in binary mode.
-
-    Raises:
-        PhotoError: if the file is missing, empty, not a photo, of a refused format, damaged, or above 50 megapixels.
+    `source` is a path, the bytes of a file, or a file opened in binary mode. The EXIF orientation is applied. An
+    animation gives its first frame; 16-bit grey values are divided by 257; CMYK, palette and grey images are converted.
+    The result carries none of the file's metadata. Raise PhotoError if the file is missing, empty, not a photo, of a
+    refused format, damaged, or above 50 megapixels.
     """
     data = _read(source)
     with warnings.catch_warnings():
@@ -80,7 +76,6 @@ def _decode(data: bytes) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return an upright RGB copy without metadata, with transparent pixels over white."""
     image.load()
     upright = _upright(image)
     if upright.mode in _SIXTEEN_BIT:
@@ -95,10 +90,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Apply the EXIF orientation.
-
-    `ImageOps.exif_transpose` is not used: it fails if any other EXIF entry is faulty.
-    """
+    """Apply the EXIF orientation; `ImageOps.exif_transpose` fails if any other EXIF entry is faulty."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # as above
@@ -125,7 +117,6 @@ def _read(source: Path | str | bytes | IO[bytes]) -> bytes:
 
 
 def _refusal(data: bytes) -> str:
-    """Return the message for a file that Pillow does not open, from its first bytes."""
     if not data:
         return "this file is empty (0 bytes): choose another photo"
     kind = next((name for start, name in _FOREIGN if data.startswith(start)), None)

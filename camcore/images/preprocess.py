@@ -22,17 +22,11 @@ _MAX_RESIZED_PIXELS = 8_000_000
 
 @dataclass(frozen=True)
 class View:
-    """The part of a photo that the model sees.
+    """The part of a photo that the model sees."""
 
-    Attributes:
-        image: that part as an RGB image of the model's input size.
-        box: its (left, top, right, bottom) in pixels of the photo, which may be fractions.
-        photo_size: (width, height) of the photo.
-    """
-
-    image: Image.Image
-    box: tuple[float, float, float, float]
-    photo_size: tuple[int, int]
+    image: Image.Image  # that part as an RGB image of the model's input size
+    box: tuple[float, float, float, float]  # its left, top, right, bottom in pixels of the photo, may be fractions
+    photo_size: tuple[int, int]  # (width, height) of the photo
 
 
 def preprocess(photo: Image.Image, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> tuple[Array, View]:
