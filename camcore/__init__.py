@@ -11,7 +11,7 @@ from camcore.errors import (
     OutputError,
     PhotoError,
     StudyError,
-)
+)  # fmt: skip
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
 from camcore.methods.grad_cam import METHODS
@@ -23,30 +23,8 @@ from camcore.options import ExplainOptions
 from camcore.results import Explanation, ForwardPass, Prediction
 
 __all__ = [
-    "COLOUR_MAPS",
-    "DEFINITIONS",
-    "METHODS",
-    "ArtifactError",
-    "Box",
-    "BoxesError",
-    "CamError",
-    "ClassError",
-    "EffortError",
-    "ExplainOptions",
-    "Explainer",
-    "Explanation",
-    "Faithfulness",
-    "ForwardPass",
-    "Localisation",
-    "Manifest",
-    "OutputError",
-    "PhotoError",
-    "Prediction",
-    "StudyError",
-    "Target",
-    "draw_comparison",
-    "draw_overlay",
-    "find_artifact",
-    "localise",
-    "open_photo",
-]
+    "COLOUR_MAPS", "DEFINITIONS", "METHODS", "ArtifactError", "Box", "BoxesError", "CamError", "ClassError",
+    "EffortError", "ExplainOptions", "Explainer", "Explanation", "Faithfulness", "ForwardPass", "Localisation",
+    "Manifest", "OutputError", "PhotoError", "Prediction", "StudyError", "Target", "draw_comparison", "draw_overlay",
+    "find_artifact", "localise", "open_photo",
+]  # fmt: skip

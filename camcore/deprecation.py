@@ -9,14 +9,8 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
-def accept_former_names(
-    **new_names: str,
-) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
-    """Let a function accept keywords under their former names, each with a DeprecationWarning.
-
-    Args:
-        new_names: the present name of each former one.
-    """
+def accept_former_names(**new_names: str) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
+    """Let a function accept the keywords `new_names` under their former names, each with a DeprecationWarning."""
 
     def decorate(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
         @wraps(function)

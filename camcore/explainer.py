@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
     from camcore.model.torchscript import TracedModel
 
+PhotoInput = Image.Image | ForwardPass
 DEFAULT_OPTIONS = ExplainOptions()
 
 
@@ -43,15 +44,10 @@ class Explainer:
 
     @classmethod
     def load(cls, directory: Path | str, threads: int | None = None) -> "Explainer":
-        """Load an artefact directory, and check its files against their hashes.
+        """Load an artefact directory that `python -m export` wrote, and check its files against their hashes.
 
-        Args:
-            directory: what `python -m export` wrote.
-            threads: number of threads of ONNX Runtime; by default, the number of cores that this process may use. The
-                threads of torch are not changed.
-
-        Raises:
-            ArtifactError: if the directory is missing, damaged, not an artefact, or a mixture of two.
+        `threads` is for ONNX Runtime, by default one per core that this process may use; torch's are not changed.
+        Raise ArtifactError if the directory is missing, damaged, not an artefact, or a mixture of two.
         """
         from camcore.model.onnx import Scorer
         from camcore.model.torchscript import TracedModel
@@ -71,9 +67,7 @@ class Explainer:
         return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
 
     @accept_former_names(fit="resize_mode")
-    def predict(
-        self, photo: Image.Image | ForwardPass, top: int = 5, resize_mode: ResizeMode = "crop"
-    ) -> list[Prediction]:
+    def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode = "crop") -> list[Prediction]:
         """Return the `top` most probable classes, the most probable first."""
         forward_pass = self._run_once(photo, resize_mode)
         best = np.argsort(-forward_pass.logits, kind="stable")[:top]
@@ -82,7 +76,7 @@ class Explainer:
     @accept_former_names(rather_than="contrast_idx", fit="resize_mode")
     def explain(
         self,
-        photo: Image.Image | ForwardPass,
+        photo: PhotoInput,
         class_idx: int | None = None,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
@@ -96,18 +90,15 @@ class Explainer:
         The keywords are those of `ExplainOptions`. With `contrast_idx` the maps explain the difference of the two
         logits: what speaks for the class and against the other one. `effort` is for Score-CAM: "fast" runs the most
         informative channels and predicts the others, until its estimate of the map's fidelity is high; "exact" runs
-        every channel that varies, in fp32; a number is the number of forwards.
-
-        Raises:
-            ClassError: if a class is out of range, or set against itself.
-            EffortError: if the effort does not exist.
+        every channel that varies, in fp32; a number is the number of forwards. Raise ClassError if a class is out of
+        range or set against itself, and EffortError if the effort does not exist.
         """
         options = ExplainOptions(class_idx, contrast_idx, definition, effort, resize_mode)
         return finished(self.stream(photo, options, methods), methods)
 
     def stream(
         self,
-        photo: Image.Image | ForwardPass,
+        photo: PhotoInput,
         options: ExplainOptions = DEFAULT_OPTIONS,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
@@ -115,11 +106,7 @@ class Explainer:
     ) -> Iterator[Explanation]:
         """Yield each explanation as soon as it is ready: the gradient methods first, then Score-CAM as it grows.
 
-        Score-CAM yields a map after every `chunk` forwards. Closing the generator stops the work.
-
-        Raises:
-            ClassError: if a class is out of range, or set against itself.
-            EffortError: if the effort does not exist.
+        Score-CAM yields a map every `chunk` forwards. Closing the generator stops the work. Errors are as in `explain`.
         """
         to_rule(options.effort)  # raises EffortError before the first map is requested
         return on_one_blas_thread(self._stream(photo, options, methods, chunk))
@@ -129,9 +116,8 @@ class Explainer:
     ) -> list[Faithfulness | None]:
         """Measure how the model responds when the pixels that each explanation marks are kept, removed or inserted.
 
-        The explanations must be of one class, and are measured together. The result is None for an explanation that
-        shows no place. The scores are probabilities of the class, also for a contrast. The curves are run in int8 if
-        there is an int8 model, unless `exact` is true. `camcore.metrics.faithfulness` states the protocol.
+        The explanations must be of one class. The result is None for one that shows no place. `PROTOCOL` of
+        `camcore.metrics.faithfulness` holds the rules. The curves are run in int8 if possible, unless `exact` is true.
         """
         (class_idx,) = {explanation.class_idx for explanation in explanations}
         int8 = None if exact or self._int8 is None else self._int8.forward
@@ -147,53 +133,40 @@ class Explainer:
         *,
         contrast_idx: int | None = None,
     ) -> dict[MethodName, float | None]:
-        """Return how similar each gradient method's map is to its map of a randomised classifier.
-
-        `camcore.metrics.sanity` states the protocol.
-        """
-        explained_class = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx))
-        class_indices = explained_class.class_idx, explained_class.contrast_idx
+        """Return how similar each method's map is to that of a randomised classifier; see `camcore.metrics.sanity`."""
+        class_indices = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx)).class_indices
         gradients = self._model.gradients(photo.activations, *class_indices)
         randomised = self._model.randomised_gradients(photo.activations, *class_indices, SEEDS)
         return sanity(photo.activations, gradients, randomised, methods)
 
     def _stream(
-        self, photo: Image.Image | ForwardPass, options: ExplainOptions, methods: Sequence[MethodName], chunk: int
+        self, photo: PhotoInput, options: ExplainOptions, methods: Sequence[MethodName], chunk: int
     ) -> Iterator[Explanation]:
         forward_pass = self._run_once(photo, options.resize_mode)
-        explained_class = self._explained_class(forward_pass, options)
+        explained = self._explained_class(forward_pass, options)
         shared_seconds = forward_pass.seconds / max(len(set(methods)), 1)
 
         def gradients() -> Array:
-            return self._model.gradients(
-                forward_pass.activations, explained_class.class_idx, explained_class.contrast_idx
-            )
+            return self._model.gradients(forward_pass.activations, *explained.class_indices)
 
-        yield from explain_by_gradients(forward_pass, explained_class, methods, gradients, shared_seconds)
+        yield from explain_by_gradients(forward_pass, explained, methods, gradients, shared_seconds)
         if "score-cam" in methods:
+            scorer = self._scorer.logits
             yield from explain_by_scores(
-                forward_pass,
-                explained_class,
-                options,
-                self._scorer.logits,
-                int8=self._int8,
-                chunk=chunk,
-                shared_seconds=shared_seconds,
+                forward_pass, explained, options, scorer, int8=self._int8, chunk=chunk, shared_seconds=shared_seconds
             )
 
-    def _run_once(self, photo: Image.Image | ForwardPass, resize_mode: ResizeMode) -> ForwardPass:
+    def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
 
     def _explained_class(self, forward_pass: ForwardPass, options: ExplainOptions) -> ExplainedClass:
         prediction = self._prediction(forward_pass, options.class_idx)
-        if options.contrast_idx is None:
-            return ExplainedClass(prediction)
-        contrast_class = self._prediction(forward_pass, options.contrast_idx)
-        check_contrast(self.manifest.labels, prediction.class_idx, contrast_class.class_idx)
-        return ExplainedClass(prediction, contrast_class)
+        contrast = None if options.contrast_idx is None else self._prediction(forward_pass, options.contrast_idx)
+        explained = ExplainedClass(prediction, contrast)
+        check_contrast(self.manifest.labels, *explained.class_indices)
+        return explained
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
-        """Return the prediction of a class; None means the most probable one."""
         labels = self.manifest.labels
         index = find_class(labels, int(forward_pass.logits.argmax()) if class_idx is None else class_idx)
         return Prediction(index, labels[index], float(forward_pass.probabilities[index]))

@@ -9,18 +9,10 @@ from camcore.methods.score_cam import DefinitionName
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """What to explain, and how.
+    """What to explain, and how."""
 
-    Attributes:
-        class_idx: index of the class to explain; None for the most probable class.
-        contrast_idx: index of the class to set it against; None to explain the class alone.
-        definition: Score-CAM variant.
-        effort: how far Score-CAM goes: "fast", "exact", or a number of forwards.
-        resize_mode: how the photo becomes the model's input.
-    """
-
-    class_idx: int | None = None
-    contrast_idx: int | None = None
-    definition: DefinitionName = "paper"
-    effort: Effort = "fast"
-    resize_mode: ResizeMode = "crop"
+    class_idx: int | None = None  # class to explain; None for the most probable one
+    contrast_idx: int | None = None  # class to set it against; None to explain the class alone
+    definition: DefinitionName = "paper"  # Score-CAM variant
+    effort: Effort = "fast"  # how far Score-CAM goes: "fast", "exact", or a number of forwards
+    resize_mode: ResizeMode = "crop"  # how the photo becomes the model's input

@@ -36,8 +36,7 @@ NAMED_EFFORTS: dict[Literal["fast", "exact"], StoppingRule | None] = {
 def to_rule(effort: Effort) -> StoppingRule | None:
     """Return when to stop; None for "exact", which runs every channel that varies.
 
-    Raises:
-        EffortError: if the effort is neither "fast", "exact" nor a number of forwards.
+    Raise EffortError if the effort is neither "fast", "exact" nor a number of forwards.
     """
     if isinstance(effort, str) and effort in NAMED_EFFORTS:
         return NAMED_EFFORTS[effort]
@@ -47,11 +46,7 @@ def to_rule(effort: Effort) -> StoppingRule | None:
 
 
 def read_effort(text: str) -> Effort:
-    """Read an effort from text: a name, or a number of forwards.
-
-    Raises:
-        EffortError: if the text is neither.
-    """
+    """Read an effort from text: a name, or a number of forwards; raise EffortError for any other text."""
     effort: Effort | str = int(text) if text.isascii() and text.isdigit() else text
     to_rule(effort)  # type: ignore[arg-type]
     return effort  # type: ignore[return-value]

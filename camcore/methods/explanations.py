@@ -28,12 +28,8 @@ def explain_by_gradients(
 ) -> Iterator[Explanation]:
     """Yield the explanations of those `methods` that are functions of activations and gradients.
 
-    Args:
-        forward_pass: the photo's.
-        explained_class: the class that `gradients` belong to.
-        methods: names of methods; Score-CAM is skipped.
-        gradients: returns the gradients (C, h, w); called once, and only if a method needs them.
-        shared_seconds: each method's share of the time of the forward pass.
+    `gradients` returns the gradients (C, h, w); it is called once, and only if a method needs them. `shared_seconds` is
+    each method's share of the time of the forward pass.
     """
     rules = {name: rule for name in methods if (rule := METHODS[name].from_gradients)}
     if not rules:
@@ -60,32 +56,21 @@ def explain_by_scores(
 ) -> Iterator[Explanation]:
     """Yield Score-CAM as it grows; `shared_seconds` is its share of the time of the forward pass."""
     start = time.perf_counter()
+    class_idx, contrast_idx = explained_class.class_indices
     steps = score_cam(
-        forward_pass.x,
-        forward_pass.activations,
-        explained_class.class_idx,
-        forward,
-        contrast_idx=explained_class.contrast_idx,
-        definition=DEFINITIONS[options.definition],
-        rule=to_rule(options.effort),
-        int8=int8,
-        chunk=chunk,
-    )
+        forward_pass.x, forward_pass.activations, class_idx, forward, contrast_idx=contrast_idx,
+        definition=DEFINITIONS[options.definition], rule=to_rule(options.effort), int8=int8, chunk=chunk,
+    )  # fmt: skip
     duration = shared_seconds
     for step in steps:
         heatmap, peak = to_heatmap(step.cam, forward_pass.view.image.size[::-1])
         duration += time.perf_counter() - start
         yield replace(
             _explanation("score-cam", explained_class, heatmap, peak, duration),
-            definition=options.definition,
-            forwards=step.forwards,
-            channels=len(forward_pass.activations),
-            channels_alive=step.channels_alive,
-            effort=options.effort,
-            precision=step.precision,
-            fidelity_estimate=step.fidelity,
-            complete=step.done,
-        )
+            definition=options.definition, effort=options.effort, forwards=step.forwards, precision=step.precision,
+            channels=len(forward_pass.activations), channels_alive=step.channels_alive,
+            fidelity_estimate=step.fidelity, complete=step.done,
+        )  # fmt: skip
         start = time.perf_counter()  # the time that the caller spends on a map is not counted
 
 
@@ -94,12 +79,6 @@ def _explanation(
 ) -> Explanation:
     prediction = explained_class.prediction
     return Explanation(
-        method,
-        prediction.class_idx,
-        prediction.name,
-        prediction.probability,
-        heatmap,
-        peak,
-        seconds,
+        method, prediction.class_idx, prediction.name, prediction.probability, heatmap, peak, seconds,
         contrast_class=explained_class.contrast_class,
-    )
+    )  # fmt: skip

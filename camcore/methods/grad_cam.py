@@ -49,38 +49,27 @@ def grad_cam_pp(activations: Array, gradients: Array) -> Array:
 class Method:
     """A method of explanation: its names, and how it computes a map.
 
-    Attributes:
-        title: name for people.
-        file_name: spelling in the names of files.
-        hint: how the method works, in one sentence for readers who do not know the model.
-        from_gradients: the map (h, w) >= 0 from activations and gradients, both (C, h, w); None for Score-CAM, which
-            runs the model again.
+    `from_gradients` returns the map (h, w) >= 0 from activations and gradients, both (C, h, w).
     """
 
-    title: str
-    file_name: str
-    hint: str
-    from_gradients: Callable[[Array, Array], Array] | None
+    title: str  # name for people
+    file_name: str  # spelling in the names of files
+    hint: str  # how the method works, in one sentence for readers who do not know the model
+    from_gradients: Callable[[Array, Array], Array] | None  # None for Score-CAM, which runs the model again
 
 
 METHODS: dict[MethodName, Method] = {
     "grad-cam": Method(
-        "Grad-CAM",
-        "grad-cam",
+        "Grad-CAM", "grad-cam",
         "Adds up the features that the model detected, each weighted by how much it supports the class on average.",
-        grad_cam,
-    ),
+        grad_cam),
     "grad-cam++": Method(
-        "Grad-CAM++",
-        "grad-cam-pp",
+        "Grad-CAM++", "grad-cam-pp",
         "Like Grad-CAM, but counts only what supports the class, which suits photos of several animals.",
-        grad_cam_pp,
-    ),
+        grad_cam_pp),
     "score-cam": Method(
-        "Score-CAM",
-        "score-cam",
+        "Score-CAM", "score-cam",
         "Shows the model the parts of the photo with one feature at a time, and weights that feature by its answer.",
-        None,
-    ),
-}
+        None),
+}  # fmt: skip
 ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)

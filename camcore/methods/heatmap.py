@@ -3,19 +3,14 @@
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from camcore.types import Array
+from camcore.types import Array, Floats
 
-# A float32 map is flat if its values differ by less than this share of its largest value: the rest is rounding.
-_FLAT = 1e-6
+_FLAT = 1e-6  # a float32 map is flat if its values differ by less than this share of its largest: that is rounding
 
 
 def upsample(maps: Array, size: tuple[int, int], align_corners: bool = False) -> Array:
-    """Interpolate maps (..., h, w) bilinearly to (..., H, W), which must be at least as large.
-
-    The convention is that of torch's `interpolate(mode="bilinear")`: half-pixel centres, unless `align_corners`.
-    """
+    """Interpolate maps (..., h, w) to (..., H, W), at least as large, like torch's `interpolate(mode="bilinear")`."""
     rows = _interpolation(maps.shape[-2], size[0], align_corners)
     columns = _interpolation(maps.shape[-1], size[1], align_corners)
     result: Array = rows @ (maps @ columns.T)
@@ -42,20 +37,14 @@ def to_heatmap(cam: Array, size: tuple[int, int]) -> tuple[Array, float]:
 
 
 def correlation(first: Array, second: Array) -> float:
-    """Return Pearson's correlation of two heatmaps (H, W).
-
-    If only one of them is all zeros, it is 0; if both are, it is 1.
-    """
+    """Return Pearson's correlation of two heatmaps (H, W); 1 if both are all zeros, 0 if only one is."""
     if not (first.any() and second.any()):
         return float(first.any() == second.any())
     return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
 
 
 def correlation_vectors(maps: Array, size: tuple[int, int]) -> Array:
-    """Return vectors (n, h w) of n maps (n, h, w).
-
-    The cosine of two vectors is the Pearson correlation of the two maps after upsampling to (H, W).
-    """
+    """Return vectors (n, h w) of n maps (n, h, w), whose cosines are the correlations of the heatmaps (H, W)."""
     rows, columns = (_root(source, target) for source, target in zip(maps.shape[1:], size, strict=True))
     vectors = (rows.T @ maps.astype(np.float64) @ columns).reshape(len(maps), -1)
     even = np.outer(rows.sum(axis=0), columns.sum(axis=0)).ravel()  # the vector of a map that is 1 everywhere
@@ -63,10 +52,10 @@ def correlation_vectors(maps: Array, size: tuple[int, int]) -> Array:
     return result
 
 
-def _root(source: int, target: int) -> NDArray[np.float64]:
+def _root(source: int, target: int) -> Floats:
     """Return a (source, source) matrix r; r r' gives the dot products after one-dimensional interpolation."""
-    matrix: NDArray[np.float64] = _interpolation(source, target, False).astype(np.float64)
-    root: NDArray[np.float64] = np.linalg.cholesky(matrix.T @ matrix / target).astype(np.float64)
+    matrix: Floats = _interpolation(source, target, False).astype(np.float64)
+    root: Floats = np.linalg.cholesky(matrix.T @ matrix / target).astype(np.float64)
     return root
 
 

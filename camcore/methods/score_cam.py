@@ -12,7 +12,7 @@ from camcore.methods.effort import StoppingRule
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import min_max, upsample
 from camcore.methods.surrogate import ExhaustiveSampler, GaussianProcessSampler, MaskedForward
-from camcore.types import Array, Forward, Precision, softmax
+from camcore.types import Array, Floats, Forward, Precision, softmax
 
 DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
 CHUNK = 8
@@ -22,17 +22,14 @@ CHUNK = 8
 class Definition:
     """The choices in which public implementations of Score-CAM differ.
 
-    Attributes:
-        score: what the weights come from: the softmax over channels of the logits, or the probabilities themselves.
-        stretch: whether masks are scaled to [0, 1] after upsampling, or before it, on the layer's grid.
-        align_corners: convention of the upsampling.
-        reproduces: the implementation that gives the same map.
+    The weights are the softmax over channels of the logits, or the probabilities themselves. Masks are scaled to [0, 1]
+    after upsampling, or before it, on the layer's grid.
     """
 
     score: Literal["logit", "probability"]
     stretch: Literal["after upsampling", "before upsampling"]
-    align_corners: bool
-    reproduces: str
+    align_corners: bool  # convention of the upsampling
+    reproduces: str  # the implementation that gives the same map
 
 
 DEFINITIONS: dict[DefinitionName, Definition] = {
@@ -63,9 +60,7 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
     return min_max(upsample(activations, size, definition.align_corners))
 
 
-def log_weights(
-    logits: Array, class_idx: int, definition: Definition, contrast_idx: int | None = None
-) -> NDArray[np.float64]:
+def log_weights(logits: Array, class_idx: int, definition: Definition, contrast_idx: int | None = None) -> Floats:
     """Return the logarithms (N,) of the weights that `logits` (N, K) give, up to a constant that they share.
 
     With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes only.
@@ -77,52 +72,37 @@ def log_weights(
     if definition.score == "logit":
         return values[:, class_idx]
     values -= values.max(axis=1, keepdims=True)
-    result: NDArray[np.float64] = values[:, class_idx] - np.log(np.exp(values).sum(axis=1))
+    result: Floats = values[:, class_idx] - np.log(np.exp(values).sum(axis=1))
     return result
 
 
-def channel_weights(logarithms: NDArray[np.float64], definition: Definition) -> NDArray[np.float64]:
+def channel_weights(logarithms: Floats, definition: Definition) -> Floats:
     """Return the weights (n,) of n channels from their `log_weights`: their softmax, or the probabilities."""
     if definition.score == "logit":
         return softmax(logarithms)
-    weights: NDArray[np.float64] = np.exp(logarithms)
+    weights: Floats = np.exp(logarithms)
     return weights
 
 
 @dataclass(frozen=True)
 class Int8Forward:
-    """A faster forward with inexact scores.
-
-    Attributes:
-        forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
-        noise: variance of the scores' error, as a share of the scores' own variance.
-        speed_up: how many of its runs take the time of one exact run.
-    """
+    """A faster forward with inexact scores."""
 
     forward: Forward
-    noise: float
-    speed_up: float
+    noise: float  # variance of the scores' error, as a share of the scores' own variance
+    speed_up: float  # how many of its runs take the time of one exact run
 
 
 @dataclass(frozen=True)
 class ScoreCamStep:
-    """Score-CAM after some of its forwards.
+    """Score-CAM after some of its forwards."""
 
-    Attributes:
-        cam: the map, (h, w) and >= 0.
-        forwards: number of forwards so far.
-        exact_forwards: number of those that were run in fp32.
-        channels_alive: number of channels that vary.
-        fidelity: estimated correlation of the heatmap with the exhaustive one, in [0, 1]; None without an estimate.
-        done: whether this is the last map.
-    """
-
-    cam: Array
-    forwards: int
-    exact_forwards: int
-    channels_alive: int
-    fidelity: float | None
-    done: bool
+    cam: Array  # the map, (h, w) and >= 0
+    forwards: int  # number of forwards so far
+    exact_forwards: int  # number of those that were run in fp32
+    channels_alive: int  # number of channels that vary
+    fidelity: float | None  # estimated correlation of the heatmap with the exhaustive one; None without an estimate
+    done: bool  # whether this is the last map
 
     @property
     def precision(self) -> Precision:
@@ -151,10 +131,7 @@ def score_cam(
     Args:
         x: the model's input, (1, 3, H, W); it is multiplied by the masks after normalisation.
         activations: of the target layer, (C, h, w), after its ReLU.
-        class_idx: index of the class to explain.
-        forward: from a batch of inputs (N, 3, H, W) to logits (N, K).
-        contrast_idx: index of the class that it is set against, if any; see `log_weights`.
-        definition: Score-CAM variant.
+        class_idx, contrast_idx: the class to explain, and the class that it is set against; see `log_weights`.
         rule: when to stop. The most informative channels then run first, and those that do not run are predicted. With
             None, or a limit that leaves no channel out, every channel that varies is run: the exhaustive map.
         int8: a forward to run instead of `forward` where, under a rule, it is more informative for its time.
@@ -195,10 +172,10 @@ class _Measurement:
     activations: Array
     definition: Definition
     forwards: Mapping[bool, Forward]  # by `MaskedForward.exact`
-    log_weights: Callable[[Array], NDArray[np.float64]]
+    log_weights: Callable[[Array], Floats]
     batch: Array  # memory for the masked inputs
 
-    def __call__(self, runs: Sequence[MaskedForward]) -> NDArray[np.float64]:
+    def __call__(self, runs: Sequence[MaskedForward]) -> Floats:
         values = np.empty(len(runs))
         for exact, forward in self.forwards.items():
             chosen = [number for number, run in enumerate(runs) if run.exact == exact]

@@ -7,17 +7,15 @@ and how far the map may still be from the exhaustive one.
 
 A run of the int8 model is fast and inexact. Similar masks have similar errors, so the error is a second process with
 the same kernel (Kennedy and O'Hagan 2000, "Predicting the output from a complex computer code when fast approximations
-are available"), and exact runs of informative channels also correct the others. `tests/bench/README.md` has the
-measurements behind every constant, and the alternatives that performed worse.
+are available"), and exact runs also correct other channels. `tests/bench/README.md` justifies the constants.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from camcore.methods.heatmap import correlation_vectors, min_max
-from camcore.types import Array
+from camcore.types import Array, Floats
 
 # The kernel, as a share of the variance of the part that depends on the mask:
 LENGTH_SCALE = 0.2  # root mean square difference of two masks at which their scores become nearly independent
@@ -50,7 +48,7 @@ class ExhaustiveSampler:
         """Return exact runs of the next `count` channels."""
         return [MaskedForward(channel, True) for channel in range(self._run, self._run + count)]
 
-    def observe(self, values: NDArray[np.float64]) -> None:
+    def observe(self, values: Floats) -> None:
         """Store the logarithms of the weights from the runs chosen last."""
         self.log_weights[self._run : self._run + len(values)] = values
         self._run += len(values)
@@ -77,14 +75,10 @@ class GaussianProcessSampler:
         noise: float | None = None,
         speed_up: float = 1.0,
     ):
-        """Start without any run.
+        """Start without any run, with the activations (n, h, w) of the n channels that vary.
 
-        Args:
-            activations: of the n channels that vary, (n, h, w).
-            size: (H, W) of the heatmap whose correlation is estimated.
-            capacity: largest number of runs.
-            noise: variance of the error of an int8 run, as a share of the scores' own; None if there are no int8 runs.
-            speed_up: how many int8 runs take the time of an exact one.
+        `size` is the (H, W) of the heatmap whose correlation is estimated, and `capacity` the largest number of runs.
+        `noise` and `speed_up` are those of `Int8Forward`; without int8 runs, `noise` is None.
         """
         count = len(activations)
         self._maps = correlation_vectors(activations, size)
@@ -118,7 +112,7 @@ class GaussianProcessSampler:
             self._is_run[kind:, channel] = True
         return self._runs[start:]
 
-    def observe(self, values: NDArray[np.float64]) -> None:
+    def observe(self, values: Floats) -> None:
         """Store the logarithms of the weights from the runs chosen last, and predict those of the other channels."""
         start, stop = len(self._values), len(self._values) + len(values)
         self._values = np.concatenate([self._values, values])
