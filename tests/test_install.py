@@ -70,6 +70,7 @@ def test_camcore_and_export_are_installed_and_nothing_else(site: Path) -> None:
     assert package.version == PROJECT["project"]["version"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [line for line in commands() if line.startswith("camcore ")])
 def test_the_readmes_command_works_without_the_page(line: str, site: Path, desk: Path) -> None:
     done, imported = run(site, desk, str(site / "bin" / "camcore"), *line.split()[1:])
@@ -79,6 +80,7 @@ def test_the_readmes_command_works_without_the_page(line: str, site: Path, desk:
     assert imported.isdisjoint(NEEDS_THE_PAGE)
 
 
+@pytest.mark.slow
 def test_a_study_finds_what_its_report_is_made_of(site: Path, desk: Path) -> None:
     done, imported = run(site, desk, str(site / "bin" / "camcore"), "study", "birds")
     assert done.returncode == 0, done.stderr
@@ -86,6 +88,7 @@ def test_a_study_finds_what_its_report_is_made_of(site: Path, desk: Path) -> Non
     assert imported.isdisjoint(NEEDS_THE_PAGE)
 
 
+@pytest.mark.slow
 def test_the_readmes_first_example_works_without_the_page(site: Path, desk: Path) -> None:
     (desk / "example.py").write_text(
         next(example.text for example in EXAMPLES if (example.file, example.language) == ("README.md", "python"))
@@ -97,6 +100,7 @@ def test_the_readmes_first_example_works_without_the_page(site: Path, desk: Path
     assert imported.isdisjoint(NEEDS_THE_PAGE)
 
 
+@pytest.mark.slow
 def test_export_runs_from_anywhere(site: Path, desk: Path) -> None:
     done, imported = run(site, desk, "-c", "import export.pipeline, sys; print(export.__file__)")
     assert done.stdout.startswith(str(site))

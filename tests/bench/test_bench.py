@@ -98,6 +98,7 @@ def test_peers_prints_every_figure(
             assert re.fullmatch(r"-?\d+(\.\d+)?( s| ms| GB| ×)?", value), value
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("library", [GradCam, TorchCam])
 def test_peers_run_a_forward_for_each_channel(library: type[GradCam | TorchCam], scene: Scene) -> None:

@@ -35,7 +35,7 @@ def forward_pass(lite0: Explainer, photo: Image.Image) -> ForwardPass:
 @pytest.fixture(scope="module")
 def streamed(lite0: Explainer, forward_pass: ForwardPass) -> list[Explanation]:
     """Return everything that one run of all methods yields."""
-    return list(lite0.stream(forward_pass, ExplainOptions(effort="exact"), chunk=200))
+    return list(lite0.stream(forward_pass, ExplainOptions(effort="exact"), chunk=50))
 
 
 def same(first: Explanation, second: Explanation) -> bool:
@@ -89,7 +89,7 @@ def test_the_stream_gives_the_gradient_methods_first_and_then_a_growing_score_ca
     assert {e.method for e in streamed[3:]} == {"score-cam"}
     alive = streamed[-1].channels_alive
     assert alive is not None
-    assert [e.forwards for e in streamed[2:]] == [*range(200, alive, 200), alive]
+    assert [e.forwards for e in streamed[2:]] == [*range(50, alive, 50), alive]
     assert [e.complete for e in streamed] == [True, True, *[False] * (len(streamed) - 3), True]
     assert {e.channels for e in streamed[2:]} == {lite0.manifest.channels}
     assert 0 < alive < lite0.manifest.channels

@@ -105,6 +105,7 @@ def test_v1_is_taken_when_asked_for(
     assert (manifest.target_layer, manifest.channels) == ("layer1", 256)
 
 
+@pytest.mark.slow
 def test_without_a_network_it_fails_in_one_sentence(tmp_path: Path) -> None:
     started = time.monotonic()
     status, stdout, stderr = _wait(_start("--out", tmp_path / "out", torch_home=tmp_path / "torch"))
@@ -142,6 +143,7 @@ def test_a_killed_export_leaves_the_old_artefact_and_two_at_once_a_whole_one(
     assert read_manifest(out).target_layer in rivals
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_so_and_leaves_nothing(resnet18_checkpoint: Path, tmp_path: Path) -> None:
     process = _start(*_birds(resnet18_checkpoint, tmp_path / "out" / "birds"))
     _wait_for(process, "exporting to ONNX")

@@ -74,6 +74,7 @@ def test_a_half_precision_checkpoint_becomes_a_float32_artefact(tiny: ExportOpti
         assert logits.dtype == activations.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_resnet18_at_layer2_explains_with_eager_gradients(resnet18_checkpoint: Path, tmp_path: Path) -> None:
     options = ExportOptions(
         model="resnet18", weights=str(resnet18_checkpoint), layer="layer2", crop=64, out=tmp_path / "birds"

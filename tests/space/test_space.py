@@ -132,6 +132,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("alone")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ["-e .", "-r requirements-test.txt"])
 def test_a_line_that_needs_the_repository_fails_as_on_a_space(
     line: str, repository: Path, front: dict[str, Any], alone: Path

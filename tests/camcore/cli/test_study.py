@@ -72,6 +72,7 @@ def records() -> list[dict[str, Any]]:
     return list(study()["photos"])
 
 
+@pytest.mark.slow
 def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

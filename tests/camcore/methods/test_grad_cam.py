@@ -41,7 +41,10 @@ class LinearHead:
     class_idx: int
 
 
-@pytest.fixture(scope="module", params=["lite0, its class", "lite0, another class", "resnet50"])
+@pytest.fixture(
+    scope="module",
+    params=["lite0, its class", "lite0, another class", pytest.param("resnet50", marks=pytest.mark.slow)],
+)
 def linear(request: pytest.FixtureRequest, imagenet_photos: list[Path]) -> LinearHead:
     name, _, which = request.param.partition(", ")
     directory = request.getfixturevalue("artifacts") / "efficientnet_lite0"

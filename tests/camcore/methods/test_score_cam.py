@@ -328,6 +328,7 @@ def test_closing_stops_within_a_chunk_and_frees_the_memory() -> None:
     assert batches == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("definition", ["paper", "probability"])
 @pytest.mark.parametrize("photo", [0, 14, 17])
 def test_the_fast_map_of_lite0_resembles_the_exhaustive_one_as_estimated(

@@ -54,6 +54,7 @@ def test_closing_the_generator_closes_the_steps() -> None:
 ONE_CORE = ("LOKY_MAX_CPU_COUNT", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "main",
     [

@@ -87,6 +87,7 @@ def test_client_that_leaves_frees_the_model_at_the_next_chunk(
     assert client.predict(handle_file(eagle), api_name="/predict")["predictions"]
 
 
+@pytest.mark.slow
 def test_ten_clients_at_once_all_get_their_explanation(address: str, imagenet_photos: list[Path]) -> None:
     def explain(photo: Path) -> dict[str, Any]:
         record, *_ = connect(address).predict(

@@ -76,6 +76,7 @@ def test_explain_returns_the_json_and_the_pictures_of_the_command(
     assert record["verdict"]["sentence"].startswith("Predicted bald eagle")
 
 
+@pytest.mark.slow
 def test_explain_streams_while_score_cam_refines_and_ends_complete(client: Client, eagle: Path) -> None:
     job = client.submit(handle_file(eagle), effort="exact", api_name="/explain")
     answers = list(job)

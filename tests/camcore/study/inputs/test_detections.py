@@ -320,6 +320,7 @@ def test_entries_without_a_photo_are_listed_in_order() -> None:
     assert detections.paths.unmatched([]) == list(detections.boxes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["", "D:\\cameras\\", "/mnt/cameras/"])
 def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str) -> None:
     files = [f"camera{folder}/IMG_{number:04}.JPG" for folder in range(1000) for number in range(100)]
