@@ -82,6 +82,7 @@ def test_every_command_works(desk: Path) -> None:
     assert (desk / "study" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = [
         example for example in EXAMPLES if example.language == "python" and ":7860" not in example.text

@@ -22,7 +22,7 @@ def lion(lite0: Explainer, animal_photos: list[Path]) -> ForwardPass:
     return lite0.forward(open_photo(animal_photos[0]))
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::DeprecationWarning")
 def test_present_names_give_no_warning() -> None:
     assert add(1, new=2, newer=3) == (1, 2, 3)
     assert add(1) == (1, 0, 0)

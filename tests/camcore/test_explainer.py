@@ -116,6 +116,7 @@ def test_the_three_methods_give_three_maps(streamed: list[Explanation]) -> None:
         assert np.abs(first - second).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_explain_returns_the_last_map_of_each_method_in_the_requested_order(
     lite0: Explainer, forward_pass: ForwardPass, streamed: list[Explanation]
 ) -> None:
