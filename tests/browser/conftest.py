@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Literal, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.processes import END, end
 
@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 START = 240  # seconds until a page is served
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+expect.set_options(timeout=FINISHED / 2)  # five seconds by default, too few while another worker computes
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
