@@ -1,30 +1,54 @@
 """Grad-CAM, Grad-CAM++ and Score-CAM of an exported image classifier, and metrics of how far to trust the maps."""
 
-from camcore.drawing.comparison import draw_comparison
-from camcore.drawing.overlay import COLOUR_MAPS, draw_overlay
-from camcore.errors import (
-    ArtifactError,
-    BoxesError,
-    CamError,
-    ClassError,
-    EffortError,
-    OutputError,
-    PhotoError,
-    StudyError,
-)  # fmt: skip
-from camcore.explainer import Explainer
-from camcore.images.photo import open_photo
-from camcore.methods.grad_cam import METHODS
-from camcore.methods.score_cam import DEFINITIONS
-from camcore.metrics.faithfulness import Faithfulness
-from camcore.metrics.localisation import Box, Localisation, Target, localise
-from camcore.model.manifest import Manifest, find_artifact
-from camcore.options import ExplainOptions
-from camcore.results import Explanation, ForwardPass, Prediction
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from camcore.drawing.comparison import draw_comparison
+    from camcore.drawing.overlay import COLOUR_MAPS, draw_overlay
+    from camcore.errors import (
+        ArtifactError,
+        BoxesError,
+        CamError,
+        ClassError,
+        EffortError,
+        OutputError,
+        PhotoError,
+        StudyError,
+    )  # fmt: skip
+    from camcore.explainer import Explainer
+    from camcore.images.decoder import PhotoDecoder
+    from camcore.images.photo import open_photo
+    from camcore.methods.grad_cam import METHODS
+    from camcore.methods.score_cam import DEFINITIONS
+    from camcore.metrics.faithfulness import Faithfulness
+    from camcore.metrics.localisation import Box, Localisation, Target, localise
+    from camcore.model.manifest import Manifest, find_artifact
+    from camcore.options import ExplainOptions
+    from camcore.results import Explanation, ForwardPass, Prediction
+
+_MODULES = {
+    "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.score_cam", "METHODS": "methods.grad_cam",
+    "ArtifactError": "errors", "Box": "metrics.localisation", "BoxesError": "errors", "CamError": "errors",
+    "ClassError": "errors", "EffortError": "errors", "ExplainOptions": "options", "Explainer": "explainer",
+    "Explanation": "results", "Faithfulness": "metrics.faithfulness", "ForwardPass": "results",
+    "Localisation": "metrics.localisation", "Manifest": "model.manifest", "OutputError": "errors",
+    "PhotoDecoder": "images.decoder", "PhotoError": "errors", "Prediction": "results", "StudyError": "errors",
+    "Target": "metrics.localisation", "draw_comparison": "drawing.comparison", "draw_overlay": "drawing.overlay",
+    "find_artifact": "model.manifest", "localise": "metrics.localisation", "open_photo": "images.photo",
+}  # fmt: skip
 
 __all__ = [
     "COLOUR_MAPS", "DEFINITIONS", "METHODS", "ArtifactError", "Box", "BoxesError", "CamError", "ClassError",
     "EffortError", "ExplainOptions", "Explainer", "Explanation", "Faithfulness", "ForwardPass", "Localisation",
-    "Manifest", "OutputError", "PhotoError", "Prediction", "StudyError", "Target", "draw_comparison", "draw_overlay",
-    "find_artifact", "localise", "open_photo",
+    "Manifest", "OutputError", "PhotoDecoder", "PhotoError", "Prediction", "StudyError", "Target", "draw_comparison",
+    "draw_overlay", "find_artifact", "localise", "open_photo",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: a process that decodes photos needs only Pillow and NumPy."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value

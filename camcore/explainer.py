@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from camcore.deprecation import accept_former_names
-from camcore.images.preprocess import ResizeMode, preprocess
+from camcore.images.preprocess import ResizeMode, View, make_view, normalise
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
 from camcore.methods.grad_cam import ALL_METHODS, MethodName
@@ -59,10 +59,11 @@ class Explainer:
         return cls(manifest, TracedModel(directory / TORCHSCRIPT), Scorer(directory / ONNX, threads), int8)
 
     @accept_former_names(fit="resize_mode")
-    def forward(self, photo: Image.Image, resize_mode: ResizeMode = "crop") -> ForwardPass:
-        """Run the model once on an RGB photo (see `open_photo`)."""
-        start = time.perf_counter()
-        x, view = preprocess(photo, self.manifest.preprocessing, resize_mode)
+    def forward(self, photo: Image.Image | View, resize_mode: ResizeMode = "crop") -> ForwardPass:
+        """Run the model once on an RGB photo (see `open_photo`), or on a view of it (see `PhotoDecoder.view`)."""
+        start, steps = time.perf_counter(), self.manifest.preprocessing
+        view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode)
+        x = normalise(view, steps)
         logits, activations = self._model.forward(x)
         return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
 

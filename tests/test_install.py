@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import Distribution, distributions
+import warnings
+from importlib.metadata import Distribution, distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.readme_examples import EXAMPLES, ROOT, commands
 
@@ -118,12 +120,21 @@ def test_help_and_complaints_name_the_command_as_it_was_called(site: Path, desk:
 
 
 def test_the_package_asks_for_what_the_program_asks_for_but_the_page_and_the_tests() -> None:
-    page_and_tests = re.compile(r"(gradio|pytest)\b")
+    page_and_tests = re.compile(r"(gradio|filelock|pytest)\b")
     assert PROJECT["project"]["dependencies"] == [
         line for line in lines("requirements.txt") if not page_and_tests.match(line)
     ]
-    assert len(PROJECT["project"]["dependencies"]) == len(lines("requirements.txt")) - 2
+    assert len(PROJECT["project"]["dependencies"]) == len(lines("requirements.txt")) - 3
 
 
 def test_the_tests_build_the_package_with_what_pip_builds_it_with() -> None:
     assert set(PROJECT["build-system"]["requires"]) <= set(lines("requirements-test.txt"))
+
+
+def test_pillow_13_is_taken_as_soon_as_gradio_allows_it() -> None:
+    """Pillow 13 mends holes of Pillow 12, such as GHSA-8g5g-8vmr-9782: a warning says when it can be had."""
+    pillow = Requirement(next(line for line in PROJECT["project"]["dependencies"] if line.startswith("pillow")))
+    needs = [Requirement(line) for line in requires("gradio") or []]
+    (gradio_needs,) = [need for need in needs if need.name.lower() == "pillow"]
+    if "13.0.0" in gradio_needs.specifier and "13.0.0" not in pillow.specifier:
+        warnings.warn("gradio allows Pillow 13: allow it in requirements.txt and pyproject.toml too", stacklevel=1)

@@ -16,7 +16,7 @@ from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, draw_overlay
 from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import extent, percent, seconds
-from camcore.images.photo import open_photo
+from camcore.images.decoder import shared_decoder
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.model.classes import find_class_pair
@@ -53,9 +53,9 @@ def _explain(
     explainer: Explainer, options: ExplainOptions, arguments: argparse.Namespace, file: str, stem: str
 ) -> PhotoRecord:
     """Explain one photo, write its files, and return its JSON record."""
-    photo = open_photo(file)
+    view = shared_decoder().view(Path(file), explainer.manifest.preprocessing, options.resize_mode)
     start = time.perf_counter()
-    forward_pass = explainer.forward(photo, options.resize_mode)
+    forward_pass = explainer.forward(view)
     methods = list(dict.fromkeys(arguments.methods or ALL_METHODS))
     steps = explainer.stream(forward_pass, options, methods)
     explanations = finished(_with_progress(steps, options, Path(file).name), methods)

@@ -15,6 +15,7 @@ RESIZE_MODES: dict[ResizeMode, str] = {
     "squash": "resize the whole photo to the model's square, which distorts it",
 }
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_SUPPORTS = {"bilinear": 1, "bicubic": 2}  # reach of a filter to either side, in pixels of the smaller image
 # torchvision resizes the whole photo before it crops, and up to this many resized pixels the result equals its to the
 # last bit. Above, the long side is cropped first, which saves time and differs by at most one grey level.
 _MAX_RESIZED_PIXELS = 8_000_000
@@ -34,10 +35,20 @@ def preprocess(photo: Image.Image, steps: Preprocessing, resize_mode: ResizeMode
 
     With `resize_mode="crop"`, x equals torchvision's `weights.transforms()` on the same RGB photo.
     """
-    view = _squash(photo, steps) if resize_mode == "squash" else _crop(photo, steps)
+    view = make_view(photo, steps, resize_mode)
+    return normalise(view, steps), view
+
+
+def make_view(photo: Image.Image, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> View:
+    """Return the part of an RGB photo that the model sees, at the size of the model's input."""
+    return _squash(photo, steps) if resize_mode == "squash" else _crop(photo, steps)
+
+
+def normalise(view: View, steps: Preprocessing) -> Array:
+    """Return the model's input for a view: float32 (1, 3, H, W)."""
     pixels = np.asarray(view.image, dtype=np.float32) / np.float32(255)
     x = (pixels - np.array(steps.mean, np.float32)) / np.array(steps.std, np.float32)
-    return np.ascontiguousarray(x.transpose(2, 0, 1)[None]), view
+    return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
 
 
 def _squash(photo: Image.Image, steps: Preprocessing) -> View:
@@ -51,13 +62,17 @@ def _crop(photo: Image.Image, steps: Preprocessing) -> View:
     scale_x, scale_y = photo.width / width, photo.height / height
     box = (left * scale_x, top * scale_y, (left + steps.crop) * scale_x, (top + steps.crop) * scale_y)
     resample = _FILTERS[steps.interpolation]
-    if width * height > _MAX_RESIZED_PIXELS:
-        # Two calls fix the order of the two passes. In one call Pillow chooses it by cost, which rounds differently.
-        wide = photo.resize((steps.crop, photo.height), resample, box=(box[0], 0, box[2], photo.height))
-        image = wide.resize((steps.crop, steps.crop), resample, box=(0, box[1], steps.crop, box[3]))
-        return View(image, box, photo.size)
-    resized = photo.resize((width, height), resample)
-    return View(resized.crop((left, top, left + steps.crop, top + steps.crop)), box, photo.size)
+    if width * height <= _MAX_RESIZED_PIXELS:
+        resized = photo.resize((width, height), resample)
+        return View(resized.crop((left, top, left + steps.crop, top + steps.crop)), box, photo.size)
+    # Two calls fix the order of the two passes. In one call Pillow chooses it by cost, which rounds differently. The
+    # first call resizes only the rows that the second one reads: all rows of a thin photo would take gigabytes.
+    margin = _SUPPORTS[steps.interpolation] * max(scale_y, 1) + 1
+    first, last = max(int(box[1] - margin), 0), min(int(box[3] + margin) + 1, photo.height)
+    rows = photo.crop((0, first, photo.width, last))
+    wide = rows.resize((steps.crop, rows.height), resample, box=(box[0], 0, box[2], rows.height))
+    image = wide.resize((steps.crop, steps.crop), resample, box=(0, box[1] - first, steps.crop, box[3] - first))
+    return View(image, box, photo.size)
 
 
 def _resized_size(size: tuple[int, int], short: int) -> tuple[int, int]:

@@ -10,7 +10,6 @@ from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
-from camcore.images.photo import open_photo
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS
@@ -55,13 +54,15 @@ def identify(photo: StudyPhoto) -> dict[str, Any]:
     return {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
 
 
-def make_record(explainer: Explainer, item: StudyItem, settings: StudySettings, out: Path) -> dict[str, Any]:
+def make_record(
+    explainer: Explainer, item: StudyItem, view: View, settings: StudySettings, out: Path
+) -> dict[str, Any]:
     """Explain the most probable class of a photo, write the pictures into `out`, and return the record.
 
-    Raise CamError if the photo cannot be read, or a picture cannot be written.
+    `view` is what the model sees of the photo. Raise OutputError if a picture cannot be written.
     """
     start = time.perf_counter()
-    forward_pass = explainer.forward(open_photo(item.photo.path), settings.options.resize_mode)
+    forward_pass = explainer.forward(view)
     explanations = finished(explainer.stream(forward_pass, settings.options), ALL_METHODS)
     record = findings(explainer, item, settings, forward_pass, explanations)
     record["seconds"] = time.perf_counter() - start

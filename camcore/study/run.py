@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from camcore.drawing.output import save_text, to_json
 from camcore.errors import CamError, OutputError
 from camcore.explainer import Explainer
+from camcore.images.decoder import shared_decoder
+from camcore.images.preprocess import View
 from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.file_names import METRICS, PROGRESS, REPORT, STUDY
@@ -92,13 +94,23 @@ class StudiedPhoto:
 
 
 def run_study(
-    explainer: Explainer, inputs: StudyInputs, settings: StudySettings, out: Path, log: StudyLog
+    explainer: Explainer,
+    inputs: StudyInputs,
+    settings: StudySettings,
+    out: Path,
+    log: StudyLog,
+    *,
+    decode: Callable[[Path], View] | None = None,
+    acquire_model: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[StudiedPhoto]:
     """Yield the photos of a study in order, each as soon as it is explained or its record is found in `log`.
 
-    No photo is explained before it is read from this generator. The record of a photo that cannot be read has its
-    `error`. The folder for pictures in `out` must exist. Raise OutputError if a result cannot be written.
+    No photo is explained before it is read from this generator. `decode` returns the model's view of a photo, by
+    default with the shared decoder; the model runs only within `acquire_model()`. The record of a photo that cannot be
+    read has its `error`. The folder for pictures in `out` must exist. Raise OutputError if a result cannot be written.
     """
+    steps, resize_mode = explainer.manifest.preprocessing, settings.options.resize_mode
+    decode = decode or (lambda path: shared_decoder().view(path, steps, resize_mode))
     for item in inputs.items:
         identity = identify(item.photo)
         record = log.find(item, identity["sha256"])
@@ -106,7 +118,9 @@ def run_study(
             yield StudiedPhoto(record, reused=True)
             continue
         try:
-            record = identity | make_record(explainer, item, settings, out)
+            view = decode(item.photo.path)
+            with acquire_model():
+                record = identity | make_record(explainer, item, view, settings, out)
         except OutputError:
             raise
         except CamError as error:

@@ -18,13 +18,13 @@ import gradio as gr
 from camcore.errors import CamError
 from camcore.methods.grad_cam import METHODS
 from demo.api.parameter_errors import ParameterError
-from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters
+from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters, view_of
 from demo.api.responses import ExplainResponse, File, explain_photo, predict_photo, to_file
 from demo.service import messages
 from demo.service.event_settings import ON_MODEL
-from demo.service.files import new_folder
 from demo.service.gradio_internals import add_endpoint
 from demo.service.models import Models
+from demo.service.photos import new_folder
 from demo.service.queue import RECEIVED_AT, Deadline
 from demo.service.study import Study, StudyRequest
 
@@ -71,8 +71,10 @@ class Endpoints:
 
     def predict(self, parameters: PredictParameters, request: gr.Request | None) -> ExplainResponse:
         """Say what an image classifier sees in a photo: its most probable classes."""
-        with self._models.queue.acquire(self._deadline(request)):
-            return predict_photo(self._models.explainer(parameters.model), parameters)
+        deadline = self._deadline(request)
+        view = view_of(self._models, parameters.photo, parameters.model, parameters.fit, deadline)
+        with self._models.queue.acquire(deadline):
+            return predict_photo(self._models.explainer(parameters.model), view, parameters.top)
 
     def explain(self, parameters: ExplainParameters, request: gr.Request | None) -> _ExplainStream:
         """Show what an image classifier looked at in a photo, by Grad-CAM, Grad-CAM++ and Score-CAM.
@@ -80,9 +82,10 @@ class Endpoints:
         Answers again and again while Score-CAM refines; cancel to stop it. The last answer is complete.
         """
         deadline = self._deadline(request)
+        view = view_of(self._models, parameters.photo, parameters.model, parameters.fit, deadline)
         with self._models.queue.acquire(deadline):
             explainer = self._models.explainer(parameters.model)
-            for record, pictures in explain_photo(explainer, parameters, new_folder()):
+            for record, pictures in explain_photo(explainer, view, parameters, new_folder()):
                 yield record, *pictures.files()
                 deadline.check()
 
@@ -130,7 +133,7 @@ def _publish(
     function.__doc__ = "\n".join([getdoc(run) or "", "Args:", *arguments, "Returns:", *returns])
     function.__signature__ = signature
     function.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
-    add_endpoint(blocks, function, _validator(parse, list(parameters.model_fields)), concurrency_id=queue)
+    add_endpoint(blocks, function, _validator(models, parse, list(parameters.model_fields)), concurrency_id=queue)
 
 
 def _call(run: _Function, parse: _Parse) -> _Function:
@@ -171,13 +174,13 @@ def _as_text_for_mcp(record: Any, request: gr.Request | None) -> Any:
     return record
 
 
-def _validator(parse: _Parse, names: Sequence[str]) -> _Function:
+def _validator(models: Models, parse: _Parse, names: Sequence[str]) -> _Function:
     """Return a function that tells Gradio for each parameter whether its value can be used, and if not, why."""
 
     def validate(*values: Any) -> list[dict[str, Any]]:
         invalid, message = "", ""
         try:
-            parse(values).check_photo()
+            parse(values).check_photo(models)
         except ParameterError as error:
             invalid, message = error.parameter, str(error)
         return [gr.validate(name != invalid, message if name == invalid else "") for name in names]

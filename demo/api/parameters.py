@@ -6,17 +6,15 @@ describes the endpoints to programs by these models, and checks every call again
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Annotated, NamedTuple, Self, cast
 
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import BeforeValidator, PlainValidator, WrapValidator
 
 from camcore.drawing.overlay import OPACITY, ColourMap
-from camcore.errors import BoxesError, PhotoError
-from camcore.images.photo import ACCEPTED_FORMATS, open_photo
-from camcore.images.preprocess import ResizeMode
+from camcore.errors import BoxesError
+from camcore.images.formats import ACCEPTED_FORMATS
+from camcore.images.preprocess import ResizeMode, View
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.score_cam import DefinitionName
@@ -26,6 +24,8 @@ from demo.api.parameter_errors import errors_of, not_a_value, parameter_error
 from demo.service import messages
 from demo.service.gradio_internals import FileDataMeta, is_served_file
 from demo.service.models import Models
+from demo.service.photos import UPLOAD_GONE
+from demo.service.queue import Deadline
 from demo.service.uploads import MAX_PHOTOS, is_zip
 
 _MAX_CLASSES = 1000  # that `/predict` returns
@@ -33,8 +33,6 @@ _MAX_CHARS = 200  # of a class or an effort
 _PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
 _FIT = "crop shows the model the centre of the photo, squash all of it, squeezed into a square"
 _MODEL = "which of the exported models; the first if null"
-_GONE = "This upload is no longer there, because uploads are kept for an hour: upload it again."
-_decoding = Lock()  # one photo at a time: the largest ones take 150 MB
 
 
 class Upload(NamedTuple):
@@ -44,14 +42,10 @@ class Upload(NamedTuple):
     meta: FileDataMeta
 
 
-def open_upload(upload: Upload) -> Image.Image:
-    """Decode an uploaded photo, or raise PhotoError if it cannot be read or has been deleted since its upload."""
-    with _decoding:
-        try:
-            data = Path(upload.path).read_bytes()
-        except OSError:
-            raise PhotoError(_GONE) from None
-        return open_photo(data)
+def view_of(models: Models, upload: Upload, model: str | None, resize_mode: ResizeMode, deadline: Deadline) -> View:
+    """Return a model's view of an uploaded photo; raise PhotoError or RequestTimeoutError as `Photos.view` does."""
+    path, steps = Path(upload.path), models.manifests[model or models.first].preprocessing
+    return models.photos.view(path, path, steps, resize_mode, deadline)
 
 
 def _check_upload(value: object) -> Upload:
@@ -60,7 +54,7 @@ def _check_upload(value: object) -> Upload:
     if not isinstance(path, str) or not is_served_file(path):
         raise ValueError(messages.NOT_UPLOADED)
     if not Path(path).is_file():
-        raise ValueError(_GONE)
+        raise ValueError(UPLOAD_GONE)
     return Upload(path, {"_type": "gradio.FileData"})
 
 
@@ -112,12 +106,13 @@ class Parameters(BaseModel):
         except ValidationError as error:
             raise parameter_error(error, cls.model_fields) from error
 
-    def check_photo(self) -> None:
+    def check_photo(self, models: Models) -> None:
         """Raise ParameterError if the file is not a photo that can be read, nor a zip, which the study unpacks."""
-        parameter, upload = next(iter(self))
+        (parameter, upload), *_ = values = list(self)
         if not is_zip(Path(upload.path)):
+            options = dict(values)
             with errors_of(parameter):
-                open_upload(upload)
+                view_of(models, upload, options["model"], options.get("fit", "crop"), models.queue.deadline())
 
 
 class PredictParameters(Parameters):

@@ -12,6 +12,7 @@ from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box
@@ -19,7 +20,7 @@ from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
-from demo.api.parameters import ExplainParameters, PredictParameters, open_upload
+from demo.api.parameters import ExplainParameters
 from demo.service import messages
 from demo.service.gradio_internals import FileDataMeta
 
@@ -85,22 +86,21 @@ class Pictures:
         return tuple(to_file(self._paths[name]) if name in self._paths else None for name in names)
 
 
-def predict_photo(explainer: Explainer, parameters: PredictParameters) -> ExplainResponse:
+def predict_photo(explainer: Explainer, view: View, top: int) -> ExplainResponse:
     """Return the record of a photo's most probable classes."""
-    forward_pass = explainer.forward(open_upload(parameters.photo), parameters.fit)
-    return _record(explainer, forward_pass, (), parameters.top)
+    return _record(explainer, explainer.forward(view), (), top)
 
 
 def explain_photo(
-    explainer: Explainer, parameters: ExplainParameters, folder: Path
+    explainer: Explainer, view: View, parameters: ExplainParameters, folder: Path
 ) -> Iterator[tuple[ExplainResponse, Pictures]]:
     """Yield the record and the pictures, which are files in `folder`, at every chunk of forwards; the last complete."""
     labels = explainer.manifest.labels
     class_idx, contrast_idx = find_class_pair(labels, parameters.wanted_class, parameters.rather_than)
     options = ExplainOptions(class_idx, contrast_idx, parameters.definition, parameters.effort, parameters.fit)
     methods = tuple(dict.fromkeys(parameters.methods or ALL_METHODS))
-    forward_pass = explainer.forward(open_upload(parameters.photo), parameters.fit)
-    pictures = Pictures(folder, parameters, forward_pass.view.image)
+    forward_pass = explainer.forward(view)
+    pictures = Pictures(folder, parameters, view.image)
     latest: dict[MethodName, Explanation] = {}
     for explanation in explainer.stream(forward_pass, options, methods):
         latest[explanation.method] = explanation

@@ -17,8 +17,8 @@ from demo.compare.download_files import DownloadSource, bundle, comparison, down
 from demo.compare.links import example_of, to_query
 from demo.compare.session import FinishedExplanation, Session
 from demo.service.event_settings import AT_ONCE, ON_MODEL, PRIVATE
-from demo.service.files import new_folder
 from demo.service.models import Models
+from demo.service.photos import new_folder
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """The events of the tab Compare. One explanation runs at a time; a newer request replaces it, and Stop ends it."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,9 +13,8 @@ from demo.compare import html as compare_html
 from demo.compare import links, question_html
 from demo.compare.layout import CompareTab, class_choices
 from demo.compare.question_events import wire_questions
-from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
-from demo.service.event_settings import ASKING, LAST, ON_MODEL
-from demo.service.files import displayable_copy
+from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain, prepare_photo
+from demo.service.event_settings import ASKING, LAST, ON_MODEL, ON_PHOTO
 from demo.service.models import Models
 
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
@@ -72,14 +72,14 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
     panel = page.map_panel
     settings = [panel.definition, panel.resize_mode, panel.effort, panel.model]
     inputs = [session, page.photo_panel.photo, *settings]
-    _wire_photo(page, request, inputs)
+    _wire_photo(models, page, request, inputs)
     _wire_class(models, page, request, inputs)
     _wire_model(models, page, request, inputs)
     for event in (page.photo_panel.explain.click, panel.definition.input, panel.resize_mode.input, panel.effort.input):
         event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
 
 
-def _wire_photo(page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
+def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
     panel = page.photo_panel
     edges, box_message = page.question_panel.edges, page.question_panel.box_message
     outputs = [panel.photo, request, panel.any_class, panel.class_message, *edges, box_message]
@@ -87,14 +87,14 @@ def _wire_photo(page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
     def change_photo(session: Session, path: str | None, *inputs: Any) -> list[Any]:
         if path in session.originals:  # the displayed copy of a photo that has already been requested
             return [gr.skip() for _ in outputs]
-        picture = displayable_copy(path) if path else None
+        picture = prepare_photo(models, session, Path(path), inputs[1], inputs[3]) if path else None
         session.originals = {picture: path} if picture and path else {}
         session.boxes, session.corner, session.view = (), None, None
         (class_idx, message), session.linked_class = session.linked_class, (None, "")
         new_request, no_edges = _request(class_idx, session, path, *inputs), [None for _ in edges]
         return [picture or gr.skip(), new_request, None, compare_html.message(message), *no_edges, ""]
 
-    panel.photo.change(change_photo, inputs, outputs, **ASKING)
+    panel.photo.change(change_photo, inputs, outputs, trigger_mode="always_last", **ON_PHOTO)
     for path, button in panel.examples.items():
         button.click(lambda path=path: path, None, panel.photo, **LAST)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
-from camcore.images.photo import PHOTO_SUFFIXES
+from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.images.samples import sample_photos
 from camcore.methods.grad_cam import METHODS
 from camcore.methods.score_cam import DEFINITIONS
@@ -17,9 +17,9 @@ from demo.compare import downloads, text
 from demo.compare import html as compare_html
 from demo.compare.photo_input import PhotoInput
 from demo.compare.session import PageState
-from demo.service.files import new_folder
 from demo.service.gradio_internals import keep_files
 from demo.service.models import Models
+from demo.service.photos import new_folder
 
 _OWN_PHOTOS = Path(__file__).parents[1] / "photos"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
+from camcore.images.worker import DISPLAY_SIDE
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics import agreement
 from camcore.metrics.agreement import Agreement
@@ -55,7 +56,9 @@ def click(session: Session, x: float, y: float) -> MarkedBox:
     """Take a click on the photo, in its pixels, as the first corner of a box, or as the second, and return the box."""
     if session.view is None:
         return MarkedBox(message=text.TOO_EARLY)
-    width, height = session.view.photo_size
+    # A copy that is shown in place of the photo may be smaller than the photo.
+    scale = min(DISPLAY_SIDE / max(session.view.photo_size), 1) if session.originals else 1
+    width, height = (scale * side for side in session.view.photo_size)
     corner = (min(max(x / width, 0.0), 1.0), min(max(y / height, 0.0), 1.0))
     if session.corner is None:
         session.corner = corner

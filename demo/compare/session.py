@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from camcore.errors import CamError, ClassError
 from camcore.explainer import Explainer
 from camcore.formatting import seconds
-from camcore.images.photo import open_photo
-from camcore.images.preprocess import View
+from camcore.images.preprocess import ResizeMode, View
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import Box
@@ -112,6 +112,22 @@ def choose_class(labels: Sequence[str], query: str | int) -> tuple[int | None, s
         return None, messages.sentence(error)
 
 
+def prepare_photo(
+    models: Models, session: Session, path: Path, resize_mode: ResizeMode, model: str | None
+) -> str | None:
+    """Decode a photo before its explanation waits for the model, and return the path of a copy to show in its place.
+
+    The copy is None for a photo that browsers show. An error is left for `explain` to report.
+    """
+    deadline = models.queue.deadline()
+    with suppress(CamError):
+        steps = models.explainer(model).manifest.preprocessing
+        models.photos.view(id(session), path, steps, resize_mode, deadline)
+        copy = models.photos.displayable_copy(id(session), path, deadline)
+        return None if copy is None else str(copy)
+    return None
+
+
 def explain(models: Models, session: Session, request: ExplainRequest) -> Iterator[PageState]:
     """Yield the state of the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
 
@@ -128,8 +144,10 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
     yield state
     deadline = models.queue.deadline(request.made_at)
     try:
+        explainer, path, resize_mode = models.explainer(request.model), Path(request.path), request.options.resize_mode
+        view = models.photos.view(id(session), path, explainer.manifest.preprocessing, resize_mode, deadline)
         with models.queue.acquire(deadline):
-            for state in _fill(models.explainer(request.model), session, request):
+            for state in _fill(explainer, view, session, request):
                 if session.newest is None:
                     yield replace(state, status=text.STOPPED, running=False)
                 if session.newest != request:
@@ -146,11 +164,10 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
         yield PageState(status=messages.FAILED)
 
 
-def _fill(explainer: Explainer, session: Session, request: ExplainRequest) -> Iterator[PageState]:
-    photo = open_photo(Path(request.path or ""))
+def _fill(explainer: Explainer, view: View, session: Session, request: ExplainRequest) -> Iterator[PageState]:
     start = time.perf_counter()
-    forward_pass = explainer.forward(photo, request.options.resize_mode)
-    session.view = forward_pass.view
+    forward_pass = explainer.forward(view)
+    session.view = view
     predictions = tuple(explainer.predict(forward_pass))
     class_idx = predictions[0].class_idx if request.options.class_idx is None else request.options.class_idx
     state = PageState(predictions, class_idx, forward_pass.view, status=text.LOOKING, running=True)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo.many import html as table_html
 from demo.many.session import StudySession, TableState, explain_next, final_state, photo_path, sort, start, stop
-from demo.service.event_settings import AT_ONCE, ON_MODEL, PRIVATE
+from demo.service.event_settings import AT_ONCE, ON_PHOTO, PRIVATE
 from demo.service.models import Models
 from demo.service.study import StudyRequest
 
@@ -81,7 +81,7 @@ def wire(
     outputs = [step, tab.message, tab.status, tab.table, tab.start, tab.stop, tab.report, tab.csv]
     inputs = [session, tab.upload, tab.boxes, model_choice]
     tab.start.click(on_start, inputs, outputs, trigger_mode="once", **PRIVATE)
-    step.change(on_step, [session, step], outputs, trigger_mode="multiple", **ON_MODEL)
+    step.change(on_step, [session, step], outputs, trigger_mode="multiple", **ON_PHOTO)
     stopped = tab.stop.click(lambda session: show(stop(session)), session, outputs, **AT_ONCE)
     # The answer to Stop does not wait in the queue, and may arrive after the final state that the last step sent.
     stopped.then(lambda session: show(final_state(session)), session, outputs, **AT_ONCE)

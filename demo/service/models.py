@@ -14,6 +14,7 @@ from camcore.errors import ArtifactError
 from camcore.explainer import Explainer
 from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
 from demo.service.messages import sentence
+from demo.service.photos import Photos
 from demo.service.queue import DEFAULT_TIMEOUT, ModelQueue
 
 DEFAULT, EMBEDDED = PREFERRED
@@ -24,7 +25,7 @@ class Models:
 
     `first` is the name of the model that the page opens with; it is `explainer`, loaded already from `directory`. The
     other models are in the folders beside `directory`, unless `alone` is true. `notice` explains the choice of the
-    first model to visitors, or is None. Running a model requires the `queue`.
+    first model to visitors, or is None. Running a model requires the `queue`; `photos` decodes what it is shown.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Models:
         timeout: float = DEFAULT_TIMEOUT,
     ):  # fmt: skip
         directory = directory.resolve()
-        self.queue = ModelQueue(timeout)
+        self.queue, self.photos = ModelQueue(timeout), Photos()
         self.first = directory.name
         self.notice = notice
         self._loaded = {directory.name: explainer}

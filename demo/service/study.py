@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from typing import Any
 
 from camcore.drawing.output import make_folder
 from camcore.errors import CamError
+from camcore.images.preprocess import View
 from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
@@ -53,7 +55,7 @@ class Study:
 
     def __init__(self, models: Models, request: StudyRequest):
         self.request = request
-        self._model_queue = models.queue
+        self._models = models
         self._temporary = TemporaryDirectory(prefix="many-photos-")
         self._folder = Path(self._temporary.name)
         self._out = self._folder / "results"
@@ -75,7 +77,9 @@ class Study:
         """Start from the first photo again; photos that were explained before are not explained anew."""
         self.rows: list[TableRow] = []
         log = StudyLog(self._out, conditions(self._explainer.manifest, _SETTINGS))
-        self._photos = run_study(self._explainer, self.inputs, _SETTINGS, self._out, log)
+        self._photos = run_study(
+            self._explainer, self.inputs, _SETTINGS, self._out, log, decode=self._decode, acquire_model=self._acquire
+        )
 
     @property
     def total(self) -> int:
@@ -92,8 +96,7 @@ class Study:
 
         Raises OutputError if a result cannot be written, RequestTimeoutError if the model is not free in time.
         """
-        with self._model_queue.acquire(self._model_queue.deadline()):
-            record = next(self._photos).record
+        record = next(self._photos).record
         photo = self.inputs.items[len(self.rows)].photo.path
         thumbnail = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], _THUMBNAIL)
         self.rows.append(TableRow(record, thumbnail, photo))
@@ -114,6 +117,13 @@ class Study:
     def close(self) -> None:
         """Delete the study's folder."""
         self._temporary.cleanup()
+
+    def _decode(self, path: Path) -> View:
+        steps, resize_mode = self._explainer.manifest.preprocessing, _SETTINGS.options.resize_mode
+        return self._models.photos.view(id(self), path, steps, resize_mode, self._models.queue.deadline())
+
+    def _acquire(self) -> AbstractContextManager[None]:
+        return self._models.queue.acquire(self._models.queue.deadline())
 
     def _description(self) -> dict[str, Any]:
         """Return the description of the study, with the files named as the visitor named them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
-from camcore.images.photo import ACCEPTED_FORMATS
+from camcore.images.formats import ACCEPTED_FORMATS
 from camcore.study.inputs.photos import find_photos
 
 MAX_PHOTOS = 200

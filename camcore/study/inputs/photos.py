@@ -6,7 +6,7 @@ from pathlib import Path
 
 from camcore.drawing.output import output_stems
 from camcore.errors import StudyError
-from camcore.images.photo import PHOTO_SUFFIXES
+from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.study.file_names import METRICS, PICTURES, PROGRESS, REPORT, STUDY
 
 MAX_STEM_BYTES = 120  # a file system allows 255 bytes for a name, and suffixes are added to the stem

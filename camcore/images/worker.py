@@ -1,0 +1,109 @@
+"""Decoding of one photo in a process of its own, with limits on time and memory.
+
+This module runs in the processes of `camcore.images.decoder`. It imports Pillow and NumPy, and no runtime.
+"""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from camcore.images.photo import open_photo, read_size
+from camcore.images.preprocess import ResizeMode, View, make_view
+from camcore.model.manifest import Preprocessing
+
+if sys.platform != "win32":  # which has no such limits
+    import resource
+
+MAX_MEMORY = 600_000_000  # bytes of address space, of which the interpreter and its libraries take 160 million
+MAX_CPU_SECONDS = 4  # of processor time, rounded up by at most 1
+MAX_SECONDS = 4.0
+MAX_SECONDS_LARGE = 12.0  # for photos of more than `LARGE_PIXELS`
+LARGE_PIXELS = 20_000_000
+DISPLAY_SIDE = 2000  # pixels
+_DISPLAY_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class ViewRequest:
+    """A request for the model's view of a photo."""
+
+    source: Path | bytes
+    preprocessing: Preprocessing
+    resize_mode: ResizeMode
+
+
+def start() -> None:
+    """Limit the memory of this process, and discard what libraries print: libtiff prints each damage of a file."""
+    limit_memory()
+    with Path(os.devnull).open("w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+
+
+def limit_memory() -> None:
+    """Limit the memory of this process, where the system can."""
+    if sys.platform != "win32":
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+
+
+def make_view_within_limits(request: ViewRequest) -> View:
+    """Decode a photo and return the model's view of it.
+
+    The process ends if that takes too much time or memory.
+
+    Raises:
+        PhotoError: if the photo cannot be read.
+    """
+    with _time_limit(request.source):
+        return make_view(open_photo(request.source), request.preprocessing, request.resize_mode)
+
+
+def make_display_copy_within_limits(source: Path | bytes) -> bytes:
+    """Decode a photo and return a JPEG of it, at most 2,000 pixels wide and high.
+
+    The process ends if that takes too much time or memory.
+
+    Raises:
+        PhotoError: if the photo cannot be read.
+    """
+    with _time_limit(source):
+        photo = open_photo(source)
+        photo.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        photo.save(buffer, "JPEG", quality=_DISPLAY_QUALITY)
+        return buffer.getvalue()
+
+
+@contextmanager
+def _time_limit(source: Path | bytes) -> Iterator[None]:
+    """End this process if the block takes too much time or memory.
+
+    A signal whose default action ends the process works even while a decoder runs that never returns to Python.
+    """
+    try:
+        _end_after(MAX_SECONDS)
+        width, height = read_size(source)
+        if width * height > LARGE_PIXELS:
+            _end_after(MAX_SECONDS_LARGE)
+        yield
+    except MemoryError:
+        os._exit(1)  # what has been allocated is not always given back
+    finally:
+        _end_after(0)
+
+
+def _end_after(seconds: float) -> None:
+    """Let this process end after so many seconds, or `MAX_CPU_SECONDS` of processor time; 0 removes both limits."""
+    if sys.platform == "win32":
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = int(usage.ru_utime + usage.ru_stime) + MAX_CPU_SECONDS + 1 if seconds else hard
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
