@@ -1,10 +1,9 @@
 """Entry point of the Hugging Face Space."""
 
 import os
-import sys
 
-from demo.__main__ import main
+from demo.__main__ import run
 
 # The cores of a Space are shared, and waiting threads of torch would keep them busy. torch reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-sys.exit(main())
+run()

@@ -7,11 +7,13 @@ import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from camcore.errors import CamError
+from camcore.images.decoder import shared_decoder
 from camcore.model.threads import keep_torch_to_cores
 from demo.service.models import load_models
+from demo.service.page_folder import page_folder
 from demo.service.queue import DEFAULT_TIMEOUT
 
 
@@ -22,11 +24,25 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     keep_torch_to_cores()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    with TemporaryDirectory(prefix="camcore-page-") as cache:
-        # Gradio reads these when it is imported. A page deletes its cache when it ends, so none share one.
-        os.environ.setdefault("GRADIO_TEMP_DIR", cache)
+    with page_folder() as folder:
+        # Gradio reads these when it is imported. A page deletes its folder when it ends, so none share one.
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(folder))
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-        return _serve(options)
+        try:
+            return _serve(options)
+        finally:
+            shared_decoder().close()
+
+
+def run() -> NoReturn:
+    """Run the command and end the process with its exit code, although threads may still be explaining photos.
+
+    Python would stop these threads in the middle of a library's code, which aborts the process.
+    """
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -38,10 +54,12 @@ def _serve(options: argparse.Namespace) -> int:
         if models.notice:
             _say(models.notice)
         from demo.app import build
+        from demo.gateway.hosts import AllowedHosts
         from demo.server import serve
 
         blocks = build(models)
-        _say(f"the page is at {serve(blocks, options.host, options.port, mcp=options.mcp)}")
+        hosts = AllowedHosts.of_server(options.host, [*options.allowed_host, os.environ.get("SPACE_HOST", "")])
+        _say(f"the page is at {serve(blocks, options.host, options.port, mcp=options.mcp, hosts=hosts)}")
         blocks.block_thread()
     except CamError as error:
         _say(f"error: {error}")
@@ -66,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", metavar="NAME", help="name of the exported model (default: resnet50)")
     parser.add_argument("--host", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port (default: the first free one from 7860)")
+    parser.add_argument(
+        "--allowed-host", action="append", default=[], metavar="NAME",
+        help="host name by which the page may be requested besides this machine's, may be repeated",
+    )  # fmt: skip
     parser.add_argument("--mcp", action="store_true", help="support of MCP clients, at /gradio_api/mcp/")
     parser.add_argument(
         "--deadline", type=seconds, default=DEFAULT_TIMEOUT, metavar="SECONDS",
@@ -83,4 +105,4 @@ def seconds(argument: str) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

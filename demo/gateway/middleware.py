@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.gateway.calls import CALL_KINDS, check_call, check_request
 from demo.gateway.errors import BAD_REQUEST, BAD_UPLOAD, NOT_JSON, RefusedRequest, ResponseFilter
+from demo.gateway.hosts import AllowedHosts
 from demo.gateway.multipart import MultipartChecker
 from demo.gateway.routes import Route, find_route
 from demo.service import messages
@@ -18,16 +19,16 @@ from demo.service.queue import RECEIVED_AT
 _MAX_ENVELOPE = 1_000_000  # bytes of a body besides its files: boundaries, names and other values
 
 
-def middleware() -> list[Middleware]:
-    """Return the middleware for Gradio's server."""
-    return [Middleware(Gateway)]
+def middleware(hosts: AllowedHosts) -> list[Middleware]:
+    """Return the middleware for Gradio's server, which is requested by these hosts."""
+    return [Middleware(Gateway, hosts=hosts)]
 
 
 class Gateway:
     """Middleware in pure ASGI. It buffers only the JSON of a call, so that streams and disconnects pass at once."""
 
-    def __init__(self, app: ASGIApp):
-        self._app = app
+    def __init__(self, app: ASGIApp, hosts: AllowedHosts):
+        self._app, self._hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request, or refuse it."""
@@ -46,6 +47,7 @@ class Gateway:
 
     async def _forward(self, scope: Scope, receive: Receive, response: ResponseFilter) -> None:
         request = HTTPConnection(scope)
+        self._hosts.check(request.headers)
         blocks, path = blocks_of(request), scope["path"].removeprefix(scope.get("root_path", ""))
         route, names = find_route(path or "/", scope["method"], request.query_params)
         response.as_text = route.kind == "upload"

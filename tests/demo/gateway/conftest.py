@@ -124,7 +124,7 @@ def page(cache: Path) -> Iterator[Served]:
 def bare(cache: Path) -> Iterator[Served]:
     """The same page without the gateway."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "middleware", list)
+        patch.setattr(launch, "middleware", lambda _hosts: [])
         served = Served()
     yield served
     served.blocks.close(verbose=False)

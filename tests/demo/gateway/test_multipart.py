@@ -50,7 +50,7 @@ def test_too_large_request_is_refused_as_it_comes_in(
 def test_limits_are_those_of_the_page(page: Served) -> None:
     for length, status in ((501_000_001, b"413"), (1, b"400")):
         with socket.create_connection(("127.0.0.1", int(page.address.rpartition(":")[2])), timeout=SLOW) as connection:
-            head = f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nContent-Type: "
+            head = f"POST {API}/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\nContent-Type: "
             connection.sendall(f"{head}{MULTIPART['content-type']}\r\n\r\n ".encode())
             assert connection.recv(1000).split()[1] == status
 
@@ -87,7 +87,7 @@ def test_upload_must_be_complete_and_have_nothing_but_files(page: Served, cache:
 def test_aborted_upload_leaves_nothing(page: Served, cache: Path) -> None:
     before = files_in(cache)
     with socket.create_connection(("127.0.0.1", int(page.address.rpartition(":")[2])), timeout=SLOW) as connection:
-        head = f"POST {API}/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\nContent-Type: "
+        head = f"POST {API}/upload HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 999999\r\nContent-Type: "
         connection.sendall(
             f"{head}{MULTIPART['content-type']}\r\n\r\n".encode() + b"".join(multipart_body(0))[:-9] + b"y" * 9999
         )
