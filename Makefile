@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo test quick check space format screenshots
+.PHONY: demo test quick check soak space format screenshots
 
 demo: $(VENV)/demo-ready
 	$(BIN)/python -m demo
@@ -21,6 +21,10 @@ check: $(VENV)/test-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Decodes 20,000 mutated photos, and says what became of them.
+soak: $(VENV)/test-ready
+	$(BIN)/python -m tests.soak
 
 # Builds what a Hugging Face Space would, in .venv-space, starts it and measures it.
 space: $(VENV)/test-ready

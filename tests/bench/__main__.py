@@ -10,6 +10,7 @@ BENCHES = {
     "evidence": "time of the faithfulness figures, and how far int8 moves their curves",
     "page": "waiting times on the page, in Chromium",
     "endpoints": "waiting times of programs, one and ten at once, with the page open beside them",
+    "decoding": "cost of decoding photos in processes of their own",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 
