@@ -14,6 +14,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from camcore.errors import PhotoError
 from camcore.images import worker
+from camcore.images.photo import open_file
 from camcore.images.preprocess import ResizeMode, View
 from camcore.model.manifest import Preprocessing
 
@@ -51,12 +52,12 @@ class PhotoDecoder:
         Raise PhotoError if the photo cannot be read, or takes too much time or memory, and TimeoutError if it is not
         decoded after `timeout` seconds, the time spent waiting for a process included.
         """
-        request = worker.ViewRequest(source, preprocessing, resize_mode)
+        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode)
         return self._run(worker.make_view_within_limits, request, timeout)
 
     def display_copy(self, source: Path | bytes, *, timeout: float | None = None) -> bytes:
         """Return a JPEG of a photo, at most `worker.DISPLAY_SIDE` pixels wide and high; raise errors as `view` does."""
-        return self._run(worker.make_display_copy_within_limits, source, timeout)
+        return self._run(worker.make_display_copy_within_limits, _from_any_folder(source), timeout)
 
     def close(self) -> None:
         """End the processes. The decoder starts them again if it is used again."""
@@ -103,6 +104,14 @@ class PhotoDecoder:
             if self._pool is None:
                 self._pool = ProcessPool(self._workers, initializer=worker.start, context=get_context("loky"))
             return self._pool
+
+
+def _from_any_folder(source: Path | bytes) -> Path | bytes:
+    """Return a path that other processes can open, after a check that this one can, whose errors name it as given."""
+    if isinstance(source, bytes):
+        return source
+    open_file(source).close()
+    return source.absolute()
 
 
 @cache

@@ -54,7 +54,7 @@ def read_size(source: Source) -> tuple[int, int]:
 @contextmanager
 def _opened(source: Source) -> Iterator[Image.Image]:
     """Open a photo whose size is accepted, and close it at the end; turn what goes wrong into a PhotoError."""
-    with warnings.catch_warnings(), _open_file(source) as file:
+    with warnings.catch_warnings(), open_file(source) as file:
         warnings.simplefilter("ignore")  # Pillow's warnings of damage: an error follows, or the damage is harmless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -128,7 +128,8 @@ def _transposition(image: Image.Image) -> Image.Transpose | None:
     return _TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None
 
 
-def _open_file(source: Source) -> IO[bytes]:
+def open_file(source: Source) -> IO[bytes]:
+    """Open the file of a photo; raise PhotoError if it cannot be opened."""
     if not isinstance(source, Path | str):
         return io.BytesIO(source if isinstance(source, bytes) else source.read())
     try:
