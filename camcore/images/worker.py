@@ -47,8 +47,8 @@ def start() -> None:
 
 
 def limit_memory() -> None:
-    """Limit the memory of this process, where the system can."""
-    if sys.platform != "win32":
+    """Limit the memory of this process, on Linux: macOS counts far more address space, and refuses the limit."""
+    if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
 
 

@@ -40,7 +40,7 @@ class AllowedHosts:
                 "The page is not served under this name: open it by the address that the terminal shows, or start it "
                 "with --allowed-host and the name.",
             )
-        if origin is not None and urlsplit(origin).netloc != host and not self._is_named(origin):
+        if origin is not None and origin.partition("://")[2] != host and not self._is_named(origin):
             raise RefusedRequest(
                 403, "Requests from other web sites are refused: open the page by the address that the terminal shows."
             )

@@ -50,14 +50,13 @@ class Photos:
             raise PhotoError(UPLOAD_GONE)
         key = (path, path.stat().st_mtime_ns, preprocessing, resize_mode)
         with self._turn(visitor, deadline):
-            if key not in self._results:
+            result = self._results.get(key)
+            if result is None:
                 try:
-                    self._results[key] = shared_decoder().view(path, preprocessing, resize_mode, timeout=deadline.left)
+                    result = shared_decoder().view(path, preprocessing, resize_mode, timeout=deadline.left)
                 except PhotoError as error:
-                    self._results[key] = error
-                while len(self._results) > _MAX_RESULTS:
-                    self._results.popitem(last=False)
-            result = self._results[key]
+                    result = error
+                self._keep(key, result)
         if isinstance(result, PhotoError):
             raise result
         return result
@@ -75,6 +74,12 @@ class Photos:
         except (PhotoError, OSError):
             return None
         return copy
+
+    def _keep(self, key: tuple[Any, ...], result: View | PhotoError) -> None:
+        with self._changed:
+            self._results[key] = result
+            while len(self._results) > _MAX_RESULTS:
+                self._results.popitem(last=False)
 
     @contextmanager
     def _turn(self, visitor: Hashable, deadline: Deadline) -> Iterator[None]:

@@ -33,6 +33,8 @@ def test_own_pages_and_programs_are_accepted(hosts: AllowedHosts, host: str, ori
     [
         (LOCAL, "127.0.0.1:7860", "https://evil.example"),
         (LOCAL, "127.0.0.1:7860", "null"),
+        (LOCAL, "127.0.0.1:7860", "http://[::1"),
+        (LOCAL, "127.0.0.1:7860", ""),
         (LOCAL, "127.0.0.1:7860", "http://127.0.0.1:3000"),
         (LOCAL, "127.0.0.1:7860", "http://127.0.0.1.evil.example:7860"),
         (LOCAL, "evil.example:7860", None),
@@ -48,7 +50,7 @@ def test_own_pages_and_programs_are_accepted(hosts: AllowedHosts, host: str, ori
 )
 def test_other_sites_and_names_are_refused(hosts: AllowedHosts, host: str, origin: str | None) -> None:
     with pytest.raises(RefusedRequest) as refusal:
-        hosts.check(Headers({"host": host} | ({"origin": origin} if origin else {})))
+        hosts.check(Headers({"host": host} | ({"origin": origin} if origin is not None else {})))
     assert refusal.value.status == 403
 
 
