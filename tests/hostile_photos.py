@@ -11,7 +11,7 @@ from collections.abc import Callable
 from PIL import Image
 
 SIZES = ("small", "medium", "large")
-_SCALE = {"small": 1, "medium": 4, "large": 16}
+_SCALE = {"small": 1, "medium": 8, "large": 64}
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -52,22 +52,22 @@ def png_exif_tag_bomb(size: str) -> bytes:
 
 def png_exif_headers(size: str) -> bytes:
     """Return a PNG whose EXIF data repeat the header "Exif" (CVE-2026-96643)."""
-    return _png_with(_chunk(b"eXIf", b"Exif\0\0" * (50_000 * _SCALE[size]) + _tiff(1, 4)))
+    return _png_with(_chunk(b"eXIf", b"Exif\0\0" * (12_500 * _SCALE[size]) + _tiff(1, 4)))
 
 
 def gif_comments(size: str) -> bytes:
     """Return a GIF with comments of one byte each."""
-    return _gif_with(b"\x21\xfe" + b"\x01x" * (500_000 * _SCALE[size]) + b"\x00")
+    return _gif_with(b"\x21\xfe" + b"\x01x" * (125_000 * _SCALE[size]) + b"\x00")
 
 
 def gif_comment_extensions(size: str) -> bytes:
     """Return a GIF with many comment extensions of one byte each."""
-    return _gif_with(b"\x21\xfe\x01x\x00" * (200_000 * _SCALE[size]))
+    return _gif_with(b"\x21\xfe\x01x\x00" * (50_000 * _SCALE[size]))
 
 
 def jpeg_scans(size: str) -> bytes:
     """Return a progressive JPEG that repeats its last scan up to 5,000 times."""
-    side, scans = {"small": (2_000, 200), "medium": (4_000, 1_000), "large": (6_000, 5_000)}[size]
+    side, scans = {"small": (2_000, 200), "medium": (3_000, 400), "large": (6_000, 5_000)}[size]
     buffer = io.BytesIO()
     Image.new("L", (side, side), 128).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
@@ -77,33 +77,33 @@ def jpeg_scans(size: str) -> bytes:
 
 def jpeg_segments(size: str) -> bytes:
     """Return a JPEG with up to 10 MB of empty comments."""
-    return _jpeg_with(_segment(0xFE, b"") * (160_000 * _SCALE[size]))
+    return _jpeg_with(_segment(0xFE, b"") * (40_000 * _SCALE[size]))
 
 
 def jpeg_app_segments(size: str) -> bytes:
     """Return a JPEG with up to 10 MB of tiny application segments, which Pillow keeps in a list."""
-    return _jpeg_with(_segment(0xE9, b"") * (160_000 * _SCALE[size]))
+    return _jpeg_with(_segment(0xE9, b"") * (40_000 * _SCALE[size]))
 
 
 def png_empty_chunks(size: str) -> bytes:
     """Return a PNG with up to 10 MB of empty chunks."""
-    return _png_with(_chunk(b"IDAT", b"") * (50_000 * _SCALE[size]))
+    return _png_with(_chunk(b"IDAT", b"") * (12_500 * _SCALE[size]))
 
 
 def png_unknown_chunks(size: str) -> bytes:
     """Return a PNG with up to 10 MB of empty chunks of an unknown kind."""
-    return _png_with(_chunk(b"abCd", b"") * (50_000 * _SCALE[size]))
+    return _png_with(_chunk(b"abCd", b"") * (12_500 * _SCALE[size]))
 
 
 def png_text_bomb(size: str) -> bytes:
     """Return a PNG with compressed text of up to 512 MB."""
-    compressed = zlib.compress(b"\0" * (32_000_000 * _SCALE[size]), 9)
+    compressed = zlib.compress(b"\0" * (8_000_000 * _SCALE[size]), 9)
     return _png_with(_chunk(b"zTXt", b"Comment\0\0" + compressed))
 
 
 def png_profile_bomb(size: str) -> bytes:
     """Return a PNG with a compressed colour profile of up to 512 MB."""
-    compressed = zlib.compress(b"\0" * (32_000_000 * _SCALE[size]), 9)
+    compressed = zlib.compress(b"\0" * (8_000_000 * _SCALE[size]), 9)
     return _png_with(_chunk(b"iCCP", b"icc\0\0" + compressed))
 
 

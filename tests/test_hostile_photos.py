@@ -1,6 +1,6 @@
 """Crafted photos, from the upload to the answer: each is read or refused in one sentence, and the next one is read.
 
-Every kind comes to `/predict` in all of its sizes, to the page and to the two commands in the smallest and the largest.
+Every kind comes to `/predict`, to the page and to the two commands in each of its sizes.
 """
 
 import json
@@ -57,8 +57,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pa
 
 @pytest.fixture(scope="module")
 def pairs(photos: dict[tuple[str, str], Path], bird: Path) -> list[tuple[Path, Path]]:
-    """The smallest and the largest file of each kind, each with a good photo that comes next."""
-    return [(path, bird) for (_, size), path in photos.items() if size != "medium"]
+    """Each file with a good photo that comes next."""
+    return [(path, bird) for path in photos.values()]
 
 
 @pytest.fixture(scope="module")
