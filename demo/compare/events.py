@@ -10,7 +10,7 @@ from camcore.formatting import percent
 from camcore.methods.grad_cam import METHODS
 from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
-from demo.compare import links, question_html
+from demo.compare import links, question_html, text
 from demo.compare.explain import explain, prepare_photo
 from demo.compare.layout import CompareTab, class_choices
 from demo.compare.question_events import wire_questions
@@ -43,7 +43,8 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> None:
 
     photo_panel, map_panel, question_panel = page.photo_panel, page.map_panel, page.question_panel
     outputs = [
-        photo_panel.photo_message, photo_panel.predictions, photo_panel.explain, photo_panel.stop, *map_panel.maps,
+        photo_panel.photo_message, photo_panel.seen, photo_panel.other_view, photo_panel.predictions,
+        photo_panel.explain, photo_panel.stop, *map_panel.maps,
         photo_panel.status, map_panel.outlines, map_panel.verdict, question_panel.localisation,
         question_panel.faithfulness, question_panel.contrast,
     ]  # fmt: skip
@@ -78,6 +79,13 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
     _wire_model(models, page, request, inputs)
     for event in (page.photo_panel.explain.click, panel.definition.input, panel.resize_mode.input, panel.effort.input):
         event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
+
+    def show_other_view(old: ExplainRequest, *inputs: Any) -> tuple[str, ExplainRequest]:
+        session, path, definition, resize_mode, *others = inputs
+        resize_mode = "squash" if resize_mode == "crop" else "crop"
+        return resize_mode, _request(old.options.class_idx, session, path, definition, resize_mode, *others)
+
+    page.photo_panel.other_view.click(show_other_view, [request, *inputs], [panel.resize_mode, request], **ASKING)
 
 
 def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
@@ -147,6 +155,10 @@ def _values(state: PageState, session: Session) -> list[Any]:
     choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     return [
         compare_html.message(state.photo_message),
+        compare_html.note(text.seen(state.view.share)) if state.view else "",
+        gr.update(
+            visible=state.view is not None, value=text.SHOW["crop" if state.view and state.view.whole else "squash"]
+        ),
         gr.update(choices=choices, value=choice, visible=bool(choices)),
         gr.update(visible=not state.running, interactive=state.view is not None),
         gr.update(visible=state.running),

@@ -30,6 +30,8 @@ class PhotoPanel:
 
     photo: gr.Image
     photo_message: gr.HTML
+    seen: gr.HTML
+    other_view: gr.Button
     predictions: gr.Radio
     any_class: gr.Dropdown
     class_message: gr.HTML
@@ -109,6 +111,9 @@ def _photo_panel(manifest: Manifest) -> PhotoPanel:
         label=text.PHOTO, type="filepath", height=300, buttons=[], elem_id="photo", alt_text=text.PHOTO_ALT
     )
     photo_message = gr.HTML(elem_id="photo-message")
+    with gr.Row(elem_id="seen"):
+        seen = gr.HTML(elem_id="seen-share")
+        other_view = gr.Button(text.SHOW["crop"], size="sm", visible=False, elem_id="other-view", scale=0)
     predictions = gr.Radio([], label=text.PREDICTIONS, info=text.PREDICTIONS_HINT, elem_id="predictions", visible=False)
     any_class = _class_dropdown(manifest, text.ANY_CLASS, text.ANY_CLASS_HINT, "any-class")
     class_message = gr.HTML(elem_id="class-message")
@@ -116,7 +121,9 @@ def _photo_panel(manifest: Manifest) -> PhotoPanel:
     stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
     status = gr.HTML(compare_html.status(PageState()), elem_id="status")
     examples = _examples()
-    return PhotoPanel(photo, photo_message, predictions, any_class, class_message, explain, stop, status, examples)
+    return PhotoPanel(
+        photo, photo_message, seen, other_view, predictions, any_class, class_message, explain, stop, status, examples
+    )
 
 
 def _examples() -> dict[str, gr.Button]:

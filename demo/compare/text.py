@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from camcore.formatting import seconds
+from camcore.formatting import percent, seconds
 from camcore.methods.grad_cam import METHODS
+from camcore.metrics.verdict import SEES_ALL
 from camcore.results import Explanation
 
 TITLE = "What did the classifier look at?"
@@ -22,6 +23,8 @@ ANY_CLASS_HINT = "Type any name that the model knows, or the number of that name
 EXPLAIN = "Explain"
 STOP = "Stop"
 EXAMPLES = "Examples"
+SAW_WHOLE = "The model saw the whole photo, squeezed into a square."
+SHOW = {"crop": "Show it the whole photo", "squash": "Show it the centre only"}
 
 BEGIN = "Choose a photo or one of the examples."
 LOOKING = "Looking at the photo…"
@@ -109,6 +112,11 @@ def cost(explanation: Explanation) -> str:
     if not explanation.shows_a_place:
         parts.append("nothing supports this name" if explanation.peak <= 0 else "the same everywhere")
     return ", ".join(parts)
+
+
+def seen(share: float) -> str:
+    """Return a sentence on how much of the photo the model saw."""
+    return SAW_WHOLE if share >= SEES_ALL else f"The model saw the middle {percent(share)} of the photo."
 
 
 def waiting(ahead: int) -> str:
