@@ -41,10 +41,12 @@ settings.load_profile("steady")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a browser."""
+    """Mark the tests that need a browser, and put files with slow tests first, so that no worker ends long before."""
     for item in items:
         if item.path.parent.name == "browser":
             item.add_marker("browser")
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def package_folder(name: str) -> Path:
