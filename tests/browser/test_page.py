@@ -102,22 +102,6 @@ def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
     expect(page.locator("#map-0 figcaption")).to_contain_text("goldfinch")
 
 
-def test_stop_keeps_what_was_run_and_the_page_goes_on(page: Page, eagle: Path) -> None:
-    run_every_channel(page)
-    upload(page, eagle)
-    expect(page.locator("#map-2 img.heat")).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#status")).to_contain_text("Stopped.")
-    page.wait_for_timeout(1500)
-    said = page.locator("#map-2 .figures").inner_text()
-    run, alive = re.search(r"([\d,]+) of ([\d,]+) runs", said).groups()  # type: ignore[union-attr]
-    assert int(run.replace(",", "")) < int(alive.replace(",", ""))
-    page.wait_for_timeout(1500)
-    assert page.locator("#map-2 .figures").inner_text() == said
-    page.get_by_role("button", name="Explain").click()
-    wait_until_done(page, "bald eagle")
-
-
 def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photos: list[Path]) -> None:
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
     run_every_channel(page)
