@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -17,8 +17,8 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000  # pixels
 BACKGROUND = (255, 255, 255)
 
-_STRIP_PIXELS = 1_000_000  # converted at once, so that a conversion takes little memory beyond its result
-_TRANSPOSITIONS = {  # by EXIF orientation
+STRIP_PIXELS = 1_000_000  # converted at once, so that a conversion takes little memory beyond its result
+_TRANSPOSITIONS = {  # what makes a photo upright, by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -27,6 +27,7 @@ _TRANSPOSITIONS = {  # by EXIF orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_MIRRORED_X, _MIRRORED_Y, _SWAPPED = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8}  # EXIF orientations
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 Source = Path | str | bytes | IO[bytes]
@@ -41,8 +42,12 @@ def open_photo(source: Source) -> Image.Image:
     memory: for photos from strangers use `camcore.PhotoDecoder`. Raise PhotoError if the file is missing, empty, not a
     photo, of a refused format, damaged, above 50 megapixels, or more than 30,000 pixels wide or high.
     """
-    with _opened(source) as image:
-        return _to_rgb(image)
+    with decoded(source) as photo:
+        (width, height), rgb = photo.size, Image.new("RGB", photo.size)
+        rows = max(STRIP_PIXELS // width, 1)
+        for top in range(0, height, rows):
+            rgb.paste(photo.crop((0, top, width, min(top + rows, height))), (0, top))
+        return rgb
 
 
 def read_size(source: Source) -> tuple[int, int]:
@@ -51,9 +56,44 @@ def read_size(source: Source) -> tuple[int, int]:
         return image.size
 
 
+class DecodedPhoto:
+    """A decoded photo, whose pixels are converted to upright RGB when they are read.
+
+    The largest photos that are accepted take 200 MB as decoded: a converted copy would take as much again.
+    """
+
+    def __init__(self, image: Image.Image, orientation: int):
+        self._image, self._orientation = image, orientation
+        self.size = (image.height, image.width) if orientation in _SWAPPED else image.size
+
+    def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
+        """Return a part as an RGB image without metadata, with transparent pixels over white."""
+        (left, top, right, bottom), (width, height) = box, self.size
+        if self._orientation in _MIRRORED_X:
+            left, right = width - right, width - left
+        if self._orientation in _MIRRORED_Y:
+            top, bottom = height - bottom, height - top
+        if self._orientation in _SWAPPED:
+            left, top, right, bottom = top, left, bottom, right
+        with _damage_refused():
+            part = _to_rgb(self._image.crop((left, top, right, bottom)))
+        return part.transpose(_TRANSPOSITIONS[self._orientation]) if self._orientation in _TRANSPOSITIONS else part
+
+
+@contextmanager
+def decoded(source: Source) -> Iterator[DecodedPhoto]:
+    """Decode a photo for the block; raise PhotoError as `open_photo` does."""
+    with _opened(source) as image:
+        if image.mode == "F":
+            raise PhotoError("this photo stores floating-point pixels, whose range is unknown: save it as 8-bit")
+        with _damage_refused():
+            image.load()
+        yield DecodedPhoto(image, _orientation(image))
+
+
 @contextmanager
 def _opened(source: Source) -> Iterator[Image.Image]:
-    """Open a photo whose size is accepted, and close it at the end; turn what goes wrong into a PhotoError."""
+    """Open a photo whose size is accepted, and close it at the end."""
     with warnings.catch_warnings(), open_file(source) as file:
         warnings.simplefilter("ignore")  # Pillow's warnings of damage: an error follows, or the damage is harmless
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -66,15 +106,20 @@ def _opened(source: Source) -> Iterator[Image.Image]:
         except Exception:  # a damaged file can raise any exception in Pillow
             file.seek(0)
             raise PhotoError(refusal(file.read(HEADER_BYTES))) from None
-        _check_size(*image.size)
-        try:
+        with closing(image):
+            _check_size(*image.size)
             yield image
-        except (PhotoError, MemoryError):
-            raise
-        except Exception:  # as above
-            raise PhotoError(DAMAGED) from None
-        finally:
-            image.close()
+
+
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    """Raise PhotoError for whatever Pillow raises in the block: a damaged file can raise any exception in it."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception:
+        raise PhotoError(DAMAGED) from None
 
 
 def _check_size(width: int, height: int) -> None:
@@ -88,34 +133,21 @@ def _check_size(width: int, height: int) -> None:
         raise PhotoError(f"this photo has {megapixels:.1f} megapixels, above 50: make it smaller and try again")
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return an upright RGB copy without metadata, with transparent pixels over white; `image` is closed."""
-    if image.mode == "F":
-        raise PhotoError("this photo stores floating-point pixels, whose range is unknown: save it as 8-bit")
-    image.load()
-    transposition = _transposition(image)
-    width, height = image.size
-    rows = max(_STRIP_PIXELS // width, 1)
-    rgb = Image.new("RGB", image.size)
-    for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(top + rows, height)))
-        rgb.paste(_strip_to_rgb(strip), (0, top))
-    image.close()  # its pixels, before those of the copy are copied once more
-    return rgb if transposition is None else rgb.transpose(transposition)
+def _to_rgb(part: Image.Image) -> Image.Image:
+    if part.mode in _SIXTEEN_BIT:
+        grey = np.clip(np.rint(np.asarray(part).astype(np.float32) / 257), 0, 255)
+        part = Image.fromarray(grey.astype(np.uint8))
+    if part.has_transparency_data:
+        rgba = part.convert("RGBA")
+        part = Image.alpha_composite(Image.new("RGBA", rgba.size, (*BACKGROUND, 255)), rgba)
+    if part.mode != "RGB":
+        part = part.convert("RGB")
+    part.info = {}
+    return part
 
 
-def _strip_to_rgb(strip: Image.Image) -> Image.Image:
-    if strip.mode in _SIXTEEN_BIT:
-        grey = np.clip(np.rint(np.asarray(strip).astype(np.float32) / 257), 0, 255)
-        strip = Image.fromarray(grey.astype(np.uint8))
-    if strip.has_transparency_data:
-        rgba = strip.convert("RGBA")
-        strip = Image.alpha_composite(Image.new("RGBA", rgba.size, (*BACKGROUND, 255)), rgba)
-    return strip.convert("RGB")
-
-
-def _transposition(image: Image.Image) -> Image.Transpose | None:
-    """Return what makes the image upright, from its EXIF orientation.
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 if there is none.
 
     `ImageOps.exif_transpose` is not used: it fails if any other EXIF entry is faulty.
     """
@@ -123,9 +155,9 @@ def _transposition(image: Image.Image) -> Image.Transpose | None:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except MemoryError:
         raise
-    except Exception:  # as above
-        return None
-    return _TRANSPOSITIONS.get(orientation) if isinstance(orientation, int) else None
+    except Exception:  # a damaged file can raise any exception in Pillow
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def open_file(source: Source) -> IO[bytes]:

@@ -1,11 +1,12 @@
 """Preprocessing: the model's input from a photo, and the part of the photo that the model sees."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
+from camcore.images.photo import STRIP_PIXELS
 from camcore.model.manifest import Preprocessing
 from camcore.types import Array
 
@@ -15,10 +16,22 @@ RESIZE_MODES: dict[ResizeMode, str] = {
     "squash": "resize the whole photo to the model's square, which distorts it",
 }
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_SUPPORTS = {"bilinear": 1, "bicubic": 2}  # reach of a filter to either side, in pixels of the smaller image
+_REACH = {Image.Resampling.BILINEAR: 1, Image.Resampling.BICUBIC: 2}  # to either side, in pixels of the smaller image
 # torchvision resizes the whole photo before it crops, and up to this many resized pixels the result equals its to the
-# last bit. Above, the long side is cropped first, which saves time and differs by at most one grey level.
+# last bit. Above, the photo is cropped first, for a thin photo would take gigabytes; that differs by at most one grey
+# level.
 _MAX_RESIZED_PIXELS = 8_000_000
+
+
+class Pixels(Protocol):
+    """The pixels of an RGB photo, read a part at a time: a `PIL.Image.Image`, or a decoded photo."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Return (width, height)."""
+
+    def crop(self, box: tuple[int, int, int, int], /) -> Image.Image:
+        """Return the part with this left, top, right and bottom."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class View:
     photo_size: tuple[int, int]  # (width, height) of the photo
 
 
-def preprocess(photo: Image.Image, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> tuple[Array, View]:
+def preprocess(photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> tuple[Array, View]:
     """Return the model's input x, float32 (1, 3, H, W) and normalised, and the view that it shows.
 
     With `resize_mode="crop"`, x equals torchvision's `weights.transforms()` on the same RGB photo.
@@ -39,7 +52,7 @@ def preprocess(photo: Image.Image, steps: Preprocessing, resize_mode: ResizeMode
     return normalise(view, steps), view
 
 
-def make_view(photo: Image.Image, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> View:
+def make_view(photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> View:
     """Return the part of an RGB photo that the model sees, at the size of the model's input."""
     return _squash(photo, steps) if resize_mode == "squash" else _crop(photo, steps)
 
@@ -51,27 +64,40 @@ def normalise(view: View, steps: Preprocessing) -> Array:
     return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
 
 
-def _squash(photo: Image.Image, steps: Preprocessing) -> View:
-    image = photo.resize((steps.crop, steps.crop), _FILTERS[steps.interpolation])
-    return View(image, (0, 0, photo.width, photo.height), photo.size)
+def resize(
+    photo: Pixels, box: tuple[float, float, float, float], size: tuple[int, int], resample: Image.Resampling
+) -> Image.Image:
+    """Return a part of an RGB photo, resized.
+
+    The result is that of Pillow, which resizes each row first and then each column; but only the rows that are needed
+    are read, a strip at a time, so that the photo need not be in memory as RGB.
+    """
+    (left, top, right, bottom), (width, height) = box, photo.size
+    margin = _REACH[resample] * max((bottom - top) / size[1], 1) + 1
+    first, last = max(int(top - margin), 0), min(int(bottom + margin) + 1, height)
+    rows, count = Image.new("RGB", (size[0], last - first)), max(STRIP_PIXELS // width, 1)
+    for start in range(first, last, count):
+        strip = photo.crop((0, start, width, min(start + count, last)))
+        narrow = strip.resize((size[0], strip.height), resample, box=(left, 0, right, strip.height))
+        rows.paste(narrow, (0, start - first))
+    return rows.resize(size, resample, box=(0, top - first, size[0], bottom - first))
 
 
-def _crop(photo: Image.Image, steps: Preprocessing) -> View:
-    width, height = _resized_size(photo.size, steps.resize)
+def _squash(photo: Pixels, steps: Preprocessing) -> View:
+    box = (0, 0, *photo.size)
+    return View(resize(photo, box, (steps.crop, steps.crop), _FILTERS[steps.interpolation]), box, photo.size)
+
+
+def _crop(photo: Pixels, steps: Preprocessing) -> View:
+    (photo_width, photo_height), (width, height) = photo.size, _resized_size(photo.size, steps.resize)
     left, top = round((width - steps.crop) / 2), round((height - steps.crop) / 2)
-    scale_x, scale_y = photo.width / width, photo.height / height
-    box = (left * scale_x, top * scale_y, (left + steps.crop) * scale_x, (top + steps.crop) * scale_y)
+    right, bottom, scale_x, scale_y = left + steps.crop, top + steps.crop, photo_width / width, photo_height / height
+    box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
     resample = _FILTERS[steps.interpolation]
     if width * height <= _MAX_RESIZED_PIXELS:
-        resized = photo.resize((width, height), resample)
-        return View(resized.crop((left, top, left + steps.crop, top + steps.crop)), box, photo.size)
-    # Two calls fix the order of the two passes. In one call Pillow chooses it by cost, which rounds differently. The
-    # first call resizes only the rows that the second one reads: all rows of a thin photo would take gigabytes.
-    margin = _SUPPORTS[steps.interpolation] * max(scale_y, 1) + 1
-    first, last = max(int(box[1] - margin), 0), min(int(box[3] + margin) + 1, photo.height)
-    rows = photo.crop((0, first, photo.width, last))
-    wide = rows.resize((steps.crop, rows.height), resample, box=(box[0], 0, box[2], rows.height))
-    image = wide.resize((steps.crop, steps.crop), resample, box=(0, box[1] - first, steps.crop, box[3] - first))
+        image = resize(photo, (0, 0, *photo.size), (width, height), resample).crop((left, top, right, bottom))
+    else:
+        image = resize(photo, box, (steps.crop, steps.crop), resample)
     return View(image, box, photo.size)
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from camcore.images.photo import open_photo, read_size
-from camcore.images.preprocess import ResizeMode, View, make_view
+from camcore.images.photo import decoded, read_size
+from camcore.images.preprocess import ResizeMode, View, make_view, resize
 from camcore.model.manifest import Preprocessing
 
 if sys.platform != "win32":  # which has no such limits
@@ -60,8 +60,8 @@ def make_view_within_limits(request: ViewRequest) -> View:
     Raises:
         PhotoError: if the photo cannot be read.
     """
-    with _time_limit(request.source):
-        return make_view(open_photo(request.source), request.preprocessing, request.resize_mode)
+    with _time_limit(request.source), decoded(request.source) as photo:
+        return make_view(photo, request.preprocessing, request.resize_mode)
 
 
 def make_display_copy_within_limits(source: Path | bytes) -> bytes:
@@ -72,11 +72,12 @@ def make_display_copy_within_limits(source: Path | bytes) -> bytes:
     Raises:
         PhotoError: if the photo cannot be read.
     """
-    with _time_limit(source):
-        photo = open_photo(source)
-        photo.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE), Image.Resampling.LANCZOS)
+    with _time_limit(source), decoded(source) as photo:
+        scale = min(DISPLAY_SIDE / max(photo.size), 1)
+        width, height = (max(round(side * scale), 1) for side in photo.size)
         buffer = io.BytesIO()
-        photo.save(buffer, "JPEG", quality=_DISPLAY_QUALITY)
+        copy = resize(photo, (0, 0, *photo.size), (width, height), Image.Resampling.BICUBIC)
+        copy.save(buffer, "JPEG", quality=_DISPLAY_QUALITY)
         return buffer.getvalue()
 
 
