@@ -18,7 +18,7 @@ from camcore.study.record import StudySettings
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "format": 2,  # format 1 had other names for the warnings of a verdict and for the digest of a photo's inputs
+        "format": 3,  # formats 1 and 2 lack the place of the hottest point, and 1 has other names for some fields
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),
@@ -49,8 +49,7 @@ def describe_photo(
 ) -> dict[str, Any]:
     """Return the description of a single photo `file`, whose maps explain a chosen class, as JSON."""
     description = _description(manifest, settings, {"photo": file, "class": class_name}, class_name)
-    species = [{"code": "", "title": "This photo"}]
-    return {"title": file, "command": command, **description, "notes": [], "species": species}
+    return {"title": file, "command": command, **description}
 
 
 def _description(

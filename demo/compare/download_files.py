@@ -15,7 +15,7 @@ from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import Box, visible_boxes
-from camcore.report.html import write_report
+from camcore.report.html import write_photo_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
 from camcore.study.file_names import METRICS, PICTURES, REPORT
@@ -86,14 +86,14 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
     with TemporaryDirectory() as directory:
         out = Path(directory)
         make_folder(out / PICTURES)
-        record, study = _record(source), _describe(source)
+        record, details = _record(source), _describe(source)
         finished = source.finished
         draw(source.explainer, source.photo, finished.forward_pass.view, finished.explanations, record, out=out)
-        write_report(out / REPORT, study, [record])
+        write_photo_report(out / REPORT, details, record)
         _save_maps(source, record["explanations"], out)
         comparison(source, out / PICTURES)
         pictures = {"colour_map": source.colour_map, "opacity": source.opacity}
-        save_text(out / "explanation.json", to_json({**study, "pictures": pictures, "photos": [record]}, indent=1))
+        save_text(out / "explanation.json", to_json({**details, "pictures": pictures, "photos": [record]}, indent=1))
         save_text(out / METRICS, to_csv([record]))
         path = folder / f"{source.photo.stem}.zip"
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:

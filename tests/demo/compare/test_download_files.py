@@ -80,6 +80,7 @@ def test_the_record_is_of_the_class_asked_about_and_of_the_box(archive: dict[str
     assert "The maps explain kite" in record["verdict"]["sentence"]
     assert record["target"]["word"] == "animal"
     assert all(each["localisation"]["lift"] > 0 for each in record["explanations"])
+    assert all(each["hottest"].startswith(("at the", "on the", "in the")) for each in record["explanations"])
     assert made["protocol"]["score"] == "softmax probability of the explained class, kite"
     assert "--class 21 --model efficientnet_lite0" in made["command"]
     assert made["pictures"] == {"colour_map": "viridis", "opacity": 0.5}
@@ -105,7 +106,9 @@ def test_the_report_stands_alone(archive: dict[str, bytes]) -> None:
     assert "default-src 'none'" in report
     assert report.count("data:image/webp;base64,") >= 4
     assert "is missing" not in report
-    assert "Nid 1.JPG" in report
+    assert "<h1>Nid 1.JPG</h1>" in report
+    assert "#flagged" not in report
+    assert "supported the explained class, kite" in report
 
 
 def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], finished: FinishedExplanation, tmp_path: Path) -> None:
