@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, NotRequired, TypedDict, cast
 
 from camcore.methods.grad_cam import MethodName
+from camcore.metrics.heat_place import describe_place
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation, Prediction
 
@@ -20,7 +21,10 @@ class PredictionRecord(TypedDict):
 
 
 class ExplanationRecord(TypedDict):
-    """One explanation; `camcore.Explanation` documents the fields, and `map` is the path of the heatmap's file."""
+    """One explanation, whose fields `camcore.Explanation` documents, and two fields on its heatmap.
+
+    `hottest` is the place of the hottest point in words, and `map` is the path of the heatmap's file.
+    """
 
     method: str
     class_idx: int
@@ -35,6 +39,7 @@ class ExplanationRecord(TypedDict):
     precision: str | None
     fidelity_estimate: float | None
     seconds: float
+    hottest: str
     map: str | None
     rather_than: NotRequired[PredictionRecord]
 
@@ -84,6 +89,7 @@ def photo_record(
 def explanation_record(explanation: Explanation) -> dict[str, Any]:
     """Return the record of one explanation, without its heatmap."""
     record = {key: value for key, value in vars(explanation).items() if key not in _NOT_JSON}
+    record["hottest"] = describe_place(explanation.heatmap)
     if explanation.contrast_class is not None:
         record["rather_than"] = asdict(explanation.contrast_class)
     return record

@@ -16,7 +16,8 @@ from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 
 _PANEL, _GAP, _MARGIN, _SCALE_WIDTH = 336, 16, 28, 12  # side of a panel, spaces, and width of the scale, in pixels
-_TITLE, _TEXT, _LINE_HEIGHT = 19, 16, 25  # font sizes and line height in pixels
+_TITLE, _TEXT, _LINE_HEIGHT, _VERDICT_LINE = 19, 16, 25, 28  # font sizes and line heights in pixels
+_MIN_BOX = 8  # least side of an outlined box in pixels
 _BACKGROUND, _FOREGROUND, _SECONDARY = "#fbfaf7", "#1d1c1a", "#66635e"
 
 
@@ -28,6 +29,8 @@ def draw_comparison(
     opacity: float = OPACITY,
     colour_map: ColourMap = "inferno",
     overlays: Sequence[NDArray[np.uint8]] | None = None,
+    boxes: Sequence[tuple[float, float, float, float]] = (),
+    verdict: str = "",
 ) -> Image.Image:
     """Draw the model's RGB view beside an overlay per explanation, with class, probability and time below.
 
@@ -36,19 +39,26 @@ def draw_comparison(
     Args:
         opacity: opacity of the hottest pixel, in [0, 1].
         overlays: the overlays, uint8 (H, W, 3), if they are already drawn with that opacity and colour map.
+        boxes: boxes to outline in every panel: left, top, right and bottom as fractions of the view.
+        verdict: the verdict, which is written below the panels.
     """
     if overlays is None:
         overlays = [draw_overlay(view, explanation.heatmap, opacity, colour_map) for explanation in explanations]
     panels = 1 + len(explanations)
     width = 2 * _MARGIN + panels * _PANEL + (panels - 1) * _GAP + 4 * _SCALE_WIDTH
-    height = 2 * _MARGIN + _PANEL + 5 * _LINE_HEIGHT
+    verdict_lines = _wrapped(verdict, _font("DejaVuSans", _TITLE), width - 2 * _MARGIN)
+    verdict_top = 2 * _MARGIN + _PANEL + 3 * _LINE_HEIGHT - 8
+    height = verdict_top + 8 + len(verdict_lines) * _VERDICT_LINE + 2 * _LINE_HEIGHT
     picture = Image.new("RGB", (width, height), _BACKGROUND)
-    _draw_panel(picture, 0, view, ["What the model saw", f"{view.width} × {view.height} pixels"])
+    _draw_panel(picture, 0, view, boxes, ["What the model saw", f"{view.width} × {view.height} pixels"])
     for column, (explanation, overlay) in enumerate(zip(explanations, overlays, strict=True), start=1):
         duration = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
         caption = [METHODS[explanation.method].title, subject(explanation), duration]
-        _draw_panel(picture, column, Image.fromarray(overlay), caption)
+        _draw_panel(picture, column, Image.fromarray(overlay), boxes, caption)
     _draw_scale(picture, width - _MARGIN - 2 * _SCALE_WIDTH, colour_map)
+    for number, line in enumerate(verdict_lines):
+        top = verdict_top + number * _VERDICT_LINE
+        ImageDraw.Draw(picture).text((_MARGIN, top), line, _FOREGROUND, _font("DejaVuSans", _TITLE))
     font = _font("DejaVuSans", _TEXT)
     footer = _shortened(source, font, width - 2 * _MARGIN)
     ImageDraw.Draw(picture).text((_MARGIN, height - _MARGIN - _TEXT), footer, _SECONDARY, font)
@@ -65,15 +75,33 @@ def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanati
     return "  ·  ".join(parts)
 
 
-def _draw_panel(picture: Image.Image, column: int, image: Image.Image, lines: Sequence[str]) -> None:
+def _draw_panel(
+    picture: Image.Image,
+    column: int,
+    image: Image.Image,
+    boxes: Sequence[tuple[float, float, float, float]],
+    lines: Sequence[str],
+) -> None:
     left = _MARGIN + column * (_PANEL + _GAP)
-    picture.paste(image.resize((_PANEL, _PANEL), Image.Resampling.LANCZOS), (left, _MARGIN))
+    panel = image.resize((_PANEL, _PANEL), Image.Resampling.LANCZOS)
+    for box in boxes:
+        _draw_box(panel, box)
+    picture.paste(panel, (left, _MARGIN))
     draw = ImageDraw.Draw(picture)
     top = _MARGIN + _PANEL + 8
     for number, line in enumerate(lines):
         font = _font("DejaVuSans", _TEXT) if number else _font("DejaVuSans-Bold", _TITLE)
         colour = _SECONDARY if number > 1 else _FOREGROUND
         draw.text((left, top + number * _LINE_HEIGHT), _shortened(line, font, _PANEL), colour, font)
+
+
+def _draw_box(panel: Image.Image, box: tuple[float, float, float, float]) -> None:
+    """Outline a box in white between two dark lines, which can be seen on any colour; one of no width is widened."""
+    left, top = (min(round(edge * _PANEL), _PANEL - _MIN_BOX) for edge in box[:2])
+    right, bottom = max(round(box[2] * _PANEL), left + _MIN_BOX), max(round(box[3] * _PANEL), top + _MIN_BOX)
+    draw = ImageDraw.Draw(panel)
+    draw.rectangle((left, top, right - 1, bottom - 1), outline="#1d1c1a", width=4)
+    draw.rectangle((left + 1, top + 1, right - 2, bottom - 2), outline="white", width=2)
 
 
 def _draw_scale(picture: Image.Image, left: int, colour_map: ColourMap) -> None:
@@ -83,6 +111,20 @@ def _draw_scale(picture: Image.Image, left: int, colour_map: ColourMap) -> None:
     draw, font = ImageDraw.Draw(picture), _font("DejaVuSans", 13)
     draw.text((left + _SCALE_WIDTH + 5, _MARGIN), "1", _SECONDARY, font, anchor="lt")
     draw.text((left + _SCALE_WIDTH + 5, _MARGIN + _PANEL), "0", _SECONDARY, font, anchor="lb")
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Return the lines of a text that is broken between words, or within a word that is wider than a line."""
+    lines: list[str] = []
+    for word in text.split():
+        start = f"{lines.pop()} " if lines and font.getlength(f"{lines[-1]} {word}") <= width else ""
+        line = start + word
+        while font.getlength(line) > width:
+            fitting = next(end for end in range(len(line) - 1, 0, -1) if font.getlength(line[:end]) <= width)
+            lines.append(line[:fitting])
+            line = line[fitting:]
+        lines.append(line)
+    return lines
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:

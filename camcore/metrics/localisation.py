@@ -38,6 +38,11 @@ def in_view(box: Box, view: View) -> Box | None:
     return Box(x_min, y_min, x_max, y_max) if x_min < x_max and y_min < y_max else None
 
 
+def visible_boxes(boxes: Sequence[Box], view: View) -> list[Box]:
+    """Return the parts of boxes inside the view, as fractions of the view, without those of boxes that lie outside."""
+    return [part for box in boxes if (part := in_view(box, view)) is not None]
+
+
 @dataclass(frozen=True)
 class Target:
     """The target in a photo, as a grid of cells. Build it with `of_boxes` or `of_mask`."""

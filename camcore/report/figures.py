@@ -30,10 +30,10 @@ def lift_figures(species: Sequence[SpeciesSummary]) -> list[tuple[str, Markup]]:
 
 def curve_figures(records: Sequence[Record]) -> list[tuple[str, Markup]]:
     """Return the title and the plot of the mean deletion curves and of the mean insertion curves, if there are any."""
-    figures = []
+    figures, value = [], "mean probability" if len(records) > 1 else "probability"
     for name, better, change in (("deletion", "lower", "removed"), ("insertion", "higher", "restored")):
         title, axis = f"{name.capitalize()}: {better} is better", f"pixels {change}, hottest first"
-        figures.append((title, plots.mean_curves(title, axis, average_curves(records, name))))
+        figures.append((title, plots.mean_curves(title, axis, average_curves(records, name), value)))
     return [(title, plot) for title, plot in figures if plot]
 
 

@@ -1,4 +1,4 @@
-"""The report of a study: one self-contained HTML file for the screen and for paper."""
+"""The report of a study or of one photo: one self-contained HTML file for the screen and for paper."""
 
 import base64
 import io
@@ -15,6 +15,7 @@ from PIL import Image
 from camcore import formatting
 from camcore.drawing.output import save_text
 from camcore.methods.grad_cam import METHODS
+from camcore.metrics.heat_place import NO_HEAT
 from camcore.metrics.verdict import SEVERE
 from camcore.report import figures, notes, plots, summary
 from camcore.report.metrics_table import MISSING, SECTIONS, number
@@ -31,19 +32,12 @@ def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]
 
     `study` is its description, `records` has one record per photo. A picture that is not there is reported as missing.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "percent": formatting.percent, "seconds": formatting.seconds, "setting": setting_text, "breakable": breakable,
-    }  # fmt: skip
-    environment.globals.update(
-        METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, SEVERE=SEVERE, LIKE_UNTRAINED=LIKE_UNTRAINED,
-        number=number, summary=summary, notes=notes, figures=figures, scale=plots.colour_scale(),
-        picture=partial(picture, path.parent),
-    )  # fmt: skip
-    save_text(path, environment.get_template("report.html.jinja").render(_contents(study, records)).lstrip())
+    _write(path, "report.html.jinja", _contents(study, records) | _study_contents(study, records))
+
+
+def write_photo_report(path: Path, photo: Mapping[str, Any], record: Record) -> None:
+    """Write the report of one photo, as `write_report` does; `photo` is its description."""
+    _write(path, "report_one_photo.html.jinja", _contents(photo, [record]))
 
 
 def picture(folder: Path, name: str, side: int = SIDE) -> str:
@@ -77,10 +71,24 @@ def setting_text(value: object) -> str:
     return str(value)
 
 
+def _write(path: Path, template: str, contents: Mapping[str, Any]) -> None:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "percent": formatting.percent, "seconds": formatting.seconds, "setting": setting_text, "breakable": breakable,
+    }  # fmt: skip
+    environment.globals.update(
+        METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, NO_HEAT=NO_HEAT, SEVERE=SEVERE,
+        LIKE_UNTRAINED=LIKE_UNTRAINED, number=number, summary=summary, notes=notes, figures=figures,
+        scale=plots.colour_scale(), picture=partial(picture, path.parent),
+    )  # fmt: skip
+    save_text(path, environment.get_template(template).render(contents).lstrip())
+
+
 def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
-    """Return what the templates need of one study; each record gets the `anchor` of its article."""
-    records = [{**record, "anchor": f"photo-{position}"} for position, record in enumerate(records, 1)]
-    flagged = summary.flagged_photos(records)
+    """Return what the templates need of a study or of one photo."""
     targets = [record["target"] for record in summary.explained(records) if record["target"]]
     return {
         "study": study,
@@ -88,6 +96,15 @@ def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, 
         "records": records,
         "target": targets[0]["word"] if targets else "animal",
         "has_boxes": bool(targets),
+    }
+
+
+def _study_contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+    """Return what the template of a study needs besides; each record gets the `anchor` of its article."""
+    records = [{**record, "anchor": f"photo-{position}"} for position, record in enumerate(records, 1)]
+    flagged = summary.flagged_photos(records)
+    return {
+        "records": records,
         "failed": [record for record in records if record["error"] is not None],
         "flagged": flagged[:_FIRST],
         "flagged_rest": flagged[_FIRST:],

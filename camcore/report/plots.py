@@ -51,8 +51,10 @@ def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
     return _svg(bottom + 34, f"{label} Means: {means}. {below}", parts)
 
 
-def mean_curves(title: str, axis: str, curves: Mapping[MethodName, Sequence[float]]) -> Markup:
-    """Plot one line per method from 0 to 100% of the pixels; return "" if there is no curve."""
+def mean_curves(
+    title: str, axis: str, curves: Mapping[MethodName, Sequence[float]], value: str = "probability"
+) -> Markup:
+    """Plot one line per method from 0 to 100% of the pixels; return "" if there is none. `value` names the y axis."""
     if not curves:
         return Markup()
     high = next(top for top in (0.25, 0.5, 0.75, 1) if top >= max(map(max, curves.values())) or top == 1)
@@ -71,7 +73,7 @@ def mean_curves(title: str, axis: str, curves: Mapping[MethodName, Sequence[floa
         f"{METHODS[method].title} from {curve[0]:.2f} over {curve[len(curve) // 2]:.2f} halfway to {curve[-1]:.2f}"
         for method, curve in curves.items()
     )
-    label = f"{title}: mean probability of the explained class by {axis}. {values}."
+    label = f"{title}: {value} of the explained class by {axis}. {values}."
     return _svg(legend + 18 * len(curves) - 8, label, parts)
 
 

@@ -49,8 +49,7 @@ def describe_photo(
 ) -> dict[str, Any]:
     """Return the description of a single photo `file`, whose maps explain a chosen class, as JSON."""
     description = _description(manifest, settings, {"photo": file, "class": class_name}, class_name)
-    species = [{"code": "", "title": "This photo"}]
-    return {"title": file, "command": command, **description, "notes": [], "species": species}
+    return {"title": file, "command": command, **description}
 
 
 def _description(

@@ -1,7 +1,7 @@
 """The record of one photo of a study, as JSON: predictions, pictures, metrics and verdict."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from camcore.methods.grad_cam import ALL_METHODS, METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
-from camcore.metrics.localisation import Box, in_view
+from camcore.metrics.localisation import Box, visible_boxes
 from camcore.metrics.verdict import NameStatus
 from camcore.model.manifest import sha256
 from camcore.options import ExplainOptions
@@ -67,7 +67,7 @@ def make_record(
     explanations = finished(explainer.stream(forward_pass, settings.options), ALL_METHODS)
     record = findings(explainer, item, settings, forward_pass, explanations)
     record["seconds"] = time.perf_counter() - start
-    draw(explainer, item.photo, forward_pass.view, explanations, out)
+    draw(explainer, item.photo, forward_pass.view, explanations, record, out=out)
     return record
 
 
@@ -102,15 +102,24 @@ def findings(
     }
 
 
-def draw(explainer: Explainer, photo: StudyPhoto, view: View, explanations: Sequence[Explanation], out: Path) -> None:
+def draw(
+    explainer: Explainer,
+    photo: StudyPhoto,
+    view: View,
+    explanations: Sequence[Explanation],
+    record: Mapping[str, Any],
+    *,
+    out: Path,
+) -> None:
     """Write the pictures that a record names, and the comparison; raise OutputError if one cannot be written."""
     overlays = [draw_overlay(view.image, explanation.heatmap) for explanation in explanations]
     source = source_line(photo.file, explainer.manifest, explanations)
-    comparison = draw_comparison(view.image, explanations, source, overlays=overlays)
-    save_picture(out / _picture(photo, "view"), view.image)
+    boxes, verdict = record["target"]["boxes"] if record["target"] else (), record["verdict"]["sentence"]
+    comparison = draw_comparison(view.image, explanations, source, overlays=overlays, boxes=boxes, verdict=verdict)
+    save_picture(out / record["view"]["picture"], view.image)
     save_picture(out / _picture(photo, "compare"), comparison)
-    for explanation, overlay in zip(explanations, overlays, strict=True):
-        save_picture(out / _picture(photo, METHODS[explanation.method].file_name), overlay)
+    for entry, overlay in zip(record["explanations"], overlays, strict=True):
+        save_picture(out / entry["picture"], overlay)
 
 
 def _explanation_record(
@@ -127,8 +136,12 @@ def _explanation_record(
 
 def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence) -> dict[str, Any]:
     """Return the record of the target, with its boxes as fractions of the view and without boxes outside it."""
-    visible = [part for box in boxes if (part := in_view(box, view)) is not None]
-    return {"boxes": visible, "share": evidence.share, "cut_off": evidence.cut_off, "word": evidence.word}
+    return {
+        "boxes": visible_boxes(boxes, view),
+        "share": evidence.share,
+        "cut_off": evidence.cut_off,
+        "word": evidence.word,
+    }
 
 
 def _true_prediction(truth: GroundTruth, forward_pass: ForwardPass) -> Prediction | None:

@@ -14,8 +14,8 @@ from camcore.drawing.output import make_folder, save_map, save_picture, save_tex
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.localisation import Box
-from camcore.report.html import write_report
+from camcore.metrics.localisation import Box, visible_boxes
+from camcore.report.html import write_photo_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
 from camcore.study.file_names import METRICS, PICTURES, REPORT
@@ -23,6 +23,7 @@ from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.record import StudySettings, draw, findings, identify
+from demo.compare.explain import assess_finished
 from demo.compare.session import FinishedExplanation
 from demo.service import messages
 from demo.service.models import Models
@@ -56,14 +57,19 @@ def download_source(
 
 
 def comparison(source: DownloadSource, folder: Path) -> Path:
-    """Write `<stem>.compare.png`, the view and the overlays side by side, into a folder and return its path.
+    """Write `<stem>.compare.png`, the view and the overlays with boxes and verdict, into a folder and return its path.
 
     Raises:
+        BoxesError: if a box is invalid.
         OutputError: if it cannot be written.
     """
-    explanations, view = source.finished.explanations, source.finished.forward_pass.view.image
+    explanations, view = source.finished.explanations, source.finished.forward_pass.view
     caption = source_line(source.photo.file, source.explainer.manifest, explanations)
-    picture = draw_comparison(view, explanations, caption, opacity=source.opacity, colour_map=source.colour_map)
+    verdict, _ = assess_finished(source.finished, source.boxes)
+    picture = draw_comparison(
+        view.image, explanations, caption, opacity=source.opacity, colour_map=source.colour_map,
+        boxes=visible_boxes(source.boxes, view), verdict=verdict,
+    )  # fmt: skip
     path = folder / f"{source.photo.stem}.compare.png"
     save_picture(path, picture)
     return path
@@ -81,13 +87,14 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
     with TemporaryDirectory() as directory:
         out = Path(directory)
         make_folder(out / PICTURES)
-        record, study = _record(source), _describe(source)
-        draw(source.explainer, source.photo, source.finished.forward_pass.view, source.finished.explanations, out)
-        write_report(out / REPORT, study, [record])
+        record, details = _record(source), _describe(source)
+        finished = source.finished
+        draw(source.explainer, source.photo, finished.forward_pass.view, finished.explanations, record, out=out)
+        write_photo_report(out / REPORT, details, record)
         _save_maps(source, record["explanations"], out)
         comparison(source, out / PICTURES)
         pictures = {"colour_map": source.colour_map, "opacity": source.opacity}
-        save_text(out / "explanation.json", to_json({**study, "pictures": pictures, "photos": [record]}, indent=1))
+        save_text(out / "explanation.json", to_json({**details, "pictures": pictures, "photos": [record]}, indent=1))
         save_text(out / METRICS, to_csv([record]))
         path = folder / f"{source.photo.stem}.zip"
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:

@@ -40,7 +40,7 @@ def test_a_photo_gives_three_overlays_a_comparison_and_a_json_line(
     for explanation in record["explanations"]:
         assert set(explanation) == {
             "method", "class_idx", "name", "probability", "definition", "peak", "forwards", "channels",
-            "channels_alive", "seconds", "map", "effort", "precision", "fidelity_estimate",
+            "channels_alive", "seconds", "map", "effort", "precision", "fidelity_estimate", "hottest",
         }  # fmt: skip
         assert (explanation["class_idx"], explanation["name"]) == (22, "bald eagle")
         heatmap = np.load(explanation["map"])

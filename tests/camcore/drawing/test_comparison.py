@@ -1,10 +1,13 @@
 """The comparison picture, and numbers and run summaries as text."""
 
+import math
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from camcore import Explanation, draw_comparison, draw_overlay
+from camcore.drawing.comparison import _font, _wrapped
 from camcore.formatting import percent, run_summary, seconds
 
 
@@ -47,6 +50,42 @@ def test_a_long_name_stays_in_its_panel() -> None:
     named = [explanation(name="a very long name of a very rare bird of the far Himalayan hills"), explanation()]
     gap = np.asarray(draw_comparison(view, named, "x" * 400))[380:440, 28 + 2 * 352 - 16 : 28 + 2 * 352 - 2]
     assert (gap == gap[0, 0]).all()
+
+
+@pytest.mark.parametrize("background", ["white", "black", "gray"])
+def test_boxes_are_outlined_in_every_panel_on_any_background(background: str) -> None:
+    view, explanations = Image.new("RGB", (224, 224), background), [explanation(), explanation()]
+    boxes = [(0.25, 0.5, 0.75, 1.0), (0.0, 0.0, 1.0, 1.0), (0.999, 0.999, 1.0, 1.0)]
+    drawn = np.asarray(draw_comparison(view, explanations, "source", boxes=boxes, opacity=0)).astype(int)
+    for column in range(3):
+        left = 28 + 352 * column
+        row = drawn[28 + 300, left + 84 - 4 : left + 84 + 8, 0]
+        assert row.max() > 240, "the outline is white"
+        assert row.min() < 40, "between dark lines"
+        assert drawn[28 + 300, left + 1 : left + 3, 0].min() > 240, "the edge of the view"
+    assert (drawn[28 + 100, 28 + 336 : 28 + 352] == (251, 250, 247)).all(), "nothing lies beside the panels"
+
+
+def test_the_verdict_is_complete_below_the_panels() -> None:
+    view, background = Image.new("RGB", (224, 224), "olive"), (251, 250, 247)
+    plain = draw_comparison(view, [explanation()], "source")
+    assert plain.size == draw_comparison(view, [explanation()], "source", verdict="").size
+    for verdict in ("Predicted bulbul (90%). " * 20, "Ж" * 300, "a " + "w" * 80 + " b"):
+        drawn = draw_comparison(view, [explanation()], "source", verdict=verdict)
+        pixels = np.asarray(drawn)
+        assert drawn.height >= plain.height + 2 * 28
+        assert (pixels[400:, :28] == background).all(), "the left margin"
+        assert (pixels[400:, -28:] == background).all(), "the right margin"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [("", []), ("one two", ["one two"]), ("one two " * 2, ["one two", "one two"]),
+     ("on " + "w" * 20, ["on", "w" * 7, "w" * 7, "w" * 6]), ("w" * 8 + " on", ["w" * 7, "w on"])],
+)  # fmt: skip
+def test_wrapped_breaks_between_words_or_within_one_that_is_too_wide(text: str, lines: list[str]) -> None:
+    font = _font("DejaVuSansMono", 19)
+    assert _wrapped(text, font, math.ceil(font.getlength("w" * 7))) == lines
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from PIL import Image
 
 from camcore.errors import OutputError
 from camcore.methods import grad_cam
-from camcore.report.html import picture, setting_text, write_report
+from camcore.metrics.heat_place import NO_HEAT
+from camcore.report.html import picture, setting_text, write_photo_report, write_report
 from camcore.report.plots import Strip, colour_scale, lift_strips, mean_curves
 from tests.camcore.report.test_summary import METHODS, failed, photo
 
@@ -115,8 +116,11 @@ def test_ids_are_unique_and_links_and_labels_lead_somewhere(page: Page) -> None:
 def test_every_picture_is_described(page: Page) -> None:
     pictures = page.all("img")
     assert len(pictures) == 5 * 4 + 1, "four per explained photo, and one flagged"
-    assert all(each["alt"].strip() and each["loading"] == "lazy" for each in pictures)
-    assert "Heat of Grad-CAM for bulbul over himbul/1.jpg: 50% of the heat on the animal" in page.values("alt")
+    assert all(each["alt"].strip() for each in pictures)
+    assert "loading" not in page.source, "a report that is printed at once has all its pictures"
+    texts = page.values("alt")
+    assert "Grad-CAM for bulbul over himbul/1.jpg: hottest at the upper left; 50% of the heat on the animal" in texts
+    assert "Score-CAM for bulbul over loose.jpg: hottest at the upper left" in texts
     assert all(each["aria-label"] for each in page.all("svg"))
     assert all(each["role"] == "img" for each in page.all("svg"))
 
@@ -200,6 +204,36 @@ def test_without_boxes_without_photos_and_with_none_that_could_be_explained(tmp_
     broken = report(tmp_path, [failed()])
     assert "By method" not in broken.text
     assert "Could not be explained: himbul/bad.jpg." in " ".join(broken.text.split())
+
+
+def test_the_picture_of_an_empty_map_says_so(tmp_path: Path) -> None:
+    record = photo()
+    record["explanations"][0]["hottest"] = NO_HEAT
+    assert "Grad-CAM for bulbul over himbul/1.jpg: no heat anywhere" in report(tmp_path, [record]).values("alt")
+
+
+def test_the_report_of_one_photo_has_nothing_of_a_study(tmp_path: Path) -> None:
+    for name in ("view", *METHODS):
+        Image.new("RGB", (224, 224), "olive").save(tmp_path / f"{name}.png")
+    details = {key: value for key, value in STUDY.items() if key not in {"notes", "species"}} | {"title": "1_a.jpg"}
+    record = photo("1_a.jpg", lifts=(2.0, 1.5, 0.5), warnings=["the methods disagree"])
+    write_photo_report(tmp_path / "report.html", details, record)
+    page = Page(tmp_path / "report.html")
+    text = " ".join(page.text.split())
+    for phrase in ("Photos to check first", "1 of 1", "1 photo", "1 map", "species", "Means", "Summary"):
+        assert phrase not in text, phrase
+    assert "mean" not in "".join(page.values("aria-label"))
+    assert not page.all("nav")
+    assert not page.all("details")
+    assert "1_a.jpg A classifier predicted bulbul for this photo." in text.replace("resnet50 2026-11-23 ", "")
+    for phrase in ("the methods disagree", "Predicted bulbul (90%).", "Share of the heat inside the box.",
+                   "Lift higher is better 2.00 1.50 0.50", "The probability of bulbul.", "Grad-CAM and Grad-CAM++",
+                   "A heatmap shows where, not what.", "How this was made",
+                   f"SHA-256 of the photo: {'ab' * 32}"):  # fmt: skip
+        assert phrase in text, phrase
+    assert len(page.all("img")) == 4
+    assert len([each for each in page.all("span") if each.get("class") == "box"]) == 4
+    assert set(page.values("aria-labelledby")) <= set(page.values("id"))
 
 
 def test_only_the_first_flagged_photos_are_visible_at_once(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def explanation(method: str, **changes: Any) -> dict[str, Any]:
         "forwards": 72 if method == "score-cam" else None, "channels_alive": 640, "effort": "fast",
         "precision": None, "fidelity_estimate": 0.9987 if method == "score-cam" else None,
         "seconds": changes.get("seconds", 0.5), "picture": f"{method}.png",
+        "hottest": "at the upper left",
         "faithfulness": None if drop is None else {
             "average_drop": drop, "increase": drop == 0, "average_gain": 0.0, "deletion": curve,
             "insertion": curve[::-1], "deletion_auc": 0.5, "insertion_auc": 0.5, "precision": "fp32",

@@ -81,6 +81,7 @@ def test_the_record_is_of_the_class_asked_about_and_of_the_box(archive: dict[str
     assert "The maps explain kite" in record["verdict"]["sentence"]
     assert record["target"]["word"] == "animal"
     assert all(each["localisation"]["lift"] > 0 for each in record["explanations"])
+    assert all(each["hottest"].startswith(("at the", "on the", "in the")) for each in record["explanations"])
     assert made["protocol"]["score"] == "softmax probability of the explained class, kite"
     assert "--class 21 --model efficientnet_lite0" in made["command"]
     assert made["pictures"] == {"colour_map": "viridis", "opacity": 0.5}
@@ -106,7 +107,9 @@ def test_the_report_stands_alone(archive: dict[str, bytes]) -> None:
     assert "default-src 'none'" in report
     assert report.count("data:image/webp;base64,") >= 4
     assert "is missing" not in report
-    assert "Nid 1.JPG" in report
+    assert "<h1>Nid 1.JPG</h1>" in report
+    assert "#flagged" not in report
+    assert "supported the explained class, kite" in report
 
 
 def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], finished: FinishedExplanation, tmp_path: Path) -> None:
@@ -124,11 +127,24 @@ def test_no_path_and_no_exif_gets_out(archive: dict[str, bytes], finished: Finis
 def test_pictures_are_in_the_colours_of_the_page(
     archive: dict[str, bytes], models: Models, finished: FinishedExplanation, tmp_path: Path
 ) -> None:
-    path = comparison(download_source(models, finished, (), "viridis", 0.5), tmp_path)
+    path = comparison(download_source(models, finished, (BOX,), "viridis", 0.5), tmp_path)
     assert path.name == "Nid 1.compare.png"
     assert path.read_bytes() == archive[PICTURES[0]]
-    other = comparison(download_source(models, finished, (), "jet", 0.5), tmp_path)
+    other = comparison(download_source(models, finished, (BOX,), "jet", 0.5), tmp_path)
     assert other.read_bytes() != archive[PICTURES[0]]
+
+
+def test_the_comparison_has_the_box_and_the_verdict(
+    models: Models, finished: FinishedExplanation, tmp_path: Path
+) -> None:
+    pictures = {}
+    for name, boxes in (("boxed", (BOX,)), ("plain", ())):
+        with Image.open(comparison(download_source(models, finished, boxes, "inferno", 0.8), tmp_path)) as picture:
+            pictures[name] = np.asarray(picture.convert("RGB")).astype(int)
+    changed = np.abs(pictures["boxed"][28:364] - pictures["plain"][28:364]).max(axis=(0, 2)) > 60
+    panels = [changed[28 + 352 * column : 28 + 352 * column + 336].any() for column in range(4)]
+    assert panels == [True] * 4
+    assert (pictures["plain"][470:500, 28:700] < 128).any(), "the verdict"
 
 
 def test_a_photo_that_is_gone_is_taken_along_without_its_hash(
