@@ -149,7 +149,9 @@ def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_wa
     with page.expect_download(timeout=60_000) as started:
         page.locator("#download-all").click()
     with ZipFile(started.value.path()) as taken:
-        explained = taken.read("explanation.json").decode()
+        explained, report = taken.read("explanation.json").decode(), taken.read("report.html").decode()
+    assert "<h1>far.tiff</h1>" in report
+    assert report.count('<span class="box"') == 4
     assert hashlib.sha256(photo.read_bytes()).hexdigest() in explained
 
 
