@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, cast
 
-from PIL import Image
-
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
@@ -15,7 +13,7 @@ from camcore.explainer import Explainer
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
-from camcore.metrics.localisation import Box
+from camcore.metrics.localisation import Box, visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
 from camcore.records import PhotoRecord, photo_record
@@ -53,7 +51,7 @@ class Pictures:
 
     folder: Path
     parameters: ExplainParameters
-    view: Image.Image
+    view: View
     _paths: dict[str, Path] = field(default_factory=dict)  # by name of the output
     _drawn_at: float = 0.0
 
@@ -66,14 +64,17 @@ class Pictures:
         suffix = "" if explanation.complete else f"-{explanation.forwards}"
         path = self.folder / f"{METHODS[explanation.method].file_name}{suffix}.png"
         opacity, colour_map = self.parameters.opacity, self.parameters.colour_map
-        save_picture(path, draw_overlay(self.view, explanation.heatmap, opacity, colour_map))
+        save_picture(path, draw_overlay(self.view.image, explanation.heatmap, opacity, colour_map))
         self._paths[explanation.method] = path
 
-    def finish(self, explanations: Sequence[Explanation], source: str) -> None:
+    def finish(self, explanations: Sequence[Explanation], source: str, boxes: Sequence[Box], verdict: str) -> None:
         """Draw the comparison of all explanations, and save the heatmaps if the parameters say so."""
         self._paths["comparison"] = self.folder / "compare.png"
-        opacity, colour_map = self.parameters.opacity, self.parameters.colour_map
-        picture = draw_comparison(self.view, explanations, source, opacity=opacity, colour_map=colour_map)
+        picture = draw_comparison(
+            self.view.image, explanations, source,
+            opacity=self.parameters.opacity, colour_map=self.parameters.colour_map,
+            boxes=visible_boxes(boxes, self.view), verdict=verdict,
+        )  # fmt: skip
         save_picture(self._paths["comparison"], picture)
         if self.parameters.save_maps:
             self._paths["maps"] = self.folder / "maps.npz"
@@ -100,20 +101,20 @@ def explain_photo(
     options = ExplainOptions(class_idx, contrast_idx, parameters.definition, parameters.effort, parameters.fit)
     methods = tuple(dict.fromkeys(parameters.methods or ALL_METHODS))
     forward_pass = explainer.forward(view)
-    pictures = Pictures(folder, parameters, view.image)
+    pictures = Pictures(folder, parameters, view)
     latest: dict[MethodName, Explanation] = {}
     for explanation in explainer.stream(forward_pass, options, methods):
         latest[explanation.method] = explanation
         pictures.draw(explanation)
         yield _record(explainer, forward_pass, tuple(latest.values())), pictures
     explanations = [latest[method] for method in methods]
-    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations))
     record = _record(explainer, forward_pass, explanations)
     boxes = (Box(*parameters.box),) if parameters.box else ()
     target_evidence = locate_heat(boxes, forward_pass.view, explanations, messages.TARGET)
     checks = explainer.cross_check(forward_pass, explanations)
     verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence, checks=checks)
     record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
+    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, verdict.sentence)
     if parameters.sanity:
         explained_idx = explanations[0].class_idx
         record["sanity"] = explainer.sanity(forward_pass, explained_idx, methods, contrast_idx=contrast_idx)
