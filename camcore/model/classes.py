@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from camcore.errors import ClassError
+from camcore.model.class_groups import find_group
+
+_MIN_SIMILARITY = 0.75  # of spelling: "kyte" and "kite" have it, "falcon" and "fountain" do not
 
 
 def find_class(labels: Sequence[str], name_or_idx: str | int) -> int:
     """Return the index of a class given as an index or a name.
 
     An exact name is preferred to one that differs in case. Raise ClassError if the index is out of range, if no class
-    has the name (the message names the nearest), or if several have it (the message gives their indices).
+    has the name (the message suggests others), or if several have it (the message gives their indices).
     """
     text = str(name_or_idx).strip()
     try:
@@ -49,16 +52,26 @@ def distinct_names(labels: Sequence[str]) -> list[str]:
 
 
 def _find_name(labels: Sequence[str], name: str) -> int:
-    for key in (str, str.casefold):
-        matches = [index for index, label in enumerate(labels) if key(label) == key(name)]
+    for names, key in ((labels, str), (labels, str.casefold), (distinct_names(labels), str.casefold)):
+        matches = [index for index, label in enumerate(names) if key(label) == key(name)]
         if len(matches) == 1:
             return matches[0]
         if matches:
             indices = " or ".join(map(str, matches))
             raise ClassError(f"several classes are named {name!r}: give an index instead, {indices}")
+    raise ClassError(f"no class is named {name!r}: {_suggestion(labels, name.casefold())}")
+
+
+def _suggestion(labels: Sequence[str], name: str) -> str:
+    """Return a remedy for a name that no class has: classes of the same group, else those with a similar name."""
+    if group := find_group(labels, name):
+        title, classes = group
+        return f"of {title}, the model knows {', '.join(classes)}"
     by_folded = {label.casefold(): label for label in labels}
-    containing = [label for folded, label in by_folded.items() if name.casefold() in folded] if name else []
-    close = [by_folded[folded] for folded in get_close_matches(name.casefold(), by_folded, n=3, cutoff=0.5)]
-    nearest = list(dict.fromkeys(close + containing[:3]))[:4]
-    hint = f"the nearest are {', '.join(nearest)}" if nearest else "give another name, or an index"
-    raise ClassError(f"no class is named {name!r}: {hint}")
+    close = get_close_matches(name, by_folded, n=3, cutoff=_MIN_SIMILARITY)
+    word = name.rsplit(maxsplit=1)[-1] if name else ""
+    sharing = [folded for folded in by_folded if word in folded.split()]
+    nearest = [by_folded[folded] for folded in dict.fromkeys(close + sharing[:3])][:4]
+    if nearest:
+        return f"the nearest are {', '.join(nearest)}"
+    return "the model knows none with a similar name; give another name, or an index"

@@ -1,6 +1,7 @@
 """The events of the tab Compare. One explanation runs at a time; a newer request replaces it, and Stop ends it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
 from demo.compare import links, question_html, text
 from demo.compare.explain import explain, prepare_photo
-from demo.compare.layout import CompareTab, class_choices
+from demo.compare.layout import CompareTab
 from demo.compare.question_events import wire_questions
 from demo.compare.session import ExplainRequest, PageState, Session, choose_class
 from demo.service.event_settings import ASKING, LAST, ON_MODEL, ON_PHOTO
@@ -91,7 +92,8 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
 def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
     panel = page.photo_panel
     edges, box_message = page.question_panel.edges, page.question_panel.box_message
-    outputs = [panel.photo, request, panel.any_class, panel.class_message, *edges, box_message]
+    messages = [panel.class_message, panel.click_message, box_message]
+    outputs = [panel.photo, request, panel.any_class, *messages, *edges]
 
     def change_photo(session: Session, path: str | None, *inputs: Any) -> list[Any]:
         if path in session.originals:  # the displayed copy of a photo that has already been requested
@@ -101,7 +103,7 @@ def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: lis
         session.boxes, session.corner, session.view = (), None, None
         (class_idx, message), session.linked_class = session.linked_class, (None, "")
         new_request, no_edges = _request(class_idx, session, path, *inputs), [None for _ in edges]
-        return [picture or gr.skip(), new_request, None, compare_html.message(message), *no_edges, ""]
+        return [picture or gr.skip(), new_request, "", compare_html.message(message), "", "", *no_edges]
 
     panel.photo.change(change_photo, inputs, outputs, trigger_mode="always_last", **ON_PHOTO)
     for path, button in panel.examples.items():
@@ -112,17 +114,17 @@ def _wire_class(models: Models, page: CompareTab, request: gr.State, inputs: lis
     panel = page.photo_panel
 
     def choose_prediction(class_idx: int, *inputs: Any) -> tuple[Any, ...]:
-        return _request(class_idx, *inputs), None, ""
+        return _request(class_idx, *inputs), "", ""
 
-    def type_class(query: str | int | None, *inputs: Any) -> tuple[Any, str]:
-        if query is None or query == "":
+    def type_class(query: str, *inputs: Any) -> tuple[Any, str]:
+        if not query.strip():
             return gr.skip(), ""
         class_idx, problem = choose_class(models.explainer(inputs[-1]).manifest.labels, query)
         return gr.skip() if problem else _request(class_idx, *inputs), compare_html.message(problem)
 
     outputs = [request, panel.any_class, panel.class_message]
     panel.predictions.input(choose_prediction, [panel.predictions, *inputs], outputs, **ASKING)
-    panel.any_class.input(type_class, [panel.any_class, *inputs], [request, panel.class_message], **ASKING)
+    panel.any_class.submit(type_class, [panel.any_class, *inputs], [request, panel.class_message], **ASKING)
 
 
 def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
@@ -130,10 +132,11 @@ def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: lis
 
     def change_model(*inputs: Any) -> tuple[Any, ...]:
         manifest = models.explainer(inputs[-1]).manifest
-        choices = gr.update(choices=class_choices(manifest), value=None)
-        return _request(None, *inputs), choices, choices, compare_html.model_description(manifest)
+        class_list, description = compare_html.class_list(manifest), compare_html.model_description(manifest)
+        return _request(None, *inputs), "", "", class_list, description
 
-    outputs = [request, page.photo_panel.any_class, page.question_panel.contrast_class, panel.model_description]
+    fields = [page.photo_panel.any_class, page.question_panel.contrast_class]
+    outputs = [request, *fields, page.photo_panel.class_list, panel.model_description]
     panel.model.input(change_model, inputs, outputs, **ASKING)
 
 
@@ -150,7 +153,11 @@ def _stop(session: Session) -> None:
 
 
 def _values(state: PageState, session: Session) -> list[Any]:
-    """Return the values of the outputs of `run`. The answers to questions about earlier heatmaps are cleared."""
+    """Return the values of the outputs of `run`. The answers to questions about earlier heatmaps are cleared.
+
+    While a photo is explained, its former view, and the former names and table, keep their places for the new ones.
+    """
+    state = replace(state, view=state.view or session.view)
     choices = [(f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions]
     choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     return [
@@ -159,14 +166,14 @@ def _values(state: PageState, session: Session) -> list[Any]:
         gr.update(
             visible=state.view is not None, value=text.SHOW["crop" if state.view and state.view.whole else "squash"]
         ),
-        gr.update(choices=choices, value=choice, visible=bool(choices)),
+        gr.skip() if state.running and not choices else gr.update(choices=choices, value=choice, visible=bool(choices)),
         gr.update(visible=not state.running, interactive=state.view is not None),
         gr.update(visible=state.running),
         *(compare_html.map_figure(method, state) for method in METHODS),
         compare_html.status(state),
-        question_html.outlines(state.view, session.boxes),
+        question_html.outlines(state.view, session.boxes, session.corner),
         compare_html.verdict(state.verdict),
-        question_html.localisation(state.target_evidence),
+        gr.skip() if state.running else question_html.localisation(state.target_evidence),
         "",
         "",
     ]

@@ -11,10 +11,25 @@ from camcore.drawing.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_h
 from camcore.formatting import percent, subject
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.heat_place import NO_HEAT, describe_place
+from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 from demo.compare import text
 from demo.compare.session import PageState
+
+# The list of a field for a class opens when a visitor types, and a name chosen from it is submitted like a typed one.
+OPEN_LIST = """
+document.addEventListener("input", (event) => {
+  const field = event.target, isTyped = (event.inputType ?? "insertReplacementText") !== "insertReplacementText";
+  if (!field.matches(".class-field input")) return;
+  if (field.value.trim()) field.setAttribute("list", "class-names");
+  else field.removeAttribute("list");
+  const names = element.querySelectorAll("option");
+  if (isTyped || ![...names].some((option) => option.value === field.value)) return;
+  field.dispatchEvent(new KeyboardEvent("keypress", { key: "Enter", bubbles: true }));
+});
+"""
 
 
 def map_figure(method: MethodName, state: PageState) -> str:
@@ -23,9 +38,11 @@ def map_figure(method: MethodName, state: PageState) -> str:
     title = escape(METHODS[method].title)
     caption, alt = f'<p class="hint">{escape(METHODS[method].hint)}</p>', ""
     if explanation is not None:
-        alt = f"Heat of {title} for {explanation.name}, over what the model saw"
-        name, probability = escape(explanation.name), percent(explanation.probability)
-        caption = f"<p><strong>{name}</strong> {probability}</p>{_numbers(explanation)}{caption}"
+        name, probability = explanation.name, percent(explanation.probability)
+        alt = _alt(explanation, f"{name}, {probability}")
+        caption = f"<p><strong>{escape(name)}</strong> {probability}</p>{_numbers(explanation)}{caption}"
+    elif state.view is not None or state.running:
+        caption = f'<p>&nbsp;</p><p class="figures"></p>{caption}'  # as high as it will be
     view = state.view.image if state.view else None
     return _figure(_layers(view, alt, explanation), f"<h3>{title}</h3>{caption}")
 
@@ -33,7 +50,7 @@ def map_figure(method: MethodName, state: PageState) -> str:
 def contrast_figure(explanation: Explanation, view: View) -> str:
     """Return a small picture of one heatmap that compares two classes, with its caption."""
     title = escape(METHODS[explanation.method].title)
-    layers = _layers(view.image, f"Heat of {title} for {subject(explanation)}", explanation)
+    layers = _layers(view.image, _alt(explanation, subject(explanation)), explanation)
     return _figure(layers, f"<h4>{title}</h4>{_numbers(explanation)}")
 
 
@@ -71,6 +88,17 @@ def message(sentence: str) -> str:
     return f'<p class="message" role="alert">{escape(sentence)}</p>' if sentence else ""
 
 
+def prompt(sentence: str) -> str:
+    """Return a sentence on what to do next as HTML."""
+    return f'<p class="note" role="status">{escape(sentence)}</p>'
+
+
+def class_list(manifest: Manifest) -> str:
+    """Return the names of a model's classes as a list for the fields for a class."""
+    options = "".join(f'<option value="{escape(name)}"></option>' for name in distinct_names(manifest.labels))
+    return f'<datalist id="class-names">{options}</datalist>'
+
+
 def colour_filters() -> str:
     """Return the SVG filters that colour a grey heatmap and make it as opaque as it is hot, one per colour map."""
     filters = "".join(_colour_filter(name) for name in COLOUR_MAPS)
@@ -102,6 +130,11 @@ def model_description(manifest: Manifest) -> str:
 
 def _figure(layers: str, caption: str) -> str:
     return f'<figure class="map"><div class="frame">{layers}</div><figcaption>{caption}</figcaption></figure>'
+
+
+def _alt(explanation: Explanation, subject: str) -> str:
+    place = describe_place(explanation.heatmap)
+    return f"{METHODS[explanation.method].title} for {subject}: {place if place == NO_HEAT else f'hottest {place}'}"
 
 
 def _numbers(explanation: Explanation) -> str:

@@ -11,13 +11,12 @@ from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.images.samples import sample_photos
 from camcore.methods.grad_cam import METHODS
 from camcore.methods.score_cam import DEFINITIONS
-from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest
 from demo.compare import downloads, text
 from demo.compare import html as compare_html
 from demo.compare.photo_input import PhotoInput
 from demo.compare.session import PageState
-from demo.service.gradio_internals import keep_files
+from demo.service.gradio_internals import ACCEPT_ANY_FILE, keep_files
 from demo.service.models import Models
 from demo.service.photos import new_folder
 
@@ -32,12 +31,14 @@ class PhotoPanel:
     photo_message: gr.HTML
     seen: gr.HTML
     other_view: gr.Button
-    predictions: gr.Radio
-    any_class: gr.Dropdown
-    class_message: gr.HTML
+    click_message: gr.HTML
     explain: gr.Button
     stop: gr.Button
     status: gr.HTML
+    predictions: gr.Radio
+    any_class: gr.Textbox
+    class_message: gr.HTML
+    class_list: gr.HTML
     examples: dict[str, gr.Button]
 
 
@@ -67,7 +68,7 @@ class QuestionPanel:
     localisation: gr.HTML
     measure: gr.Button
     faithfulness: gr.HTML
-    contrast_class: gr.Dropdown
+    contrast_class: gr.Textbox
     compare: gr.Button
     contrast: gr.HTML
 
@@ -91,7 +92,7 @@ def build(models: Models) -> CompareTab:
         with gr.Column(scale=10, min_width=320, elem_id="evidence"):
             map_panel = _map_panel(models)
             download_panel = downloads.build()
-            question_panel = _question_panel(manifest)
+            question_panel = _question_panel()
     return CompareTab(photo_panel, map_panel, download_panel, question_panel)
 
 
@@ -101,29 +102,27 @@ def example_photos() -> list[Path]:
     return [*sample_photos(), *own_photos]
 
 
-def class_choices(manifest: Manifest) -> list[tuple[str, int]]:
-    """Return the classes as the choices of a dropdown."""
-    return [(name, index) for index, name in enumerate(distinct_names(manifest.labels))]
-
-
 def _photo_panel(manifest: Manifest) -> PhotoPanel:
     photo = PhotoInput(
         label=text.PHOTO, type="filepath", height=300, buttons=[], elem_id="photo", alt_text=text.PHOTO_ALT
     )
-    photo_message = gr.HTML(elem_id="photo-message")
+    photo_message = gr.HTML(elem_id="photo-message", js_on_load=ACCEPT_ANY_FILE)
     with gr.Row(elem_id="seen"):
         seen = gr.HTML(elem_id="seen-share")
         other_view = gr.Button(text.SHOW["crop"], size="sm", visible=False, elem_id="other-view", scale=0)
-    predictions = gr.Radio([], label=text.PREDICTIONS, info=text.PREDICTIONS_HINT, elem_id="predictions", visible=False)
-    any_class = _class_dropdown(manifest, text.ANY_CLASS, text.ANY_CLASS_HINT, "any-class")
-    class_message = gr.HTML(elem_id="class-message")
-    explain = gr.Button(text.EXPLAIN, variant="primary", interactive=False, elem_id="explain")
-    stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
+    click_message = gr.HTML(elem_id="click-message")
+    with gr.Row(elem_id="actions"):
+        explain = gr.Button(text.EXPLAIN, variant="primary", interactive=False, elem_id="explain")
+        stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
     status = gr.HTML(compare_html.status(PageState()), elem_id="status")
-    examples = _examples()
+    predictions = gr.Radio([], label=text.PREDICTIONS, info=text.PREDICTIONS_HINT, elem_id="predictions", visible=False)
+    any_class = _class_field(text.ANY_CLASS, text.ANY_CLASS_HINT, "any-class")
+    class_message = gr.HTML(elem_id="class-message")
+    class_list = gr.HTML(compare_html.class_list(manifest), elem_id="class-list", js_on_load=compare_html.OPEN_LIST)
     return PhotoPanel(
-        photo, photo_message, seen, other_view, predictions, any_class, class_message, explain, stop, status, examples
-    )
+        photo, photo_message, seen, other_view, click_message, explain, stop, status, predictions, any_class,
+        class_message, class_list, _examples(),
+    )  # fmt: skip
 
 
 def _examples() -> dict[str, gr.Button]:
@@ -142,9 +141,12 @@ def _examples() -> dict[str, gr.Button]:
     return examples
 
 
-def _class_dropdown(manifest: Manifest, label: str, info: str | None, elem_id: str) -> gr.Dropdown:
-    choices = class_choices(manifest)
-    return gr.Dropdown(choices, value=None, label=label, info=info, allow_custom_value=True, elem_id=elem_id)
+def _class_field(label: str, info: str | None, elem_id: str) -> gr.Textbox:
+    """Add a field for a class, which offers the names of `class_list` while a visitor types."""
+    attributes = gr.InputHTMLAttributes(autocomplete="off", spellcheck=False, enterkeyhint="go")
+    return gr.Textbox(
+        label=label, info=info, max_lines=1, elem_id=elem_id, elem_classes="class-field", html_attributes=attributes
+    )
 
 
 def _map_panel(models: Models) -> MapPanel:
@@ -182,7 +184,7 @@ def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: 
     return gr.Radio(options, value=value, label=label, info=info, elem_id=elem_id)
 
 
-def _question_panel(manifest: Manifest) -> QuestionPanel:
+def _question_panel() -> QuestionPanel:
     with gr.Accordion(text.ON_TARGET, open=False, elem_id="on-target"):
         gr.HTML(compare_html.note(text.ON_TARGET_HINT))
         with gr.Row(elem_id="edges"):
@@ -199,7 +201,7 @@ def _question_panel(manifest: Manifest) -> QuestionPanel:
         faithfulness = gr.HTML(elem_id="faithful")
     with gr.Accordion(text.CONTRAST, open=False, elem_id="why-not"):
         gr.HTML(compare_html.note(text.CONTRAST_HINT))
-        contrast_class = _class_dropdown(manifest, text.CONTRAST_CLASS, None, "other-class")
+        contrast_class = _class_field(text.CONTRAST_CLASS, None, "other-class")
         compare = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
         contrast = gr.HTML(elem_id="contrast")
     return QuestionPanel(

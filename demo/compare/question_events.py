@@ -23,30 +23,36 @@ def wire_questions(models: Models, page: CompareTab, session: gr.State) -> None:
         yield compare_html.note(text.MEASURING)
         yield question_html.faithfulness(questions.measure(models, session))
 
-    def contrast(session: Session, query: str | int | None) -> Iterator[str]:
+    def contrast(session: Session, query: str) -> Iterator[str]:
         yield compare_html.note(text.MEASURING)
         for answer in questions.contrast(models, session, query):
             yield question_html.contrast(answer)
 
     once: dict[str, Any] = {"trigger_mode": "once", **ON_MODEL}
     panel.measure.click(measure, session, panel.faithfulness, **once)
-    panel.compare.click(contrast, [session, panel.contrast_class], panel.contrast, **once)
+    gr.on(
+        [panel.compare.click, panel.contrast_class.submit],
+        contrast, [session, panel.contrast_class], panel.contrast, **once,
+    )  # fmt: skip
 
 
 def _wire_box(page: CompareTab, session: gr.State) -> None:
     panel, map_panel = page.question_panel, page.map_panel
 
-    def values(session: Session, marked: MarkedBox) -> list[Any]:
+    def values(session: Session, marked: MarkedBox, click_message: str = "") -> list[Any]:
         return [
             *marked.edges,
-            compare_html.message(marked.message),
-            question_html.outlines(session.view, session.boxes),
+            click_message,
+            "" if click_message else compare_html.message(marked.message),
+            question_html.outlines(session.view, session.boxes, session.corner),
             question_html.localisation(marked.target_evidence),
             compare_html.verdict(marked.verdict) if marked.verdict else gr.skip(),
         ]
 
     def click(session: Session, event: gr.SelectData) -> list[Any]:
-        return values(session, questions.click(session, event.index[0], event.index[1]))
+        marked = questions.click(session, event.index[0], event.index[1])
+        show = compare_html.prompt if session.corner else compare_html.message
+        return values(session, marked, show(marked.message))
 
     def type_edges(session: Session, *edges: Any) -> list[Any]:
         return [gr.skip() for _ in edges] + values(session, questions.type_edges(session, edges))[len(edges) :]
@@ -54,7 +60,10 @@ def _wire_box(page: CompareTab, session: gr.State) -> None:
     def clear(session: Session) -> list[Any]:
         return values(session, questions.clear(session))
 
-    outputs = [*panel.edges, panel.box_message, map_panel.outlines, panel.localisation, map_panel.verdict]
+    outputs = [
+        *panel.edges, page.photo_panel.click_message, panel.box_message,
+        map_panel.outlines, panel.localisation, map_panel.verdict,
+    ]  # fmt: skip
     page.photo_panel.photo.select(click, session, outputs, **LAST)
     # One event for all four edges, so that the answer is to what was typed last.
     gr.on([edge.input for edge in panel.edges], type_edges, [session, *panel.edges], outputs, **LAST)

@@ -23,8 +23,11 @@ _LOCALISATION = ("energy", "lift", "pointing_hit")
 _FAITHFULNESS = ("average_drop", "increase", "average_gain", "deletion_auc", "insertion_auc")
 
 
-def outlines(view: View | None, boxes: Sequence[Box]) -> str:
-    """Return variables with which the style sheet draws the outlines of the model's crop and of the box."""
+def outlines(view: View | None, boxes: Sequence[Box], corner: tuple[float, float] | None = None) -> str:
+    """Return variables with which the style sheet draws the outlines of the model's crop and of the box.
+
+    The first `corner` of a new box, if there is one, is drawn on the photo in place of the former box.
+    """
     if view is None:
         return ""
     width, height = view.photo_size
@@ -37,6 +40,9 @@ def outlines(view: View | None, boxes: Sequence[Box]) -> str:
         visible = in_view(box, view)
         classes = " marked seen" if visible else " marked"
         rules += _edges("seen", visible) if visible else []
+    if corner is not None:
+        rules += [f"--corner-left: {corner[0]:.4%}", f"--corner-top: {corner[1]:.4%}"]
+        classes = classes.replace(" marked", "") + " corner"
     return f'<style>:root {{ {"; ".join(rules)} }}</style><i class="drawn{classes}"></i>'
 
 

@@ -99,18 +99,18 @@ def measure(models: Models, session: Session) -> FaithfulnessAnswer:
     return FaithfulnessAnswer(finished.explanations, faithfulness, agreement.agreement(heatmaps))
 
 
-def contrast(models: Models, session: Session, query: str | int | None) -> Iterator[ContrastAnswer]:
+def contrast(models: Models, session: Session, query: str) -> Iterator[ContrastAnswer]:
     """Yield the heatmaps of the explained class rather than another, then of the reverse, as they become ready.
 
-    `query` is what the visitor chose or typed as the other class.
+    `query` is what the visitor typed as the other class.
     """
     finished = session.finished
-    if finished is None:
-        yield ContrastAnswer(message=text.TOO_EARLY)
+    if finished is None or not query.strip():
+        yield ContrastAnswer(message=text.TOO_EARLY if finished is None else text.NO_CONTRAST_CLASS)
         return
     try:
         explainer = models.explainer(finished.request.model)
-        contrast_idx, problem = choose_class(explainer.manifest.labels, "" if query is None else query)
+        contrast_idx, problem = choose_class(explainer.manifest.labels, query)
         if contrast_idx is None:
             yield ContrastAnswer(message=problem)
             return
@@ -141,7 +141,7 @@ def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:
         Target.of_boxes([box])
     except BoxesError:
         session.boxes = ()
-        return MarkedBox(edges or NO_EDGES, text.NO_BOX, *_assessment(session))
+        return MarkedBox(edges or NO_EDGES, text.NO_BOX if edges else text.NO_SPAN, *_assessment(session))
     session.boxes = (box,)
     return MarkedBox(edges or _edges(session), "", *_assessment(session))
 

@@ -19,7 +19,7 @@ PHOTO_ALT = "The photo you chose"
 PREDICTIONS = "What the model sees"
 PREDICTIONS_HINT = "Choose a name to see which parts of the photo support it."
 ANY_CLASS = "Ask about another name"
-ANY_CLASS_HINT = "Type any name that the model knows, or the number of that name in the model’s list."
+ANY_CLASS_HINT = "Type a name that the model knows; a list opens as you type. Or type its number in that list."
 EXPLAIN = "Explain"
 STOP = "Stop"
 EXAMPLES = "Examples"
@@ -60,6 +60,7 @@ ON_TARGET_HINT = (
 EDGES = {"left": "Left", "top": "Top", "right": "Right", "bottom": "Bottom"}
 CLEAR_BOX = "Remove the box"
 OTHER_CORNER = "Now click the opposite corner."
+NO_SPAN = "These corners do not span a box: click two others."
 NO_BOX = "These edges do not make a box: left must be less than right, and top less than bottom, each from 0 to 100."
 TOO_EARLY = "Choose a photo first, and wait for its heatmaps."
 
@@ -85,6 +86,7 @@ AGREEMENT_HINT = (
 CONTRAST = "Why this name rather than another?"
 CONTRAST_HINT = "These heatmaps show which parts of the photo support one name more than the other, in both directions."
 CONTRAST_CLASS = "Rather than"
+NO_CONTRAST_CLASS = "Type the other name first."
 CONTRAST_BUTTON = "Compare the two names"
 
 DOWNLOAD_PICTURE = "Comparison (PNG)"

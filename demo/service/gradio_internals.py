@@ -20,6 +20,30 @@ from starlette.requests import HTTPConnection
 FileDataMeta = data_classes.FileDataMeta
 ImageData = data_classes.ImageData
 
+# Gradio's page refuses a file of another type than image/* in its own words, before the server sees it. This gives such
+# a file an image type, so that it is uploaded, and `camcore.open_photo` can say what is wrong with it.
+ACCEPT_ANY_FILE = """
+const isImage = (file) => file.type.startsWith("image/");
+const asImages = (files) => {
+  const images = new DataTransfer();
+  for (const file of files) images.items.add(isImage(file) ? file : new File([file], file.name, { type: "image/any" }));
+  return images;
+};
+document.addEventListener("change", ({ target }) => {
+  if (target.matches("#photo input[type=file]") && ![...target.files].every(isImage)) {
+    target.files = asImages(target.files).files;
+  }
+}, true);
+document.addEventListener("drop", (event) => {
+  const files = [...(event.dataTransfer?.files ?? [])];
+  if (!event.target.closest("#photo") || files.every(isImage)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const options = { bubbles: true, cancelable: true, dataTransfer: asImages(files) };
+  event.target.dispatchEvent(new DragEvent("drop", options));
+}, true);
+"""
+
 
 def upload_folder() -> Path:
     """Return the folder of uploads and of files for visitors, which Gradio serves and clears; create it if needed."""

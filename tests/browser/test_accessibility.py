@@ -61,6 +61,17 @@ def test_no_serious_fault_before_and_after_a_photo(every_page: Page, animal_phot
     assert faults(page) == set()
 
 
+def test_notes_are_quiet_and_buttons_large_enough(page: Page, animal_photos: list[Path]) -> None:
+    upload(page, animal_photos[0])
+    wait_until_done(page, "lion")
+    quiet = page.evaluate("getComputedStyle(document.querySelector('#page-link p')).color")
+    for note in page.locator(".note, .hint, .scale em").all():
+        assert note.evaluate("note => getComputedStyle(note).color") == quiet, note.inner_text()
+    sizes = [button.bounding_box() for button in page.locator("#photo button:visible").all()]
+    assert len(sizes) == 4
+    assert min(min(size["width"], size["height"]) for size in sizes if size) >= 24
+
+
 def test_no_serious_fault_in_a_message(page: Page, tmp_path: Path) -> None:
     words = tmp_path / "words.jpg"
     words.write_text("words")

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from camcore import COLOUR_MAPS
+
 Screenshot = Callable[[str], None]
 
 
@@ -54,7 +56,7 @@ def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: S
     boxes = [page.locator(f"#map-{index} .frame").bounding_box() for index in range(3)]
     assert all(boxes)
     assert len({(round(box["width"]), round(box["height"])) for box in boxes if box}) == 1
-    assert page.get_by_role("img", name=re.compile("Heat of .* for bald eagle")).count() == 3
+    assert page.get_by_role("img", name=re.compile(r"CAM.* for bald eagle, \d+%: hottest ")).count() == 3
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
@@ -84,6 +86,78 @@ def test_another_of_the_five_classes_is_explained(page: Page, eagle: Path) -> No
     expect(page.locator("#map-2 figcaption")).to_contain_text("kite")
 
 
+# Where the main parts of the page are, from its left and top.
+BOXES = """() => Object.fromEntries(['#photo', '#click-message', '#actions button', '#status', '#predictions',
+  '#any-class', '#map-0', '#map-1', '#map-2', '#map-2 .frame', '#scale', '#verdict', '#drawing', '#settings',
+  '#downloads', '#page-link', '#on-target', '#how-faithful', '#why-not'].map((name) => {
+    const { x, y, width, height } = document.querySelector(name).getBoundingClientRect();
+    return [name, [x + scrollX, y + scrollY, width, height]];
+}))"""
+
+
+def moved(before: dict[str, list[float]], after: dict[str, list[float]]) -> dict[str, list[list[float]]]:
+    return {
+        name: [place, after[name]]
+        for name, place in before.items()
+        if max(abs(old - new) for old, new in zip(place, after[name], strict=True)) > 2
+    }
+
+
+def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path, screenshot: Screenshot) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    run_every_channel(page)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_contain_text("Stopped.")
+    page.get_by_role("button", name="How it is computed").click()
+    expect(page.get_by_role("radio", name="Complete")).to_be_hidden()
+    stopped = page.evaluate(BOXES)
+    page.get_by_role("radio", name=re.compile("^kite")).check()
+    expect(page.locator("#status")).to_contain_text("so far")
+    expect(page.get_by_role("radio")).to_have_count(5 + len(COLOUR_MAPS))
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    assert moved(stopped, page.evaluate(BOXES)) == {}, "with Stop in the place of Explain"
+    screenshot("running")
+    wait_until_done(page, "kite")
+    expect(page.locator("#page-link a")).to_be_visible()
+    assert moved(stopped, page.evaluate(BOXES)) == {}
+
+
+def test_a_chosen_name_is_visible_under_the_mouse(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    chosen = page.locator("#predictions input:checked")
+    chosen.hover()
+    page.wait_for_timeout(300)  # the colours of a hovered element fade in
+    fill = chosen.evaluate("element => getComputedStyle(element).backgroundColor")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert contrast(fill, ground) >= 3
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast of two colours of a style, by WCAG 2."""
+
+    def luminance(colour: str) -> float:
+        shares = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
+        linear = [share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares]
+        return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    darker, lighter = sorted(map(luminance, (first, second)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_maps_are_large_at_every_width(page: Page, eagle: Path, screenshot: Screenshot) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    for width, smallest in ((390, 300), (820, 240), (999, 300), (1000, 190), (1280, 270), (1440, 290)):
+        page.set_viewport_size({"width": width, "height": 900})
+        frame = page.locator("#map-0 .frame").bounding_box()
+        assert frame
+        assert frame["width"] >= smallest, f"at {width} pixels"
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        screenshot(f"at-{width}")
+
+
 def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
     page: Page, eagle: Path, screenshot: Screenshot
 ) -> None:
@@ -95,11 +169,50 @@ def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
     expect(page.locator("#class-message")).to_contain_text("No class is named 'bald egle': the nearest are bald eagle")
     screenshot("wrong-class")
     expect(page.locator("#map-2 img.heat")).to_be_visible()
+    box.fill("peregrine falcon")
+    box.press("Enter")
+    expect(page.locator("#class-message")).to_contain_text(
+        "of birds of prey and owls, the model knows kite, bald eagle"
+    )
     box.fill("goldfinch")
     box.press("Enter")
     wait_until_done(page, "goldfinch")
     expect(page.locator("#class-message")).to_be_hidden()
     expect(page.locator("#map-0 figcaption")).to_contain_text("goldfinch")
+
+
+def test_an_emptied_class_field_asks_for_nothing(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    box = page.get_by_label("Ask about another name")
+    for nothing in ("", "   "):
+        box.fill("goldfinch")
+        box.fill(nothing)
+        box.press("Enter")
+        page.wait_for_timeout(1000)
+        expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “bald eagle”")
+        expect(page.locator("#class-message")).to_be_hidden()
+    box.fill("0")
+    box.press("Enter")
+    wait_until_done(page, "tench")
+
+
+def test_the_list_of_names_opens_only_on_typing_and_a_choice_asks(page: Page, eagle: Path) -> None:
+    upload(page, eagle)
+    wait_until_done(page, "bald eagle")
+    box = page.get_by_label("Ask about another name")
+    box.click()
+    assert box.get_attribute("list") is None
+    box.press_sequentially("gold")
+    names = page.locator(f"datalist#{box.get_attribute('list')} option[value*=gold]")
+    assert "goldfinch" in [name.get_attribute("value") for name in names.all()]
+    expect(page.locator("#status")).to_contain_text("bald eagle")
+    # What a browser does at a choice from the list, which Playwright cannot open.
+    box.evaluate(
+        "field => { field.value = 'goldfinch'; field.dispatchEvent("
+        "new InputEvent('input', { inputType: 'insertReplacementText', bubbles: true })); }"
+    )
+    wait_until_done(page, "goldfinch")
 
 
 def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photos: list[Path]) -> None:
@@ -161,6 +274,8 @@ def test_every_wrong_photo_is_one_helpful_sentence(page: Page, eagle: Path, tmp_
         "empty.jpg": (b"", "This file is empty (0 bytes): choose another photo."),
         "phone.heic": (b"\0\0\0\x18ftypheic", "This is a HEIC photo, which is not accepted: use JPEG"),
         "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This is an SVG drawing, which is not accepted"),
+        "paper.pdf": (b"%PDF-1.7\n", "This is a PDF, which is not accepted"),
+        "notes.txt": (b"words", "This file is not a photo"),
         "cut.jpg": (whole[: len(whole) // 3], "This photo is damaged or cut short"),
         "vast.png": (_vast_png(), "above 50"),
     }
@@ -170,8 +285,19 @@ def test_every_wrong_photo_is_one_helpful_sentence(page: Page, eagle: Path, tmp_
         expect(page.locator("#photo-message")).to_contain_text(said)
         page.get_by_role("button", name="Remove Image").click()
         expect(page.locator("#photo-message")).to_be_hidden()
+    page.locator("#photo button[aria-dropeffect]").evaluate(_DROP_TEXT)
+    expect(page.locator("#photo-message")).to_contain_text("This file is not a photo")
+    expect(page.get_by_text("allowed")).to_have_count(0)
+    page.get_by_role("button", name="Remove Image").click()
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
+
+
+_DROP_TEXT = """area => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["words"], "notes.txt", { type: "text/plain" }));
+  area.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
+}"""
 
 
 def _vast_png() -> bytes:

@@ -66,12 +66,20 @@ def test_the_crop_that_the_model_saw_is_drawn_on_the_photo(explained: Page) -> N
 
 
 def test_two_clicks_mark_the_animal_and_the_verdict_follows(explained: Page, screenshot: Screenshot) -> None:
-    unfold(explained, "Is the heat on the animal?")
-    photo = explained.locator("#photo img")
+    photo, message = explained.locator("#photo img"), explained.locator("#click-message")
     width, height = size(photo)
+    for x, y in ((0.5, 0.5), (0.5, 0.7)):
+        photo.click(position={"x": x * width, "y": y * height})
+    expect(message).to_contain_text("These corners do not span a box")
     photo.click(position={"x": 0.25 * width, "y": 0.2 * height})
-    expect(explained.locator("#box-message")).to_contain_text("Now click the opposite corner.")
+    expect(message).to_contain_text("Now click the opposite corner.")
+    expect(explained.locator("#on-target #where")).to_be_hidden()
+    mark = drawn(explained, "#photo .image-frame", "::after")
+    assert (mark["left"], mark["top"]) == pytest.approx((0.25 * width, 0.2 * height), abs=3)
+    screenshot("corner")
     photo.click(position={"x": 0.75 * width, "y": 0.8 * height})
+    expect(message).to_have_text("")
+    unfold(explained, "Is the heat on the animal?")
     expect(explained.locator("#verdict")).to_contain_text("of the heat lies on the marked animal")
     for label, value in zip(EDGES, (25, 20, 75, 80), strict=True):
         assert float(explained.get_by_label(label).input_value()) == pytest.approx(value, abs=1)
@@ -107,6 +115,9 @@ def test_how_faithful_the_maps_are_is_measured_on_demand(explained: Page, screen
     for title in ("Average drop", "Average gain", "Deletion", "Insertion", "Spearman", "Overlap"):
         expect(faithful).to_contain_text(title)
     screenshot("faithful")
+    for cell in faithful.locator("table :is(th, td)").all():
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1"), cell.inner_text()
+        assert cell.evaluate("cell => cell.getBoundingClientRect().right <= innerWidth"), cell.inner_text()
     assert explained.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     explained.get_by_role("radio", name=re.compile("^kite")).check()
     wait_until_done(explained, "kite")
@@ -118,7 +129,6 @@ def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: S
     other = explained.get_by_label("Rather than")
     other.fill("kite")
     other.press("Enter")
-    explained.get_by_role("button", name="Compare the two names").click()
     contrast = explained.locator("#contrast")
     expect(contrast.locator("figure")).to_have_count(6, timeout=60_000)
     expect(contrast).to_contain_text("bald eagle rather than kite")
@@ -128,6 +138,9 @@ def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: S
     other.press("Enter")
     explained.get_by_role("button", name="Compare the two names").click()
     expect(contrast).to_contain_text("No class is named 'kyte': the nearest are kite")
+    other.fill("")
+    other.press("Enter")
+    expect(contrast).to_have_text("Type the other name first.")
 
 
 def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:

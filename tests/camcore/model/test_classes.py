@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camcore import ClassError
+from camcore.model.class_groups import GROUPS
 from camcore.model.classes import distinct_names, find_class
 from export.labels import imagenet_labels
 
@@ -60,7 +61,47 @@ def test_an_unknown_name_is_refused_with_the_nearest_names(typed: str, nearest: 
     assert nearest in sentence.split(": the nearest are ")[1].split(", ")
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "qqqqqqqqqq", "3.5"])
+@pytest.mark.parametrize(
+    ("typed", "group", "first"),
+    [
+        ("peregrine falcon", "birds of prey and owls", "kite"),
+        ("Bonelli's Eagle", "birds of prey and owls", "bald eagle"),
+        ("Eurasian eagle-owl", "birds of prey and owls", "great grey owl"),
+        ("European bee-eater", "kingfishers, woodpeckers, cuckoos and similar birds", "hornbill"),
+        ("Ural owls", "birds of prey and owls", "great grey owl"),
+        ("song thrush", "songbirds", "robin"),
+        ("Himalayan Bulbul", "songbirds", "bulbul"),
+        ("common myna", "songbirds", "robin"),
+        ("Mallard", "ducks, geese and swans", "drake"),
+        ("grey heron", "herons, storks, cranes and similar birds", "little blue heron"),
+        ("herring gull", "birds of the sea", "albatross"),
+        ("rose-ringed parakeet", "parrots", "macaw"),
+        ("Indian peafowl", "game birds", "black grouse"),
+        ("white-throated kingfisher", "kingfishers, woodpeckers, cuckoos and similar birds", "hornbill"),
+        ("clouded leopard", "cats", "leopard"),
+        ("roe deer", "hoofed animals", "hartebeest"),
+        ("Asiatic black bear", "bears and pandas", "brown bear"),
+        ("golden jackal", "wild dogs, wolves, foxes and hyenas", "timber wolf"),
+        ("rhesus monkey", "apes, monkeys and lemurs", "chimpanzee"),
+    ],
+)
+def test_a_species_that_the_model_lacks_is_answered_with_its_relatives(typed: str, group: str, first: str) -> None:
+    assert f": of {group}, the model knows {first}, " in refusal(typed)
+
+
+def test_relatives_are_named_only_if_the_model_knows_them() -> None:
+    with pytest.raises(ClassError, match=r"of birds of prey and owls, the model knows kite$"):
+        find_class(["kite", "tench"], "peregrine falcon")
+    with pytest.raises(ClassError, match=r"the nearest are Peregrine Falcon$"):
+        find_class(["Peregrine Falcon", "Merlin"], "falcon")
+
+
+def test_every_class_of_a_group_is_a_class_of_imagenet_and_no_word_is_in_two_groups() -> None:
+    assert {name for group in GROUPS for name in group.classes} <= set(imagenet_labels())
+    assert sum(len(group.words) for group in GROUPS) == len(frozenset[str]().union(*(group.words for group in GROUPS)))
+
+
+@pytest.mark.parametrize("typed", ["", "   ", "qqqqqqqqqq", "3.5", "Aquila fasciata", "Panthera pardus"])
 def test_a_name_without_a_similar_one_is_refused_with_a_remedy(typed: str) -> None:
     assert "give another name, or an index" in refusal(typed)
 
@@ -73,6 +114,10 @@ def test_an_index_out_of_range_is_refused_with_the_range(class_idx: str | int) -
 def test_names_with_umlauts_match_without_case() -> None:
     assert find_class(["Straße", "Öl"], "STRASSE") == 0
     assert find_class(["Straße", "Öl"], "öl") == 1
+
+
+def test_a_distinct_name_finds_its_class() -> None:
+    assert [find_class(LABELS, f"crane ({index})") for index in DOUBLETS["crane"]] == [134, 517]
 
 
 def test_distinct_names_by_hand() -> None:

@@ -54,7 +54,7 @@ def test_two_clicks_make_a_box_in_any_order(session: Session) -> None:
 def test_two_clicks_on_one_line_make_no_box(session: Session) -> None:
     click(session, 50, 50)
     marked = click(session, 50, 90)
-    assert (marked.message, session.boxes, marked.target_evidence) == (text.NO_BOX, (), None)
+    assert (marked.message, session.boxes, marked.target_evidence) == (text.NO_SPAN, (), None)
     assert "not judged: there is no box" in marked.verdict
 
 
@@ -114,21 +114,19 @@ def test_the_contrast_goes_both_ways(models: Models, session: Session) -> None:
     ("wanted", "said"),
     [
         ("cheeta", "No class is named 'cheeta': the nearest are cheetah"),
-        (None, "No class is named ''"),
-        (LION, "Lion cannot be set against itself"),
-        (1000, "Class 1000 is out of range"),
+        (" ", text.NO_CONTRAST_CLASS),
+        (str(LION), "Lion cannot be set against itself"),
+        ("1000", "Class 1000 is out of range"),
     ],
 )
-def test_a_wrong_other_class_is_one_sentence(
-    models: Models, session: Session, wanted: str | int | None, said: str
-) -> None:
+def test_a_wrong_other_class_is_one_sentence(models: Models, session: Session, wanted: str, said: str) -> None:
     (found,) = contrast(models, session, wanted)
     assert found.message.startswith(said)
     assert "message" in question_html.contrast(found)
 
 
 def test_a_contrast_ends_when_something_else_is_wanted(models: Models, session: Session) -> None:
-    steps = contrast(models, session, CHEETAH)
+    steps = contrast(models, session, str(CHEETAH))
     next(steps)
     session.finished = None
     assert list(steps) == []
@@ -150,6 +148,13 @@ def test_outlines_lie_in_percent_of_the_photo_and_of_the_view() -> None:
     assert "marked" in question_html.outlines(view, [Box(0, 0, 0.2, 1)])
     assert "marked" not in question_html.outlines(view, [])
     assert question_html.outlines(None, []) == ""
+
+
+def test_the_first_corner_is_drawn_instead_of_the_former_box() -> None:
+    view = View(Image.new("RGB", (224, 224)), (100, 0, 300, 200), (400, 200))
+    style = question_html.outlines(view, [Box(0.25, 0.5, 0.5, 1)], (0.25, 0.75))
+    assert "--corner-left: 25.0000%; --corner-top: 75.0000%" in style
+    assert 'class="drawn seen corner"' in style
 
 
 def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts: Path, tmp_path: Path) -> None:
