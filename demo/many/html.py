@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from camcore.formatting import percent
+from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import Record, mean
 from demo.many.session import SortOrder, TableState
 from demo.service import messages
 from demo.service.study import TableRow
+from demo.service.uploads import is_zip
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 _METRICS = tuple(metric for metric in METRICS if metric.key in ("lift", "deletion_auc", "insertion_auc"))
@@ -62,6 +65,20 @@ def table(state: TableState) -> str:
         f'<span class="visually-hidden">Photo</span></th>{header}</tr></thead>'
         f'<tbody role="rowgroup">{rows}</tbody></table>'
     )
+
+
+def row_order(state: TableState) -> list[int]:
+    """Return the indexes of the photos in the order of the rows."""
+    return [index for index, _ in _sorted(state.rows, state.order)]
+
+
+def chosen(uploads: Sequence[Path]) -> str:
+    """Return a sentence on the files that are chosen, judged by their names."""
+    photos = sum(path.suffix.lower() in PHOTO_SUFFIXES for path in uploads)
+    zips = sum(map(is_zip, uploads))
+    counts = ((photos, "photo"), (zips, "zip"), (len(uploads) - photos - zips, "other file"))
+    *most, last = (f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
+    return " and ".join(filter(None, (", ".join(most), last))) + " chosen. Press Start."
 
 
 def status(state: TableState) -> str:
