@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ from camcore.deprecation import accept_former_names
 from camcore.images.preprocess import ResizeMode, View, make_view, normalise
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
-from camcore.methods.grad_cam import ALL_METHODS, MethodName
+from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
 from camcore.methods.score_cam import CHUNK, DefinitionName, Int8Forward
+from camcore.metrics.assessment import overlap_with
+from camcore.metrics.evidence import CrossChecks
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
+from camcore.metrics.verdict import SEES_ALL
 from camcore.model.classes import check_contrast, find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
@@ -124,6 +128,24 @@ class Explainer:
         int8 = None if exact or self._int8 is None else self._int8.forward
         heatmaps = [explanation.heatmap for explanation in explanations]
         return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, chunk=chunk)
+
+    def cross_check(
+        self, photo: ForwardPass, explanations: Sequence[Explanation], first_choice: Sequence[Explanation] = ()
+    ) -> CrossChecks:
+        """Ask the model about the whole photo, and compare the maps with those of the class that it predicts.
+
+        The explanations are of one class. The maps are compared if that is another class than the predicted one, whose
+        maps are `first_choice`; without them, those of the gradient methods are computed. See
+        `camcore.metrics.verdict`.
+        """
+        view, top_idx = photo.view, int(photo.logits.argmax())
+        whole = None
+        if view.whole is not None and view.share < SEES_ALL:
+            whole = self.predict(self.forward(replace(view, image=view.whole)), 1)[0]
+        if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:
+            return CrossChecks(view.share, whole)
+        others = first_choice or self.explain(photo, top_idx, GRADIENT_METHODS)
+        return CrossChecks(view.share, whole, overlap_with(explanations, others))
 
     @accept_former_names(rather_than="contrast_idx")
     def sanity(

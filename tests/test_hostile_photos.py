@@ -19,7 +19,8 @@ from camcore.cli.main import main
 from camcore.images import worker
 from camcore.images.decoder import WORKERS, shared_decoder
 from demo.app import build
-from demo.compare.session import ExplainRequest, PageState, Session, explain
+from demo.compare.explain import explain
+from demo.compare.session import ExplainRequest, PageState, Session
 from demo.server import serve
 from demo.service import messages
 from demo.service.models import Models

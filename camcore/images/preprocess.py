@@ -41,6 +41,13 @@ class View:
     image: Image.Image  # that part as an RGB image of the model's input size
     box: tuple[float, float, float, float]  # its left, top, right, bottom in pixels of the photo, may be fractions
     photo_size: tuple[int, int]  # (width, height) of the photo
+    whole: Image.Image | None = None  # the whole photo, resized to that size; None if the view is of the whole photo
+
+    @property
+    def share(self) -> float:
+        """Return the share of the photo that the model sees, in (0, 1]."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top) / (self.photo_size[0] * self.photo_size[1])
 
 
 def preprocess(photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> tuple[Array, View]:
@@ -98,7 +105,7 @@ def _crop(photo: Pixels, steps: Preprocessing) -> View:
         image = resize(photo, (0, 0, *photo.size), (width, height), resample).crop((left, top, right, bottom))
     else:
         image = resize(photo, box, (steps.crop, steps.crop), resample)
-    return View(image, box, photo.size)
+    return View(image, box, photo.size, _squash(photo, steps).image)
 
 
 def _resized_size(size: tuple[int, int], short: int) -> tuple[int, int]:

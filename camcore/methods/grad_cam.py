@@ -73,3 +73,4 @@ METHODS: dict[MethodName, Method] = {
         None),
 }  # fmt: skip
 ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)
+GRADIENT_METHODS: tuple[MethodName, ...] = tuple(name for name, method in METHODS.items() if method.from_gradients)

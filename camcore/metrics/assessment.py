@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from camcore.images.preprocess import View
+from camcore.methods.grad_cam import MethodName
 from camcore.metrics.agreement import Agreement, agreement
+from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Box, Target, localise
-from camcore.metrics.verdict import TargetEvidence, TrueClass, Verdict, write_verdict
+from camcore.metrics.verdict import Verdict, write_verdict
 from camcore.results import Explanation, Prediction
 
 
@@ -29,10 +31,31 @@ def assess(
     explanations: Sequence[Explanation],
     target_evidence: TargetEvidence | None = None,
     truth: TrueClass | None = None,
+    *,
+    checks: CrossChecks = NO_CHECKS,
+    not_found: str = "",
 ) -> tuple[Verdict, Agreement]:
-    """Return the verdict on one photo, and the agreement of its explanations, which are of one class."""
+    """Return the verdict on one photo, and the agreement of its explanations, which are of one class.
+
+    `checks` is what `Explainer.cross_check` returns. The other arguments are those of `write_verdict`.
+    """
     compared = agreement([explanation.heatmap for explanation in explanations])
     shows_place = {explanation.method: explanation.shows_a_place for explanation in explanations}
     explained = Prediction(explanations[0].class_idx, explanations[0].name, explanations[0].probability)
-    verdict = write_verdict(top_prediction, truth, target_evidence, shows_place, compared, explained=explained)
+    verdict = write_verdict(
+        top_prediction, truth, target_evidence, shows_place, compared,
+        explained=explained, checks=checks, not_found=not_found,
+    )  # fmt: skip
     return verdict, compared
+
+
+def overlap_with(explanations: Sequence[Explanation], others: Sequence[Explanation]) -> dict[MethodName, float]:
+    """Return the overlap of the hottest fifths of each method's two maps, where both show a place."""
+    overlaps = {}
+    heatmaps = {explanation.method: explanation.heatmap for explanation in others}
+    for explanation in explanations:
+        if explanation.method in heatmaps:
+            overlap = agreement([explanation.heatmap, heatmaps[explanation.method]]).overlap[0][1]
+            if overlap is not None:
+                overlaps[explanation.method] = overlap
+    return overlaps

@@ -1,6 +1,6 @@
 """The verdict: the metrics of one photo in words, with every rule and every threshold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
@@ -9,11 +9,12 @@ from typing import Literal
 from camcore.formatting import percent
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
-from camcore.metrics.localisation import Localisation
+from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
 from camcore.results import Prediction
 
 UNSURE = 0.5  # a prediction of lower probability is uncertain
 ON, OFF = 1.2, 0.8  # least lift of heat on the target, and largest lift of heat off it
+SEES_ALL = 0.995  # share of the photo: a view of less is reported
 FILLS = 0.7  # share of the view: a larger target holds most of nearly every map, so lift tells little
 CUT_OFF = 0.25  # share of the target outside the view: more is worth a warning
 AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that differ most
@@ -21,25 +22,8 @@ SEVERE, MODERATE, MINOR = 4, 2, 1  # severity of one warning; the verdict adds t
 
 NameStatus = Literal["right", "wrong", "no such class", "not told"]
 HeatPlace = Literal["on the target", "off the target", "in between", "unknown"]
+State = Literal["look again", "on the target", "not judged"]
 Warnings = list[tuple[int, str]]  # severity and text of each warning
-
-
-@dataclass(frozen=True)
-class TrueClass:
-    """The label of a photo."""
-
-    title: str  # name of what the photo shows
-    prediction: Prediction | None  # the model's class of that name; None if the model has no such class
-
-
-@dataclass(frozen=True)
-class TargetEvidence:
-    """The target in the view, and the position of each heatmap's heat."""
-
-    word: str  # noun for the target, such as "animal"
-    share: float  # share of the view that the target fills, in [0, 1]
-    cut_off: float  # share of the target outside the view, in [0, 1]
-    localisations: Mapping[MethodName, Localisation | None]  # None for an empty heatmap
 
 
 @dataclass(frozen=True)
@@ -51,6 +35,8 @@ class Verdict:
     place: HeatPlace  # position of the heat
     warnings: tuple[str, ...]  # reasons to check the photo, the most severe first
     severity: int  # sum over the warnings; 0 without a warning
+    state: State  # "look again" with warnings; "not judged" without, if the place of the heat is unknown
+    summary: str  # the state with its reasons: "not judged: no box"
 
 
 def write_verdict(
@@ -61,21 +47,27 @@ def write_verdict(
     agreement: Agreement,
     *,
     explained: Prediction | None = None,
+    checks: CrossChecks = NO_CHECKS,
+    not_found: str = "",
 ) -> Verdict:
     """Return the verdict on one photo.
 
     `truth` is its label, and `target_evidence` the position of the heat, if any. `shows_place` has an entry per heatmap
     in the order of `agreement`. `explained` is the class that the heatmaps explain; None for the most probable class.
+    `not_found` is the noun of a target that a detector did not find in the photo.
     """
     name, name_text, name_warnings = _judge_name(top_prediction, truth)
     if explained is not None and explained.class_idx != top_prediction.class_idx:
         name_text += f" The maps explain {explained.name} ({percent(explained.probability)}) instead."
-    place, place_text, place_warnings = _judge_place(target_evidence, any(shows_place.values()))
+        name_text += _compare_with_first_choice(top_prediction, explained, checks.overlaps)
+    view_text, view_warnings = _judge_view(top_prediction, checks)
+    place, place_text, place_warnings = _judge_place(target_evidence, any(shows_place.values()), not_found)
     agreement_text, agreement_warnings = _judge_agreement(shows_place, agreement)
-    sentences = (name_text, place_text, agreement_text, _limitation(name, place))
-    warnings = sorted((*name_warnings, *place_warnings, *agreement_warnings), key=lambda warning: -warning[0])
-    sentence, severity = " ".join(filter(None, sentences)), sum(severity for severity, _ in warnings)
-    return Verdict(sentence, name, place, tuple(text for _, text in warnings), severity)
+    sentence = " ".join(filter(None, (name_text, view_text, place_text, agreement_text, _limitation(name, place))))
+    weighted = (*name_warnings, *view_warnings, *place_warnings, *agreement_warnings)
+    warnings = tuple(text for _, text in sorted(weighted, key=lambda warning: -warning[0]))
+    severity = sum(severity for severity, _ in weighted)
+    return Verdict(sentence, name, place, warnings, severity, *_state(place, warnings, target_evidence, not_found))
 
 
 def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, Warnings]:
@@ -92,12 +84,42 @@ def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[Na
     return "wrong", f"{predicted}; the label is {label}.", warnings
 
 
-def _judge_place(target_evidence: TargetEvidence | None, any_place: bool) -> tuple[HeatPlace, str, Warnings]:
+def _judge_view(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Warnings]:
+    if checks.seen >= SEES_ALL:
+        return "", []
+    seen = f"The model saw the middle {percent(checks.seen)} of the photo"
+    if checks.whole is None:
+        return f"{seen}.", []
+    probability = percent(checks.whole.probability)
+    if checks.whole.class_idx == top_prediction.class_idx:
+        return f"{seen}, and predicts the same for the whole photo ({probability}).", []
+    warning = f"for the whole photo, the model predicts {checks.whole.name}"
+    return f"{seen}. For the whole photo, it predicts {checks.whole.name} ({probability}).", [(MODERATE, warning)]
+
+
+def _compare_with_first_choice(
+    top_prediction: Prediction, explained: Prediction, overlaps: Mapping[MethodName, float]
+) -> str:
+    """Return a sentence on whether the maps of two classes differ: an absurd class may have a convincing map."""
+    if not overlaps:
+        return ""
+    values = ", ".join(f"{percent(overlap)} in {METHODS[method].title}" for method, overlap in overlaps.items())
+    if min(overlaps.values()) >= AGREE:
+        same = f"For {explained.name}, the same places are hot as for {top_prediction.name}"
+        return f" {same} (the hottest fifths overlap by {values}): the place does not tell the two apart."
+    both = f"The hottest fifths of the maps for {explained.name} and for {top_prediction.name}"
+    return f" {both} overlap by {values}."
+
+
+def _judge_place(
+    target_evidence: TargetEvidence | None, any_place: bool, not_found: str
+) -> tuple[HeatPlace, str, Warnings]:
     if not any_place:
         text = "No map highlights any part of the photo."
         return "unknown", text, [(MODERATE, "no map highlights any part of the photo")]
     if target_evidence is None:
-        return "unknown", "", []
+        reason = f"no {not_found} was found in the photo" if not_found else "there is no box"
+        return "unknown", f"Whether the heat is in the right place was not judged: {reason}.", []
     word = target_evidence.word
     if target_evidence.share == 0:
         text = f"The marked {word} lies outside the part of the photo that the model saw."
@@ -160,6 +182,19 @@ def _judge_agreement(shows_place: Mapping[MethodName, bool], agreement: Agreemen
         else:
             sentences.append(f"{methods} agree." if least >= AGREE else f"{methods} agree in part.")
     return " ".join(sentences), warnings
+
+
+def _state(
+    place: HeatPlace, warnings: Sequence[str], target_evidence: TargetEvidence | None, not_found: str
+) -> tuple[State, str]:
+    """Return the state of a photo, and its summary."""
+    if warnings:
+        return "look again", f"look again: {'; '.join(warnings)}"
+    if target_evidence is None:
+        return "not judged", f"not judged: {f'no {not_found} found' if not_found else 'no box'}"
+    if place == "on the target":
+        return "on the target", f"on the {target_evidence.word}"
+    return "not judged", f"not judged: the {target_evidence.word} fills the view"
 
 
 def _limitation(name: NameStatus, place: HeatPlace) -> str:

@@ -14,12 +14,6 @@ def missing_metrics(record: Record) -> tuple[str, ...]:
     if record["error"] is not None:
         return ()
     sentences = []
-    if record["target"] is None:
-        no_detection = record.get("unmarked") == "none found"
-        reason = "The detector found nothing in this photo" if no_detection else "This photo has no box"
-        sentences.append(f"{reason}, so whether the heat is in the right place cannot be judged.")
-    elif record["target"]["share"] == 0:
-        sentences.append("The box lies outside the part of the photo that the model saw.")
     empty = [METHODS[entry["method"]].title for entry in record["explanations"] if entry["faithfulness"] is None]
     if empty:
         sentences.append(f"No metrics for {', '.join(empty)}: the map highlights no part of the photo.")

@@ -136,6 +136,13 @@ def outcomes(records: Sequence[Record]) -> dict[str, Counter[str]]:
     return {status: places for status, places in counts.items() if places}
 
 
+def count_states(records: Sequence[Record], target_word: str) -> str:
+    """Return the number of photos in each state: "2 to look at, 5 on the animal, 5 not judged"."""
+    states = Counter(record["verdict"]["state"] for record in explained(records))
+    titles = {"look again": "to look at", "on the target": f"on the {target_word}", "not judged": "not judged"}
+    return ", ".join(f"{states[state]:,} {title}" for state, title in titles.items())
+
+
 def totals(records: Sequence[Record]) -> dict[str, int]:
     """Return the numbers of photos that the head of the summary shows."""
     existing = explained(records)

@@ -18,7 +18,7 @@ from camcore.study.record import StudySettings
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "format": 2,  # format 1 had other names for the warnings of a verdict and for the digest of a photo's inputs
+        "format": 3,  # raised with every change of the fields of a record or of the verdict
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),

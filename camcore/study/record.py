@@ -14,9 +14,10 @@ from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS
 from camcore.metrics.assessment import assess, locate_heat
+from camcore.metrics.evidence import TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Box, in_view
-from camcore.metrics.verdict import NameStatus, TargetEvidence, TrueClass
+from camcore.metrics.verdict import NameStatus
 from camcore.model.manifest import sha256
 from camcore.options import ExplainOptions
 from camcore.records import explanation_record
@@ -82,13 +83,16 @@ def findings(
     predictions = explainer.predict(forward_pass)
     evidence = locate_heat(item.boxes, view, explanations, settings.target_word)
     true_class = TrueClass(truth.title, _true_prediction(truth, forward_pass)) if truth.is_known else None
-    verdict, agreement = assess(predictions[0], explanations, evidence, true_class)
+    checks = explainer.cross_check(forward_pass, explanations)
+    not_found = settings.target_word if item.boxes is not None else ""
+    verdict, agreement = assess(predictions[0], explanations, evidence, true_class, checks=checks, not_found=not_found)
     exact = any(explanation.effort == "exact" for explanation in explanations)
     measured = zip(explanations, explainer.faithfulness(forward_pass, explanations, exact=exact), strict=True)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
         "truth": _truth_record(truth, forward_pass, verdict.name),
-        "view": {"picture": _picture(item.photo, "view"), "size": list(view.image.size)},
+        "view": {"picture": _picture(item.photo, "view"), "size": list(view.image.size), "share": view.share},
+        "whole": asdict(checks.whole) if checks.whole else None,
         "target": _target_record(item.boxes or (), view, evidence) if evidence else None,
         "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",
         "explanations": [_explanation_record(item.photo, *measurement, evidence) for measurement in measured],

@@ -21,7 +21,6 @@ from demo.api.parameter_errors import ParameterError
 from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters, view_of
 from demo.api.responses import ExplainResponse, File, explain_photo, predict_photo, to_file
 from demo.service import messages
-from demo.service.event_settings import ON_MODEL
 from demo.service.gradio_internals import add_endpoint
 from demo.service.models import Models
 from demo.service.photos import new_folder
@@ -59,7 +58,7 @@ class Endpoints:
 
     def add(self, blocks: gr.Blocks) -> None:
         """Add the endpoints to a page that is being built."""
-        models, queue = self._models, ON_MODEL["concurrency_id"]
+        models, queue = self._models, "model"
         _publish(
             blocks, models, self.predict, PredictParameters, ExplainResponse, outputs=_PREDICT_OUTPUTS, queue=queue
         )

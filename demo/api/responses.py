@@ -111,7 +111,8 @@ def explain_photo(
     record = _record(explainer, forward_pass, explanations)
     boxes = (Box(*parameters.box),) if parameters.box else ()
     target_evidence = locate_heat(boxes, forward_pass.view, explanations, messages.TARGET)
-    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence)
+    checks = explainer.cross_check(forward_pass, explanations)
+    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence, checks=checks)
     record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
     if parameters.sanity:
         explained_idx = explanations[0].class_idx

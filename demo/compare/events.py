@@ -11,9 +11,10 @@ from camcore.methods.grad_cam import METHODS
 from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
 from demo.compare import question_html, questions
+from demo.compare.explain import explain, prepare_photo
 from demo.compare.layout import CompareTab, class_choices
 from demo.compare.question_events import wire_questions
-from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain, prepare_photo
+from demo.compare.session import ExplainRequest, PageState, Session, choose_class
 from demo.service.event_settings import ASKING, LAST, ON_MODEL, ON_PHOTO
 from demo.service.models import Models
 

@@ -8,8 +8,8 @@ from camcore.formatting import percent, subject
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.agreement import Agreement
+from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.localisation import Box, in_view
-from camcore.metrics.verdict import TargetEvidence
 from camcore.report.metrics_table import METRICS, MISSING, Metric
 from camcore.report.plots import mean_curves
 from camcore.results import Explanation

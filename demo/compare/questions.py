@@ -9,13 +9,14 @@ from camcore.images.worker import DISPLAY_SIDE
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics import agreement
 from camcore.metrics.agreement import Agreement
+from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Box, Target
-from camcore.metrics.verdict import TargetEvidence
 from camcore.options import ExplainOptions
 from camcore.results import Explanation
 from demo.compare import text
-from demo.compare.session import FinishedExplanation, Session, assess_finished, choose_class
+from demo.compare.explain import assess_finished
+from demo.compare.session import FinishedExplanation, Session, choose_class
 from demo.service import messages
 from demo.service.models import Models
 

@@ -1,8 +1,10 @@
 """The texts of the tab Compare, and the titles of the page and its tabs."""
 
 import math
+from collections.abc import Sequence
 
 from camcore.formatting import seconds
+from camcore.methods.grad_cam import METHODS
 from camcore.results import Explanation
 
 TITLE = "What did the classifier look at?"
@@ -23,7 +25,7 @@ EXAMPLES = "Examples"
 
 BEGIN = "Choose a photo or one of the examples."
 LOOKING = "Looking at the photo…"
-STOPPED = "Stopped. The last heatmap shows what was computed until then."
+STOPPED = "Stopped."
 
 SCALE = "least and most support in each heatmap. Every heatmap has a hottest place, even the heatmap of a wrong name."
 LOOK_ALIKE = (
@@ -107,3 +109,22 @@ def cost(explanation: Explanation) -> str:
     if not explanation.shows_a_place:
         parts.append("nothing supports this name" if explanation.peak <= 0 else "the same everywhere")
     return ", ".join(parts)
+
+
+def waiting(ahead: int) -> str:
+    """Return a sentence on how many requests run before a visitor's."""
+    return f"Waiting: {'one photo is' if ahead == 1 else f'{ahead} photos are'} before yours."
+
+
+def stopped(explanations: Sequence[Explanation], timeout: float | None) -> str:
+    """Return how far an explanation came that the visitor stopped, or that took longer than `timeout` seconds."""
+    begin = "Stopped" if timeout is None else f"Stopped after {timeout:g} seconds"
+    growing = next((explanation for explanation in explanations if not explanation.complete), None)
+    remedy = "" if timeout is None else " Choose less effort for complete heatmaps."
+    if growing is not None:
+        extent = f"at {growing.forwards:,} of {growing.channels_alive:,} runs of the model"
+        return f"{begin} {extent}: Score-CAM and the verdict show what was computed until then.{remedy}"
+    if not explanations:
+        return f"{begin} before the first heatmap.{remedy}"
+    titles = " and ".join(METHODS[explanation.method].title for explanation in explanations)
+    return f"{begin} after {titles}: the verdict is about these.{remedy}"

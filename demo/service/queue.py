@@ -10,6 +10,7 @@ from threading import Condition
 from camcore.errors import CamError
 
 DEFAULT_TIMEOUT = 600  # seconds
+_INTERVAL = 0.2  # seconds after which a request that waits is told again how many are before it
 RECEIVED_AT = "camcore.received_at"  # key in an ASGI scope: the `time.monotonic()` at which the request came in
 
 
@@ -39,13 +40,13 @@ class Deadline:
 class ModelQueue:
     """A first-come, first-served queue, from which one request at a time runs the model.
 
-    Gradio's own queue lets one page event at a time come here. A study for a program acquires this queue once for each
-    photo, so that other requests run in between. `timeout` is how many seconds a request may take, waiting included.
+    A study acquires it once for each photo, so that other requests run in between. `timeout` is how many seconds a
+    request may take, waiting included.
     """
 
     def __init__(self, timeout: float = DEFAULT_TIMEOUT):
         self._timeout = timeout
-        self._requests: deque[object] = deque()  # the first one runs the model
+        self._requests: deque[QueuedRequest] = deque()  # the first one runs the model
         self._changed = Condition()
 
     def __len__(self) -> int:
@@ -62,15 +63,45 @@ class ModelQueue:
 
         Raises RequestTimeoutError if the model is not free by the deadline.
         """
-        request = object()
+        with self.enter() as waiting:
+            for _ in waiting.ahead(deadline):
+                pass
+            yield
+
+    @contextmanager
+    def enter(self) -> Iterator["QueuedRequest"]:
+        """Take the last place in the queue, and keep it until the block is left, on whichever thread that happens."""
+        request = QueuedRequest(self._requests, self._changed)
         try:
             with self._changed:
                 self._requests.append(request)
-                if not self._changed.wait_for(lambda: self._requests[0] is request, timeout=deadline.left):
-                    reason = f"this one could not start within {deadline.timeout:g} seconds: try again later"
-                    raise RequestTimeoutError(f"too many other requests were waiting, and {reason}")
-            yield
+            yield request
         finally:
             with self._changed:
                 self._requests.remove(request)
                 self._changed.notify_all()
+
+
+class QueuedRequest:
+    """A request in the queue for the model."""
+
+    def __init__(self, requests: "deque[QueuedRequest]", changed: Condition):
+        self._requests, self._changed = requests, changed
+
+    def ahead(self, deadline: Deadline) -> Iterator[int]:
+        """Yield the number of requests before this one, several times a second, until the model is free for it.
+
+        Raises RequestTimeoutError if the model is not free by the deadline.
+        """
+        while True:
+            with self._changed:
+                count = self._requests.index(self)
+                if count and deadline.left:
+                    self._changed.wait_for(lambda: self._requests[0] is self, min(_INTERVAL, deadline.left))
+                    count = self._requests.index(self)
+            if count == 0:
+                return
+            if deadline.left == 0:
+                reason = f"this one could not start within {deadline.timeout:g} seconds: try again later"
+                raise RequestTimeoutError(f"too many other requests were waiting, and {reason}")
+            yield count

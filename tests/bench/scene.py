@@ -40,7 +40,7 @@ def open_scene(root: Path) -> Scene:
     return Scene(**{**values, "root": root, "photo": Path(values["photo"])})
 
 
-def prepare_scene(root: Path, model: str, photo: Path) -> Scene:
+def prepare_scene(root: Path, model: str, photo: Path, crop: int | None = None) -> Scene:
     """Seed, save and export a model of random weights, run it on the photo, and write all into `root`."""
     import numpy as np
     import torch
@@ -52,7 +52,7 @@ def prepare_scene(root: Path, model: str, photo: Path) -> Scene:
     torch.manual_seed(SEED)
     weights = root / "weights.pth"
     torch.save(get_model(model, weights=None).state_dict(), weights)
-    artifact = export_model(ExportOptions(model=model, weights=str(weights), out=root / "artifact"))
+    artifact = export_model(ExportOptions(model=model, weights=str(weights), out=root / "artifact", crop=crop))
     explainer = Explainer.load(artifact)
     forward_pass = explainer.forward(open_photo(photo))
     scene = Scene(root, model, photo.resolve(), int(forward_pass.logits.argmax()), explainer.manifest.channels)

@@ -111,6 +111,7 @@ def test_grad_cam_equals(peer: str, case: Case) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("case", ["eagle"], indirect=True)
 @pytest.mark.parametrize("peer", PEERS)
 def test_score_cam_equals_under_its_preset_and_under_no_other(
     peer: str, case: Case, score_cams: Mapping[DefinitionName, Heatmap]

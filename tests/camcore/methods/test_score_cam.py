@@ -2,7 +2,6 @@
 
 import weakref
 from collections.abc import Callable
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -33,7 +32,7 @@ from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
 from camcore.types import softmax
 from export.trace import SplitClassifier
-from tests.conftest import heatmap_by_torch, in_halves
+from tests.conftest import heatmap_by_torch
 
 Array = NDArray[np.float32]
 Forward = Callable[[Array], Array]
@@ -165,20 +164,6 @@ def test_chosen_channels_of_resnet50_score_as_in_the_loop(
     assert np.ptp(expected) > 1e-2 * np.abs(expected).max(), "the scores must differ for this to show anything"
     assert_allclose(weights, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
     assert_allclose(to_heatmap(last.cam, (224, 224))[0], heatmap_by_torch(expected_cam), atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("one_thread")
-def test_all_channels_of_lite0_equal_the_loop(
-    lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
-) -> None:
-    forward_pass = lite0.forward(open_photo(imagenet_photos[17]))
-    alive = [channel for channel in forward_pass.activations if np.unique(channel).size > 1]
-    _, expected = loop(forward_pass.x, np.stack(alive), EAGLE, partial(in_halves, lambda x: eager_lite0(x)[0]), "paper")
-    (explanation,) = lite0.explain(forward_pass, EAGLE, ["score-cam"], effort="exact")
-    assert explanation.forwards == explanation.channels_alive == len(alive)
-    assert explanation.peak == pytest.approx(expected.max(), rel=1e-4)
-    assert_allclose(explanation.heatmap, heatmap_by_torch(expected), atol=1e-4)
 
 
 @pytest.mark.parametrize("preset", BY_HAND)

@@ -1,16 +1,35 @@
 """Every rule of the verdict, on invented metrics."""
 
+from collections.abc import Callable
+from itertools import product
+from typing import NamedTuple
+
 import pytest
 
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
+from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Localisation
-from camcore.metrics.verdict import HeatPlace, TargetEvidence, TrueClass, Verdict, write_verdict
+from camcore.metrics.verdict import AGREE, DISAGREE, FILLS, SEES_ALL, HeatPlace, Verdict, write_verdict
 from camcore.results import Prediction
 
 CLIFF = Prediction(972, "cliff", 0.62)
 EAGLE = Prediction(22, "bald eagle", 0.08)
 ALL: dict[MethodName, bool] = dict.fromkeys(METHODS, True)
+
+
+class Measured(NamedTuple):
+    """What was measured of a photo."""
+
+    evidence: TargetEvidence | None
+    truth: TrueClass | None
+    overlap: float | None
+    checks: CrossChecks
+    place: HeatPlace
+
+    @property
+    def share(self) -> float:
+        return self.evidence.share if self.evidence else 0.0
 
 
 def alike(overlap: float | None = 0.8) -> Agreement:
@@ -177,10 +196,116 @@ def test_an_explained_class_other_than_the_prediction_is_named() -> None:
 def test_without_a_label_and_without_a_target() -> None:
     result = verdict()
     assert result.sentence == (
-        "Predicted cliff (62%). The methods agree. A heatmap shows where the evidence lies, not which features the "
-        "model recognised."
+        "Predicted cliff (62%). Whether the heat is in the right place was not judged: there is no box. The methods "
+        "agree. A heatmap shows where the evidence lies, not which features the model recognised."
     )
     assert (result.name, result.place, result.warnings) == ("not told", "unknown", ())
+
+
+@pytest.mark.parametrize(
+    ("evidence", "not_found", "state", "summary"),
+    [
+        (None, "", "not judged", "not judged: no box"),
+        (None, "bird", "not judged", "not judged: no bird found"),
+        (target_evidence(0.95, share=0.9), "", "not judged", "not judged: the bird fills the view"),
+        (target_evidence(0.8), "", "on the target", "on the bird"),
+        (target_evidence(0.1), "", "look again", "look again: the heat is off the bird"),
+        (
+            target_evidence(None, share=0, cut_off=1),
+            "",
+            "look again",
+            "look again: the model did not see the marked bird",
+        ),
+    ],
+)
+def test_the_state_says_what_was_judged(
+    evidence: TargetEvidence | None, not_found: str, state: str, summary: str
+) -> None:
+    result = write_verdict(CLIFF, None, evidence, ALL, alike(), not_found=not_found)
+    assert (result.state, result.summary) == (state, summary)
+    assert (result.severity > 0) == (state == "look again")
+
+
+@pytest.mark.parametrize(
+    ("checks", "sentence", "warnings"),
+    [
+        (CrossChecks(), "", ()),
+        (CrossChecks(0.996, EAGLE), "", ()),
+        (CrossChecks(0.51), "The model saw the middle 51% of the photo.", ()),
+        (
+            CrossChecks(0.51, CLIFF),
+            "The model saw the middle 51% of the photo, and predicts the same for the whole",
+            (),
+        ),
+        (
+            CrossChecks(0.51, EAGLE),
+            "The model saw the middle 51% of the photo. For the whole photo, it predicts bald eagle (8%).",
+            ("for the whole photo, the model predicts bald eagle",),
+        ),
+    ],
+)
+def test_the_share_of_the_photo_that_the_model_saw(
+    checks: CrossChecks, sentence: str, warnings: tuple[str, ...]
+) -> None:
+    result = write_verdict(CLIFF, None, None, ALL, alike(), checks=checks)
+    assert sentence in result.sentence
+    assert ("The model saw" in result.sentence) == bool(sentence)
+    assert result.warnings == warnings
+
+
+def test_maps_of_another_class_are_compared_with_those_of_the_prediction() -> None:
+    def sentence(*overlaps: float) -> str:
+        checks = CrossChecks(overlaps=dict(zip(METHODS, overlaps, strict=False)))
+        return write_verdict(CLIFF, None, None, ALL, alike(), explained=EAGLE, checks=checks).sentence
+
+    alike_everywhere = (
+        "For bald eagle, the same places are hot as for cliff (the hottest fifths overlap by 89% in Grad-CAM"
+    )
+    assert alike_everywhere in sentence(0.89, 0.96, 0.88)
+    assert "the place does not tell the two apart." in sentence(0.5, 0.5)
+    mixed = sentence(0.19, 0.96, 0.73)
+    assert "overlap by 19% in Grad-CAM, 96% in Grad-CAM++, 73% in Score-CAM." in mixed
+    assert "tell the two apart" not in mixed
+
+
+# A phrase that a verdict may contain, and what must have been measured for it.
+CLAIMS: dict[str, Callable[[Measured], bool]] = {
+    "of the heat lies on the marked": lambda measured: measured.evidence is not None and 0 < measured.share <= FILLS,
+    "stronger on the bird than around it": lambda measured: measured.place == "on the target",
+    "stronger around the bird than on it": lambda measured: measured.place == "off the target",
+    "about as much as expected by chance": lambda measured: measured.place == "in between",
+    "The heat is in the right place": lambda measured: measured.place == "on the target",
+    "was not judged": lambda measured: measured.evidence is None,
+    "says little": lambda measured: measured.share > FILLS,
+    "as labelled": lambda measured: measured.truth is not None and measured.truth.prediction == CLIFF,
+    "the label is": lambda measured: measured.truth is not None and measured.truth.prediction == EAGLE,
+    "The methods agree.": lambda measured: measured.overlap is not None and measured.overlap >= AGREE,
+    "The methods agree in part.": lambda measured: (
+        measured.overlap is not None and DISAGREE <= measured.overlap < AGREE
+    ),
+    "The methods disagree": lambda measured: measured.overlap is not None and measured.overlap < DISAGREE,
+    "predicts the same for the whole photo": lambda measured: measured.checks.whole == CLIFF,
+    "For the whole photo, it predicts": lambda measured: measured.checks.whole == EAGLE,
+    "The model saw the middle": lambda measured: measured.checks.seen < SEES_ALL,
+}
+
+
+def test_no_sentence_claims_what_was_not_measured() -> None:
+    """Every combination of metrics: a phrase stands in the verdict if and only if its figures allow it."""
+    evidences = [None, *(target_evidence(energy) for energy in (0.1, 0.3, 0.9)), target_evidence(0.95, share=0.9)]
+    truths = [None, TrueClass("x", None), TrueClass("x", CLIFF), TrueClass("x", EAGLE)]
+    checks = [CrossChecks(), CrossChecks(0.6), CrossChecks(0.6, CLIFF), CrossChecks(0.6, EAGLE)]
+    seen = set()
+    for evidence, truth, overlap, check in product(evidences, truths, (0.1, 0.4, 0.8, None), checks):
+        result = write_verdict(CLIFF, truth, evidence, ALL, alike(overlap), checks=check)
+        measured = Measured(evidence, truth, overlap, check, result.place)
+        for phrase, is_allowed in CLAIMS.items():
+            if phrase in result.sentence:
+                seen.add(phrase)
+                assert is_allowed(measured), (phrase, result.sentence)
+        claims_heat = "on the target" in (result.place, result.state)
+        assert not claims_heat or (evidence is not None and evidence.share <= FILLS)
+    assert seen == set(CLAIMS)
 
 
 def test_an_uncertain_prediction_is_a_warning() -> None:

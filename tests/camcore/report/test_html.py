@@ -149,7 +149,7 @@ def test_flagged_photos_come_first_and_link_to_their_article(page: Page) -> None
 
 def test_the_page_names_what_is_missing_and_why(page: Page) -> None:
     assert "This photo could not be explained: It ends early." in page.text
-    assert "This photo has no box" in page.text
+    assert "the middle 51% of the photo" in page.text
     assert "No metrics for Grad-CAM, Grad-CAM++, Score-CAM: the map highlights no part of the photo." in page.text
     assert "3 photos without a box" in page.text
     assert "The maps cannot be compared" in page.text
@@ -195,7 +195,7 @@ def test_without_boxes_without_photos_and_with_none_that_could_be_explained(tmp_
     boxless = report(tmp_path, [photo(), photo("himbul/2.jpg")])
     assert not [each for each in boxless.all("span") if each.get("class") == "box"]
     assert "Lift of each photo" not in boxless.text
-    assert "There are no warnings for 2 photos" in boxless.text
+    assert "0 to look at, 0 on the animal, 2 not judged" in boxless.text
     assert "0 photos" in report(tmp_path, []).text
     broken = report(tmp_path, [failed()])
     assert "By method" not in broken.text

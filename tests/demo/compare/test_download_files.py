@@ -14,7 +14,8 @@ from PIL import Image
 from camcore import Box, Explainer
 from camcore.options import ExplainOptions
 from demo.compare.download_files import bundle, comparison, download_source, file_name
-from demo.compare.session import ExplainRequest, FinishedExplanation, Session, explain
+from demo.compare.explain import explain
+from demo.compare.session import ExplainRequest, FinishedExplanation, Session
 from demo.service.models import Models
 
 KITE = 21

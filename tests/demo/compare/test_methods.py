@@ -10,8 +10,9 @@ from camcore import Explainer
 from camcore.methods.grad_cam import METHODS, Method
 from demo.compare import html as compare_html
 from demo.compare.events import _values, wire
+from demo.compare.explain import explain
 from demo.compare.layout import build
-from demo.compare.session import ExplainRequest, PageState, Session, explain
+from demo.compare.session import ExplainRequest, PageState, Session
 from demo.service.models import Models
 
 FOURTH: Any = "layer-cam"

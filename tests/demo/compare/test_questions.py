@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from camcore import ArtifactError, Box, Explainer
 from camcore.images.preprocess import View
 from camcore.options import ExplainOptions
 from demo.compare import question_html, text
+from demo.compare.explain import explain
 from demo.compare.html import model_description
 from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
-from demo.compare.session import ExplainRequest, Session, explain
+from demo.compare.session import ExplainRequest, Session
 from demo.service.models import Models
 
 LION, CHEETAH = 291, 293
@@ -35,7 +37,7 @@ def explained(models: Models, animal_photos: list[Path]) -> Session:
 @pytest.fixture
 def session(explained: Session) -> Session:
     """A visit of its own to the same finished photo, 256 pixels wide and high."""
-    return Session(explained.newest, explained.started, explained.finished, explained.view)
+    return replace(explained, originals={})
 
 
 def test_two_clicks_make_a_box_in_any_order(session: Session) -> None:
@@ -53,7 +55,7 @@ def test_two_clicks_on_one_line_make_no_box(session: Session) -> None:
     click(session, 50, 50)
     marked = click(session, 50, 90)
     assert (marked.message, session.boxes, marked.target_evidence) == (text.NO_BOX, (), None)
-    assert "marked" not in marked.verdict
+    assert "not judged: there is no box" in marked.verdict
 
 
 def test_a_click_before_the_photo_is_read_says_so() -> None:
@@ -82,6 +84,7 @@ def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Model
     *_, last = explain(models, session, session.newest)
     assert last.target_evidence is not None
     assert "The maps explain cheetah" in last.verdict
+    assert "in Score-CAM" in last.verdict, "the maps of the first choice are those that were computed before"
 
 
 def test_measuring_gives_curves_figures_and_agreement(models: Models, session: Session) -> None:

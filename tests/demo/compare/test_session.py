@@ -8,7 +8,8 @@ import pytest
 from camcore import Explainer
 from camcore.options import ExplainOptions
 from demo.compare import text
-from demo.compare.session import ExplainRequest, PageState, Session, choose_class, explain
+from demo.compare.explain import explain
+from demo.compare.session import ExplainRequest, PageState, Session, choose_class
 from demo.service import messages
 from demo.service.models import Models
 
@@ -47,11 +48,56 @@ def test_explain_ends_within_a_chunk_when_stopped(models: Models, eagle: str) ->
     state = next(state for state in states if "score-cam" in state.explanations)
     session.newest = None
     (last,) = states
-    assert (last.status, last.running) == (text.STOPPED, False)
+    assert last.status.startswith(f"Stopped at {last.explanations['score-cam'].forwards} of 650 runs of the model")
+    assert not last.running
+    assert "The methods agree" in last.verdict
+    assert session.finished is not None
+    assert session.finished.explanations[-1] is last.explanations["score-cam"]
     forwards_before, forwards_last = (page.explanations["score-cam"].forwards for page in (state, last))
     assert forwards_before is not None
     assert forwards_last is not None
     assert forwards_last - forwards_before <= 8
+
+
+def test_explain_judges_the_gradient_maps_if_stopped_before_score_cam(models: Models, eagle: str) -> None:
+    request = ExplainRequest(eagle)
+    session = Session(request)
+    states = explain(models, session, request)
+    next(state for state in states if len(state.explanations) == 1)
+    session.newest = None
+    (last,) = states
+    assert last.status == "Stopped after Grad-CAM and Grad-CAM++: the verdict is about these."
+    assert "Predicted bald eagle" in last.verdict
+
+
+def test_explain_tells_how_many_photos_are_before_and_can_be_stopped(models: Models, eagle: str) -> None:
+    request = ExplainRequest(eagle)
+    session = Session(request)
+    with models.queue.acquire(models.queue.deadline()):
+        states = explain(models, session, request)
+        state = next(state for state in states if state.status.startswith("Waiting"))
+        assert (state.status, state.running) == ("Waiting: one photo is before yours.", True)
+        session.newest = None
+        (last,) = states
+        assert (last.status, last.running) == (text.STOPPED, False)
+    assert len(models.queue) == 0
+
+
+def test_explain_compares_the_maps_of_an_absurd_class_with_those_of_the_prediction(models: Models, eagle: str) -> None:
+    """Kite is another bird of prey: its maps are hot in the same places."""
+    session = Session(ExplainRequest(eagle, ExplainOptions(21)))
+    *_, last = explain(models, session, session.newest)  # type: ignore[arg-type]
+    assert "For kite, the same places are hot as for bald eagle (the hottest fifths overlap by" in last.verdict
+    assert "the place does not tell the two apart" in last.verdict
+
+
+def test_explain_tells_how_much_the_model_saw_and_what_it_predicts_for_the_whole_photo(
+    models: Models, eagle: str
+) -> None:
+    final = run(models, ExplainRequest(eagle))[-1]
+    assert "The model saw the middle 77% of the photo, and predicts the same for the whole photo" in final.verdict
+    squashed = run(models, ExplainRequest(eagle, ExplainOptions(resize_mode="squash")))[-1]
+    assert "The model saw" not in squashed.verdict
 
 
 def test_explain_after_stop_changes_nothing(models: Models, eagle: str) -> None:
@@ -111,7 +157,9 @@ def test_explain_keeps_what_it_has_after_the_deadline(lite0: Explainer, artifact
     models.photos.view(id(session), Path(eagle), steps, "crop", models.queue.deadline())  # so that this takes no time
     session.newest = request = ExplainRequest(eagle, ExplainOptions(effort="exact"), made_at=time.monotonic() - 98)
     *_, last = explain(models, session, request)
-    assert last.status == "This took longer than 100 seconds and was stopped: choose less effort, or try again later."
+    assert last.status.startswith("Stopped after 100 seconds at ")
+    assert last.status.endswith("Choose less effort for complete heatmaps.")
+    assert last.verdict
     assert len(last.predictions) == 5
     assert not last.running
     assert len(models.queue) == 0

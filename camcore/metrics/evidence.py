@@ -1,0 +1,38 @@
+"""What a verdict on one photo is made from, besides the predictions and the maps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from camcore.methods.grad_cam import MethodName
+from camcore.metrics.localisation import Localisation
+from camcore.results import Prediction
+
+
+@dataclass(frozen=True)
+class TrueClass:
+    """The label of a photo."""
+
+    title: str  # name of what the photo shows
+    prediction: Prediction | None  # the model's class of that name; None if the model has no such class
+
+
+@dataclass(frozen=True)
+class TargetEvidence:
+    """The target in the view, and the position of each heatmap's heat."""
+
+    word: str  # noun for the target, such as "animal"
+    share: float  # share of the view that the target fills, in [0, 1]
+    cut_off: float  # share of the target outside the view, in [0, 1]
+    localisations: Mapping[MethodName, Localisation | None]  # None for an empty heatmap
+
+
+@dataclass(frozen=True)
+class CrossChecks:
+    """What the model predicts for the whole photo, and how alike the maps are to those of its first choice."""
+
+    seen: float = 1.0  # share of the photo that the model saw, in (0, 1]
+    whole: Prediction | None = None  # for the whole photo, squeezed into the model's square
+    overlaps: Mapping[MethodName, float] = field(default_factory=dict)  # of the hottest fifths, for another class
+
+
+NO_CHECKS = CrossChecks()

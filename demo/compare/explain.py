@@ -1,0 +1,137 @@
+"""The explanation of a photo on the tab Compare, step by step."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from camcore.errors import CamError
+from camcore.explainer import Explainer
+from camcore.formatting import seconds
+from camcore.images.preprocess import ResizeMode, View
+from camcore.methods.grad_cam import METHODS
+from camcore.metrics.assessment import assess, locate_heat
+from camcore.metrics.evidence import TargetEvidence
+from camcore.metrics.localisation import Box
+from camcore.results import Explanation
+from demo.compare import text
+from demo.compare.session import ExplainRequest, FinishedExplanation, PageState, Session
+from demo.service import messages
+from demo.service.models import Models
+from demo.service.queue import Deadline, QueuedRequest, RequestTimeoutError
+
+logger = logging.getLogger(__name__)
+
+_REPAINT_INTERVAL = 0.35  # seconds: short enough to watch the map grow and to stop it, long enough to cost little
+
+
+def prepare_photo(
+    models: Models, session: Session, path: Path, resize_mode: ResizeMode, model: str | None
+) -> str | None:
+    """Decode a photo before its explanation waits for the model, and return the path of a copy to show in its place.
+
+    The copy is None for a photo that browsers show. An error is left for `explain` to report.
+    """
+    deadline = models.queue.deadline()
+    with suppress(CamError):
+        steps = models.explainer(model).manifest.preprocessing
+        models.photos.view(id(session), path, steps, resize_mode, deadline)
+        copy = models.photos.displayable_copy(id(session), path, deadline)
+        return None if copy is None else str(copy)
+    return None
+
+
+def explain(models: Models, session: Session, request: ExplainRequest) -> Iterator[PageState]:
+    """Yield the state of the page as it fills: predictions, the gradient maps, then Score-CAM as it grows.
+
+    Errors become a message of the state and are never raised. The work ends within a chunk if the visitor stops it or
+    makes another request, or if the generator is closed. A request that is not the newest, or was started before,
+    yields nothing.
+    """
+    if not session.start(request):
+        return
+    if request.path is None:
+        yield PageState()
+        return
+    state = PageState(status=text.LOOKING, running=True)
+    yield state
+    deadline = models.queue.deadline(request.made_at)
+    try:
+        explainer, path, resize_mode = models.explainer(request.model), Path(request.path), request.options.resize_mode
+        view = models.photos.view(id(session), path, explainer.manifest.preprocessing, resize_mode, deadline)
+        with models.queue.enter() as queued:
+            yield from _wait(queued, session, request, deadline)
+            if session.newest == request:
+                yield from _fill(explainer, view, session, request, deadline)
+    except RequestTimeoutError as error:
+        yield replace(state, status=messages.sentence(error), running=False)
+    except CamError as error:
+        yield PageState(photo_message=messages.sentence(error), status="")
+    except Exception:
+        logger.exception("explaining a photo failed")
+        yield PageState(status=messages.FAILED)
+
+
+def _wait(queued: QueuedRequest, session: Session, request: ExplainRequest, deadline: Deadline) -> Iterator[PageState]:
+    """Yield how many requests come first, until the model is free or the request is no longer the newest."""
+    state = PageState(running=True)
+    for ahead in queued.ahead(deadline):
+        if session.newest != request:
+            break
+        if state.status != (status := text.waiting(ahead)):
+            state = replace(state, status=status)
+            yield state
+    if session.newest is None:
+        yield PageState(status=text.STOPPED)
+
+
+def _fill(
+    explainer: Explainer, view: View, session: Session, request: ExplainRequest, deadline: Deadline
+) -> Iterator[PageState]:
+    """Yield the states from the predictions to the verdict, which is on the heatmaps so far if the visitor stops."""
+    start = time.perf_counter()
+    forward_pass = explainer.forward(view)
+    session.view = view
+    predictions = tuple(explainer.predict(forward_pass))
+    class_idx = predictions[0].class_idx if request.options.class_idx is None else request.options.class_idx
+    state = PageState(predictions, class_idx, forward_pass.view, status=text.LOOKING, running=True)
+    yield state
+    painted_at = time.perf_counter()
+    for explanation in explainer.stream(forward_pass, request.options):
+        state = _with_explanation(state, explanation)
+        if session.newest != request or deadline.left == 0:
+            break
+        if explanation.forwards is None or time.perf_counter() - painted_at > _REPAINT_INTERVAL:
+            yield state
+            painted_at = time.perf_counter()
+    explanations = tuple(state.explanations.values())
+    if session.newest == request and deadline.left:
+        duration = seconds(time.perf_counter() - start)
+        status = f"Done: all heatmaps for “{explainer.manifest.labels[class_idx]}” in {duration}."
+    elif session.newest in (None, request):
+        status = text.stopped(explanations, deadline.timeout if session.newest else None)
+    else:
+        return
+    verdict, target_evidence = "", None
+    if explanations:
+        checks = explainer.cross_check(forward_pass, explanations, session.first_choice_maps(request))
+        finished = FinishedExplanation(request, forward_pass, predictions, explanations, checks)
+        session.finish(finished)
+        verdict, target_evidence = assess_finished(finished, session.boxes)
+    yield replace(state, status=status, running=False, verdict=verdict, target_evidence=target_evidence)
+
+
+def _with_explanation(state: PageState, explanation: Explanation) -> PageState:
+    status = state.status
+    if explanation.forwards is not None:
+        status = f"{METHODS[explanation.method].title} so far: {text.runs(explanation)}."
+    return replace(state, explanations={**state.explanations, explanation.method: explanation}, status=status)
+
+
+def assess_finished(finished: FinishedExplanation, boxes: Sequence[Box]) -> tuple[str, TargetEvidence | None]:
+    """Return the verdict on a finished explanation, and how much of the heat is in the boxes, if there are any."""
+    target_evidence = locate_heat(boxes, finished.forward_pass.view, finished.explanations, messages.TARGET)
+    verdict, _ = assess(finished.predictions[0], finished.explanations, target_evidence, checks=finished.checks)
+    return verdict.sentence, target_evidence
