@@ -8,6 +8,7 @@ from typing import Any
 
 from camcore.formatting import percent
 from camcore.images.formats import PHOTO_SUFFIXES
+from camcore.metrics.verdict import MINOR, MODERATE, SEVERE
 from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import Record, mean
 from demo.many.session import SortOrder, TableState
@@ -107,9 +108,7 @@ def find_column(key: str) -> Column | None:
 
 def _sorted(rows: Sequence[TableRow], order: SortOrder) -> list[tuple[int, TableRow]]:
     """Return the rows in order, with their index among the photos; rows without a value come last."""
-    column = find_column(order.column)
-    if column is None:
-        return list(enumerate(rows))
+    column = next(column for column in COLUMNS if column.key == order.column)
 
     def value(entry: tuple[int, TableRow]) -> Any:
         record = entry[1].record
@@ -167,9 +166,23 @@ def _prediction_cell(record: Record) -> str:
     return f"{escape(first['name'])} <span>{percent(first['probability'])}</span>"
 
 
-def _warnings_cell(record: Record) -> str:
-    warnings = record["verdict"]["warnings"]
-    return f'<span class="{"some" if warnings else "none"}">{escape("; ".join(warnings)) or "no warnings"}</span>'
+def _verdict_cell(record: Record) -> str:
+    verdict = record["verdict"]
+    level = _severity_level(verdict["severity"])
+    tag = f'<b class="{level}">{level}<span class="visually-hidden">:</span></b> ' if level else ""
+    return f'{tag}<span class="{"some" if level else "none"}">{escape(verdict["summary"])}</span>'
+
+
+def _severity_level(severity: int) -> str:
+    """Return a word for the severity of all warnings together, or "" without a warning."""
+    levels = ((SEVERE, "severe"), (MODERATE, "moderate"), (MINOR, "minor"))
+    return next((level for least, level in levels if severity >= least), "")
+
+
+def _verdict_order(record: Record) -> int:
+    """Return the severity of the warnings; without a warning, photos on the target come after those not judged."""
+    verdict = record["verdict"]
+    return -1 if verdict["state"] == "on the target" else verdict["severity"]
 
 
 def _metric_column(metric: Metric) -> Column:
@@ -185,7 +198,7 @@ COLUMNS = (
     Column("species", "Species", lambda record: _species(record).casefold(),
            lambda record: escape(_species(record)) or MISSING),
     Column("prediction", "Predicted", lambda record: record["predictions"][0]["name"].casefold(), _prediction_cell),
-    Column("warnings", "Warnings", lambda record: record["verdict"]["severity"], _warnings_cell, worst_first=True),
+    Column("verdict", "Verdict", _verdict_order, _verdict_cell, worst_first=True),
     *map(_metric_column, _METRICS),
     Column("seconds", "Seconds", lambda record: record["seconds"],
            lambda record: number("{:.1f}", record["seconds"]), numeric=True),

@@ -82,13 +82,13 @@ def open_row(session: StudySession, index: int) -> tuple[Opening, str] | None:
 def _html(session: StudySession, study: Study, index: int, file: str, boxes: int) -> str:
     order = table_html.row_order(replace(session.state, order=session.order))
     place = order.index(index)
-    note = f"{boxes} boxes, of which the first is drawn" if boxes > 1 else ""
+    note = f" ({boxes} boxes, of which the first is drawn)" if boxes > 1 else ""
     before = (row for row in reversed(order[:place]) if item(session, row))
     after = (row for row in order[place + 1 :] if item(session, row))
     return (
         f'<nav aria-label="Photos of the table" data-opened="{index}"><button type="button">Back to the table</button>'
-        f"<p><span>Photo {place + 1:,} of {len(order):,}</span> <strong>{escape(file)}</strong> <span>{note}</span></p>"
-        f"{_button('Previous', next(before, None))}{_button('Next', next(after, None))}</nav>"
+        f"<p>Photo {place + 1:,} of {len(order):,}: <strong>{escape(file)}</strong>{note}</p>"
+        f"<div>{_button('Previous', next(before, None))}{_button('Next', next(after, None))}</div></nav>"
     )
 
 

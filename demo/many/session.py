@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import RLock
 
 from camcore.errors import CamError
+from camcore.report.summary import count_states
 from camcore.study.inputs.load import StudyItem
 from demo.service import messages
 from demo.service.models import Models
@@ -19,10 +20,10 @@ NOTHING_CHOSEN = "Choose photos, then press Start."
 
 @dataclass(frozen=True)
 class SortOrder:
-    """The key of the column that rows are sorted by, "" for the order of the photos, and the direction."""
+    """The key of the column that rows are sorted by, and the direction; the worst verdicts come first by default."""
 
-    column: str = ""
-    descending: bool = False
+    column: str = "verdict"
+    descending: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,10 +179,9 @@ def _finish(session: StudySession, study: Study) -> TableState:
     status = f"Stopped after {len(study.rows):,} of {study.total:,} photos. Press Start to continue."
     if study.complete:
         records = [row.record for row in study.rows if row.record["error"] is None]
-        with_warnings = sum(1 for record in records if record["verdict"]["warnings"])
         photos = "1 photo" if study.total == 1 else f"{study.total:,} photos"
         unreadable = f", {study.total - len(records):,} cannot be read" if len(records) < study.total else ""
-        status = f"Done: {photos}; {with_warnings or 'none'} with warnings{unreadable}."
+        status = f"Done: {photos}; {count_states(records, messages.TARGET)}{unreadable}."
     return replace(_state(session, study), status=status, files=study.write() if study.rows else None)
 
 

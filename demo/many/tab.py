@@ -18,7 +18,7 @@ from demo.service.study import StudyRequest
 
 _LEAD = (
     "Choose several photos, or a zip of them. Each is explained as in Compare and gets a row: what the model "
-    "predicted, warnings, and metrics. In a zip, the name of a folder is the species."
+    "predicted, a verdict, and metrics. Photos to look at come first. In a zip, the name of a folder is the species."
 )
 _BOXES_HINT = "The JSON file of MegaDetector or SpeciesNet. With it, the table says whether the heat is on the animal."
 _GONE = "This study was not used for an hour, so its photos have been deleted: press Start to study them again."
