@@ -77,10 +77,10 @@ def wire(
             new_request = session.newest = _request_of(opening, settings)
         return [*values, new_request, gr.Tabs(selected="compare")]
 
-    shown = gr.JSON(visible=False)
+    latest = gr.JSON(visible=False)
     blocks.load(open_link, session, outputs, **LAST)
-    visits = page.map_panel.verdict.change(visit, session, shown, **AT_ONCE)
-    visits.then(None, shown, None, js=_SHOW, **AT_ONCE)
+    visits = page.map_panel.verdict.change(visit, session, latest, **AT_ONCE)
+    visits.then(None, latest, None, js=_SHOW, **AT_ONCE)
     page.photo_panel.photo.input(None, None, None, js=_SHOW_OWN_PHOTO, **AT_ONCE)
     page.downloads.link.navigate(navigate, [session, *outputs], [*outputs, request, tabs], **ASKING)
 

@@ -82,7 +82,6 @@ def wire(
     """
     store, step = StudyStore(), gr.State(None)
     token = gr.Textbox(visible="hidden", label="Study", elem_id="many-token")
-    kept_token = gr.Textbox(visible="hidden", label="Study of this browser tab", elem_id="many-kept-token")
     outputs = [step, token, tab.message, tab.status, tab.table, tab.start, tab.stop, tab.report, tab.csv]
 
     def show(state: TableState | None) -> Any:
@@ -103,24 +102,41 @@ def wire(
         session = store.find(token)
         return show(action(session) if session else None)
 
+    tab.start.click(on_start, [token, tab.upload, tab.boxes, model_choice], outputs, trigger_mode="once", **PRIVATE)
+    step.change(on_step, [token, step], outputs, trigger_mode="multiple", **ON_PHOTO)
+    stopped = tab.stop.click(on_stop, token, outputs, **AT_ONCE)
+    # The answer to Stop does not wait in the queue, and may arrive after the final state that the last step sent.
+    stopped.then(lambda token: on_stop(token, final_state), token, outputs, **AT_ONCE)
+
+    def show_restored(state: TableState, can_start: bool) -> dict[Any, Any]:
+        return {**show(state), tab.start: _start_button(state, can_start)}
+
+    _wire_refresh(blocks, store, token, show_restored, outputs)
+    _wire_choice(tab, store, token)
+    _wire_table(tab, store, token, row_position, opener)
+
+
+def _wire_refresh(
+    blocks: gr.Blocks,
+    store: StudyStore,
+    token: gr.Textbox,
+    values: Callable[[TableState, bool], dict[Any, Any]],
+    outputs: list[Any],
+) -> None:
+    """Let the browser keep the token, and show the study of the token that it has when the page opens."""
+    kept_token = gr.Textbox(visible="hidden", label="Study of this browser tab", elem_id="many-kept-token")
+
     def on_open_page(kept: str) -> Iterator[Any]:
         session = store.find(kept)
         if session is None:  # Gradio would empty the outputs of a generator that yields nothing
             yield gr.skip()
             return
         for state in restore(session):
-            yield {token: kept, **show(state), tab.start: _start_button(state, session.can_resume)}
+            yield {token: kept, **values(state, session.can_resume)}
 
     blocks.load(None, None, kept_token, js=_RESTORE_TAB, **AT_ONCE)
     kept_token.change(on_open_page, kept_token, outputs, **ON_PHOTO)
     token.change(None, token, None, js=_KEEP, **AT_ONCE)
-    tab.start.click(on_start, [token, tab.upload, tab.boxes, model_choice], outputs, trigger_mode="once", **PRIVATE)
-    step.change(on_step, [token, step], outputs, trigger_mode="multiple", **ON_PHOTO)
-    stopped = tab.stop.click(on_stop, token, outputs, **AT_ONCE)
-    # The answer to Stop does not wait in the queue, and may arrive after the final state that the last step sent.
-    stopped.then(lambda token: on_stop(token, final_state), token, outputs, **AT_ONCE)
-    _wire_choice(tab, store, token)
-    _wire_table(tab, store, token, row_position, opener)
 
 
 def _wire_choice(tab: ManyTab, store: StudyStore, token: gr.Textbox) -> None:

@@ -300,8 +300,8 @@ def test_row_is_opened_with_its_boxes_settings_and_position(
     models: Models, animal_photos: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "boxes.json").write_text(
-        '{"images": [{"file": "lion.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.6, 0.8]}]}],'
-        ' "detection_categories": {"1": "animal"}}'
+        '{"detection_categories": {"1": "animal"}, "images": [{"file": "lion.jpg", '
+        '"detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.1, 0.6, 0.8]}]}]}'
     )
     session = StudySession()
     state = started(models, session, StudyRequest(tuple(animal_photos), tmp_path / "boxes.json"))

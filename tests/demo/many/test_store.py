@@ -30,7 +30,11 @@ def test_an_unknown_token_starts_empty_under_a_new_one(token: str) -> None:
 
 def test_a_study_is_closed_some_time_after_its_last_use(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[StudySession] = []
-    monkeypatch.setattr(StudySession, "close", closed.append)
+
+    def close(session: StudySession) -> None:
+        closed.append(session)
+
+    monkeypatch.setattr(StudySession, "close", close)
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     store = StudyStore(kept=100)
@@ -41,7 +45,7 @@ def test_a_study_is_closed_some_time_after_its_last_use(monkeypatch: pytest.Monk
     assert closed == []
     now = 101
     store.close_unused()
-    assert closed == [left]
+    assert [session is left for session in closed] == [True]
     assert store.find(unused) is None
     assert store.find(used)
 
