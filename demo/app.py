@@ -6,12 +6,14 @@ import gradio as gr
 
 from demo.about import layout as about_layout
 from demo.api.endpoints import Endpoints
-from demo.compare import downloads, preferences, text
+from demo.compare import address, downloads, preferences, text
 from demo.compare import events as compare_events
 from demo.compare import html as compare_html
 from demo.compare import layout as compare_layout
 from demo.compare.session import Session
+from demo.many import position
 from demo.many import tab as many
+from demo.many.position import Opener
 from demo.service.models import Models
 
 
@@ -23,22 +25,26 @@ def build(models: Models) -> gr.Blocks:
         session = gr.State(Session())
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab(text.COMPARE, id="compare"):
+                row_position = position.build()
                 compare_tab = compare_layout.build(models)
-            with gr.Tab(text.MANY, id="many"):
+            with gr.Tab(text.MANY, id="many", elem_id="many-tab"):
                 many_tab = many.build()
             with gr.Tab(text.ABOUT, id="about-tab"):
                 about_layout.build()
-        compare_events.wire(models, compare_tab, session)
-        photo, panel = compare_tab.photo_panel.photo, compare_tab.map_panel
-        many.wire(many_tab, models, photo, tabs, "compare", model_choice=panel.model)
-        examples = tuple(compare_tab.photo_panel.examples)
+        request = compare_events.wire(models, compare_tab, session)
+        photo_panel, panel = compare_tab.photo_panel, compare_tab.map_panel
+        examples = tuple(photo_panel.examples)
         downloads.wire(
             compare_tab.downloads, models, examples, session,
             colours=panel.colours, opacity=panel.opacity, verdict=panel.verdict,
         )  # fmt: skip
         preferences.wire(blocks, panel.colours, panel.opacity, panel.definition)
         Endpoints(models).add(blocks)
-        compare_events.wire_link(blocks, models, examples, compare_tab, session)
+        address.wire(blocks, models, compare_tab, session, request=request, tabs=tabs)
+        opener = Opener(session, address.outputs_of(compare_tab), address.open_values, tabs)
+        many.wire(blocks, many_tab, models, row_position, opener, model_choice=panel.model)
+        chosen = [photo_panel.photo.input, *(button.click for button in photo_panel.examples.values())]
+        position.wire(row_position, tabs, [*chosen, compare_tab.downloads.link.navigate])
     return blocks
 
 

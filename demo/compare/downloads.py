@@ -44,6 +44,17 @@ _COPY = f"""async () => {{
   }}
   return {json.dumps(text.LINK_COPIED)};
 }}"""
+# Back and Forward do not load the page again. An address with an example is restored when the page opens.
+_ON_LOAD = """
+const restore = () => {
+  window.restoredAddress = new URLSearchParams(location.search).has("example") ? location.href : null;
+};
+restore();
+window.addEventListener("popstate", () => {
+  restore();
+  trigger("navigate", { query: location.search, entry: history.state?.entry ?? "" });
+});
+"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,7 @@ def build() -> Downloads:
         picture = gr.Button(text.DOWNLOAD_PICTURE, interactive=False, size="sm", elem_id="download-picture")
         everything = gr.Button(text.DOWNLOAD_ALL, interactive=False, size="sm", elem_id="download-all")
         copy = gr.Button(text.COPY_LINK, interactive=False, size="sm", elem_id="copy-link")
-    link = gr.HTML(elem_id="page-link")
+    link = gr.HTML(elem_id="page-link", js_on_load=_ON_LOAD)
     message = gr.HTML(elem_id="download-message")
     return Downloads(picture, everything, copy, link, message, gr.File(visible=False))
 
@@ -137,8 +148,11 @@ def _button(session: Session, label: str) -> Any:
 
 
 def _link(models: Models, examples: Sequence[str], finished: FinishedExplanation) -> str:
+    """Return the link as HTML. It opens in a new tab of the browser, so that one's own photo stays in this one."""
     query = escape(to_query(models, finished, examples))
-    if example_of(finished.request.path, examples):
-        return f'<p><a href="{query}">Link to this example, name and settings</a></p>'
-    note = "It does not contain your photo: whoever opens it chooses a photo of their own."
-    return f'<p><a href="{query}">Link to this name and these settings.</a> {note}</p>'
+    subject, note = "this example, name and settings", ""
+    if not example_of(finished.request.path, examples):
+        subject = "this name and these settings"
+        note = " It does not contain your photo: whoever opens it chooses a photo of their own."
+    link = f'<a href="{query}" target="_blank" rel="noopener">Link to {subject}</a>'
+    return f"<p>{link} (opens in a new tab).{note}</p>"

@@ -1,6 +1,6 @@
 """The events of the tab Compare. One explanation runs at a time; a newer request replaces it, and Stop ends it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from camcore.formatting import percent
 from camcore.methods.grad_cam import METHODS
 from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
-from demo.compare import links, question_html, text
+from demo.compare import question_html, questions, text
 from demo.compare.explain import explain, prepare_photo
 from demo.compare.layout import CompareTab
 from demo.compare.question_events import wire_questions
@@ -23,8 +23,8 @@ _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
 
-def wire(models: Models, page: CompareTab, session: gr.State) -> None:
-    """Connect the components.
+def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
+    """Connect the components, and return the state of which a change starts an explanation.
 
     Every choice of a visitor becomes the newest request of the session, so that the explanation in progress ends by
     itself, and changes the state `request`, which starts the next explanation. A mistyped class makes no request.
@@ -54,20 +54,7 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> None:
     # Opacity and colours change in the browser, without any computation on the server.
     map_panel.opacity.change(None, map_panel.opacity, None, js=_SET_OPACITY, **LAST)
     map_panel.colours.change(None, map_panel.colours, None, js=_SET_COLOURS, **LAST)
-
-
-def wire_link(blocks: gr.Blocks, models: Models, examples: Sequence[str], page: CompareTab, session: gr.State) -> None:
-    """Open the page with the example, class and settings of its address. The change of the photo then explains it."""
-    panel = page.map_panel
-
-    def open_link(session: Session, request: gr.Request) -> list[Any]:
-        opening = links.from_query(request.query_params, models, examples)
-        session.linked_class = (opening.class_idx, opening.message)
-        values = (opening.path, opening.definition, opening.resize_mode, opening.effort, opening.model)
-        return [gr.skip() if value is None else value for value in values]
-
-    outputs = [page.photo_panel.photo, panel.definition, panel.resize_mode, panel.effort, panel.model]
-    blocks.load(open_link, session, outputs, **LAST)
+    return request
 
 
 def _wire_requests(models: Models, page: CompareTab, session: gr.State, request: gr.State) -> None:
@@ -100,10 +87,10 @@ def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: lis
             return [gr.skip() for _ in outputs]
         picture = prepare_photo(models, session, Path(path), inputs[1], inputs[3]) if path else None
         session.originals = {picture: path} if picture and path else {}
-        session.boxes, session.corner, session.view = (), None, None
+        session.boxes, session.linked_boxes, session.corner, session.view = session.linked_boxes, (), None, None
         (class_idx, message), session.linked_class = session.linked_class, (None, "")
-        new_request, no_edges = _request(class_idx, session, path, *inputs), [None for _ in edges]
-        return [picture or gr.skip(), new_request, "", compare_html.message(message), "", "", *no_edges]
+        new_request, box = _request(class_idx, session, path, *inputs), questions.box_edges(session)
+        return [picture or gr.skip(), new_request, "", compare_html.message(message), "", "", *box]
 
     panel.photo.change(change_photo, inputs, outputs, trigger_mode="always_last", **ON_PHOTO)
     for path, button in panel.examples.items():

@@ -2,44 +2,29 @@
 
 import filecmp
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from camcore.images.preprocess import RESIZE_MODES, ResizeMode
-from camcore.methods.effort import NAMED_EFFORTS, Effort
-from camcore.methods.score_cam import DEFINITIONS, DefinitionName
+from camcore.images.preprocess import RESIZE_MODES
+from camcore.methods.effort import NAMED_EFFORTS
+from camcore.methods.score_cam import DEFINITIONS
 from demo.compare.session import FinishedExplanation, choose_class
 from demo.service.models import Models
+from demo.service.opening import Opening
 
+PARAMETERS = ("example", "class", "definition", "effort", "fit", "model")
 _MAX_CLASS_CHARS = 80  # no name is longer, and a message may quote the name
-
-
-@dataclass(frozen=True)
-class Opening:
-    """What a link asks for, None where it names nothing that exists here, and what is wrong with its class, if any."""
-
-    path: str | None = None
-    class_idx: int | None = None
-    definition: DefinitionName | None = None
-    resize_mode: ResizeMode | None = None
-    effort: Effort | None = None
-    model: str | None = None
-    message: str = ""
 
 
 def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[str]) -> str:
     """Return the query of a link to the same explanation, "?" included. Only a photo that is an example is named."""
     request = finished.request
-    parameters = {
-        "example": example_of(request.path, examples),
-        "class": finished.explanations[0].class_idx,
-        "definition": request.options.definition,
-        "effort": request.options.effort,
-        "fit": request.options.resize_mode,
-        "model": request.model or models.first,
-    }
-    return "?" + urlencode({name: value for name, value in parameters.items() if value is not None})
+    values = (
+        example_of(request.path, examples), finished.explanations[0].class_idx, request.options.definition,
+        request.options.effort, request.options.resize_mode, request.model or models.first,
+    )  # fmt: skip
+    parameters = zip(PARAMETERS, values, strict=True)
+    return "?" + urlencode({name: value for name, value in parameters if value is not None})
 
 
 def example_of(path: str | None, examples: Sequence[str]) -> str | None:

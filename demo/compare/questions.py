@@ -63,7 +63,7 @@ def click(session: Session, x: float, y: float) -> MarkedBox:
     corner = (min(max(x / width, 0.0), 1.0), min(max(y / height, 0.0), 1.0))
     if session.corner is None:
         session.corner = corner
-        return MarkedBox(_edges(session), text.OTHER_CORNER, *_assessment(session))
+        return MarkedBox(box_edges(session), text.OTHER_CORNER, *_assessment(session))
     first, session.corner = session.corner, None
     (left, right), (top, bottom) = (sorted(pair) for pair in zip(first, corner, strict=True))
     return _mark(session, Box(left, top, right, bottom))
@@ -143,10 +143,11 @@ def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:
         session.boxes = ()
         return MarkedBox(edges or NO_EDGES, text.NO_BOX if edges else text.NO_SPAN, *_assessment(session))
     session.boxes = (box,)
-    return MarkedBox(edges or _edges(session), "", *_assessment(session))
+    return MarkedBox(edges or box_edges(session), "", *_assessment(session))
 
 
-def _edges(session: Session) -> Edges:
+def box_edges(session: Session) -> Edges:
+    """Return the edges of the first marked box in percent, each None without a box."""
     if not session.boxes:
         return NO_EDGES
     left, top, right, bottom = (round(100 * edge, 1) for edge in session.boxes[0])

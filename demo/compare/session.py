@@ -65,10 +65,11 @@ class Session:
 
     `newest` is None after Stop; the explanation of any other request ends. `started` is the request that was started
     last, and `finished` its results, None until it ends. `first_choice` has the latest results for the class that the
-    model predicted. What the visitor marked is in `boxes`, and in
-    `corner` the first corner (x, y) of the next box, in fractions of the photo. `linked_class` is the class that a link
-    names for the next photo, and a message about it. `originals` has the upload that a picture on the page stands for,
-    if browsers do not show the upload itself.
+    model predicted. What the visitor marked is in `boxes`, and in `corner` the first corner (x, y) of the next box, in
+    fractions of the photo. `linked_class` is the class that a link names for the next photo, and a message about it,
+    and `linked_boxes` are the boxes of the next photo. `originals` has the upload that a picture on the page stands
+    for, if browsers do not show the upload itself. `visited` has the explained requests by the entries of the browser's
+    history that show them.
     """
 
     newest: ExplainRequest | None = None
@@ -79,6 +80,8 @@ class Session:
     boxes: tuple[Box, ...] = ()
     corner: tuple[float, float] | None = None
     linked_class: tuple[int | None, str] = (None, "")
+    linked_boxes: tuple[Box, ...] = ()
+    visited: dict[str, ExplainRequest] = field(default_factory=dict)
     originals: dict[str, str] = field(default_factory=dict)
 
     def start(self, request: ExplainRequest) -> bool:

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from camcore.formatting import percent
+from camcore.images.formats import PHOTO_SUFFIXES
+from camcore.metrics.verdict import MINOR, MODERATE, SEVERE
 from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import Record, mean
 from demo.many.session import SortOrder, TableState
 from demo.service import messages
 from demo.service.study import TableRow
+from demo.service.uploads import is_zip
 
 _ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 _METRICS = tuple(metric for metric in METRICS if metric.key in ("lift", "deletion_auc", "insertion_auc"))
@@ -64,6 +68,20 @@ def table(state: TableState) -> str:
     )
 
 
+def row_order(state: TableState) -> list[int]:
+    """Return the indexes of the photos in the order of the rows."""
+    return [index for index, _ in _sorted(state.rows, state.order)]
+
+
+def chosen(uploads: Sequence[Path]) -> str:
+    """Return a sentence on the files that are chosen, judged by their names."""
+    photos = sum(path.suffix.lower() in PHOTO_SUFFIXES for path in uploads)
+    zips = sum(map(is_zip, uploads))
+    counts = ((photos, "photo"), (zips, "zip"), (len(uploads) - photos - zips, "other file"))
+    *most, last = (f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count)
+    return " and ".join(filter(None, (", ".join(most), last))) + " chosen. Press Start."
+
+
 def status(state: TableState) -> str:
     """Return the line of status, with a progress bar while a study is running."""
     bar = f'<progress value="{len(state.rows)}" max="{state.total}" aria-hidden="true"></progress>'
@@ -90,9 +108,7 @@ def find_column(key: str) -> Column | None:
 
 def _sorted(rows: Sequence[TableRow], order: SortOrder) -> list[tuple[int, TableRow]]:
     """Return the rows in order, with their index among the photos; rows without a value come last."""
-    column = find_column(order.column)
-    if column is None:
-        return list(enumerate(rows))
+    column = next(column for column in COLUMNS if column.key == order.column)
 
     def value(entry: tuple[int, TableRow]) -> Any:
         record = entry[1].record
@@ -150,9 +166,23 @@ def _prediction_cell(record: Record) -> str:
     return f"{escape(first['name'])} <span>{percent(first['probability'])}</span>"
 
 
-def _warnings_cell(record: Record) -> str:
-    warnings = record["verdict"]["warnings"]
-    return f'<span class="{"some" if warnings else "none"}">{escape("; ".join(warnings)) or "no warnings"}</span>'
+def _verdict_cell(record: Record) -> str:
+    verdict = record["verdict"]
+    level = _severity_level(verdict["severity"])
+    tag = f'<b class="{level}">{level}<span class="visually-hidden">:</span></b> ' if level else ""
+    return f'{tag}<span class="{"some" if level else "none"}">{escape(verdict["summary"])}</span>'
+
+
+def _severity_level(severity: int) -> str:
+    """Return a word for the severity of all warnings together, or "" without a warning."""
+    levels = ((SEVERE, "severe"), (MODERATE, "moderate"), (MINOR, "minor"))
+    return next((level for least, level in levels if severity >= least), "")
+
+
+def _verdict_order(record: Record) -> int:
+    """Return the severity of the warnings; without a warning, photos on the target come after those not judged."""
+    verdict = record["verdict"]
+    return -1 if verdict["state"] == "on the target" else verdict["severity"]
 
 
 def _metric_column(metric: Metric) -> Column:
@@ -168,7 +198,7 @@ COLUMNS = (
     Column("species", "Species", lambda record: _species(record).casefold(),
            lambda record: escape(_species(record)) or MISSING),
     Column("prediction", "Predicted", lambda record: record["predictions"][0]["name"].casefold(), _prediction_cell),
-    Column("warnings", "Warnings", lambda record: record["verdict"]["severity"], _warnings_cell, worst_first=True),
+    Column("verdict", "Verdict", _verdict_order, _verdict_cell, worst_first=True),
     *map(_metric_column, _METRICS),
     Column("seconds", "Seconds", lambda record: record["seconds"],
            lambda record: number("{:.1f}", record["seconds"]), numeric=True),

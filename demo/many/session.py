@@ -3,23 +3,27 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import RLock
 
 from camcore.errors import CamError
+from camcore.report.summary import count_states
+from camcore.study.inputs.load import StudyItem
 from demo.service import messages
 from demo.service.models import Models
 from demo.service.study import Study, StudyRequest, TableRow
 
 logger = logging.getLogger(__name__)
+NOTHING_CHOSEN = "Choose photos, then press Start."
 
 
 @dataclass(frozen=True)
 class SortOrder:
-    """The key of the column that rows are sorted by, "" for the order of the photos, and the direction."""
+    """The key of the column that rows are sorted by, and the direction; the worst verdicts come first by default."""
 
-    column: str = ""
-    descending: bool = False
+    column: str = "verdict"
+    descending: bool = True
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class TableState:
     `files` are the report and the CSV file of an ended study. `step` is the unique token of the next step, if any.
     """
 
-    status: str = "Choose photos, then press Start."
+    status: str = NOTHING_CHOSEN
     message: str = ""
     notes: tuple[str, ...] = ()
     rows: tuple[TableRow, ...] = ()
@@ -45,13 +49,22 @@ class TableState:
 
 @dataclass
 class StudySession:
-    """One visitor's study and its latest state, the token of its next step, and the order of the rows."""
+    """One visitor's study and its latest state, the token of its next step, and the order of the rows.
+
+    `lock` is held while photos are prepared and while one is explained.
+    """
 
     study: Study | None = None
     state: TableState = TableState()
     step: int | None = None
     stopping: bool = False
     order: SortOrder = SortOrder()
+    lock: RLock = field(default_factory=RLock)
+
+    @property
+    def can_resume(self) -> bool:
+        """Return whether Start continues the study, if no other photos are chosen."""
+        return self.study is not None and not self.study.complete and not self.state.running
 
     def close(self) -> None:
         """End the study and delete its files."""
@@ -61,29 +74,46 @@ class StudySession:
 
 
 def start(models: Models, session: StudySession, request: StudyRequest) -> Iterator[TableState]:
-    """Prepare a study, or resume the stopped one if the request is the same; the last state has the first step."""
+    """Prepare a study; the last state has the first step.
+
+    The stopped study is resumed if the request is the same or names no photos, as after a refresh of the page.
+    """
     session.stopping = False
-    for state in _prepare(models, session, request):
-        session.state = state
-        yield state
-
-
-def _prepare(models: Models, session: StudySession, request: StudyRequest) -> Iterator[TableState]:
     study = session.study
-    if study is not None and study.request == request and not study.complete:
+    if study is not None and session.can_resume and (study.request == request or not request.uploads):
         study.resume()
-    else:
+        yield _guarded(session, study, _next)
+        return
+    with session.lock:
         session.close()
-        if not request.uploads:
-            yield TableState(message="Choose photos or a zip first.")
-            return
-        yield TableState(status="Preparing the photos…", running=True)
-        try:
-            study = session.study = Study(models, request)
-        except Exception as error:
-            yield TableState(message=_failure(error))
-            return
-    yield _guarded(session, study, _finish if session.stopping else _next)
+        session.state = TableState(status="Preparing the photos…", running=True)
+    yield session.state
+    with session.lock:
+        state = _prepare(models, session, request)
+    yield state
+
+
+def _prepare(models: Models, session: StudySession, request: StudyRequest) -> TableState:
+    if not request.uploads:
+        session.state = TableState(message="Choose photos or a zip first.")
+        return session.state
+    try:
+        study = session.study = Study(models, request)
+    except Exception as error:
+        session.state = TableState(message=_failure(error))
+        return session.state
+    return _guarded(session, study, _finish if session.stopping else _next)
+
+
+def restore(session: StudySession) -> Iterator[TableState]:
+    """Yield what the tab shows after a refresh, at first without the next step if an earlier one is in progress."""
+    if session.state.running:
+        yield replace(session.state, order=session.order, step=None)
+    with session.lock:
+        if session.state.running and session.study is None:  # the page was left before its photos were prepared
+            session.state = TableState()
+        state = replace(session.state, order=session.order)
+    yield state
 
 
 def explain_next(session: StudySession, step: int | None) -> TableState | None:
@@ -91,10 +121,11 @@ def explain_next(session: StudySession, step: int | None) -> TableState | None:
 
     Each photo is one step, so that other visitors, and a photo in Compare, do not wait for all photos.
     """
-    if session.study is None or step is None or session.step != step:
-        return None
-    session.step = None
-    return _guarded(session, session.study, _explain)
+    with session.lock:
+        if session.study is None or step is None or session.step != step:
+            return None
+        session.step = None
+        return _guarded(session, session.study, _explain)
 
 
 def stop(session: StudySession) -> TableState | None:
@@ -148,10 +179,9 @@ def _finish(session: StudySession, study: Study) -> TableState:
     status = f"Stopped after {len(study.rows):,} of {study.total:,} photos. Press Start to continue."
     if study.complete:
         records = [row.record for row in study.rows if row.record["error"] is None]
-        with_warnings = sum(1 for record in records if record["verdict"]["warnings"])
         photos = "1 photo" if study.total == 1 else f"{study.total:,} photos"
         unreadable = f", {study.total - len(records):,} cannot be read" if len(records) < study.total else ""
-        status = f"Done: {photos}; {with_warnings or 'none'} with warnings{unreadable}."
+        status = f"Done: {photos}; {count_states(records, messages.TARGET)}{unreadable}."
     return replace(_state(session, study), status=status, files=study.write() if study.rows else None)
 
 
@@ -173,9 +203,9 @@ def sort(session: StudySession, column: str, descending_first: bool) -> TableSta
     return replace(session.state, order=session.order)
 
 
-def photo_path(session: StudySession, index: int) -> Path | None:
-    """Return the path of a photo by its index, which does not depend on the sort order; None if it cannot be opened."""
-    rows = session.study.rows if session.study else []
-    if not 0 <= index < len(rows) or rows[index].record["error"] is not None:
+def item(session: StudySession, index: int) -> StudyItem | None:
+    """Return a photo by its index, which does not depend on the sort order; None if it cannot be opened."""
+    study = session.study
+    if study is None or not 0 <= index < len(study.rows) or study.rows[index].record["error"] is not None:
         return None
-    return rows[index].photo
+    return study.inputs.items[index]

@@ -12,6 +12,7 @@ from typing import Any
 from camcore.drawing.output import make_folder
 from camcore.errors import CamError
 from camcore.images.preprocess import View
+from camcore.options import ExplainOptions
 from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
@@ -59,9 +60,9 @@ class Study:
         self._temporary = TemporaryDirectory(prefix="many-photos-")
         self._folder = Path(self._temporary.name)
         self._out = self._folder / "results"
-        self._model = request.model or models.first
+        self.model = request.model or models.first
         try:
-            self._explainer = models.explainer(self._model)
+            self._explainer = models.explainer(self.model)
             make_folder(self._out / PICTURES)
             photos = self._folder / _PHOTOS / _study_name(request.uploads)
             notes = collect(request.uploads, photos)
@@ -80,6 +81,11 @@ class Study:
         self._photos = run_study(
             self._explainer, self.inputs, _SETTINGS, self._out, log, decode=self._decode, acquire_model=self._acquire
         )
+
+    @property
+    def options(self) -> ExplainOptions:
+        """Return the options with which each photo is explained."""
+        return _SETTINGS.options
 
     @property
     def total(self) -> int:
@@ -128,7 +134,7 @@ class Study:
     def _description(self) -> dict[str, Any]:
         """Return the description of the study, with the files named as the visitor named them."""
         folder, boxes = self._paths.folder.name, self._paths.boxes and self._paths.boxes.name
-        options = [*(["--boxes", boxes] if boxes else []), "--model", self._model]
+        options = [*(["--boxes", boxes] if boxes else []), "--model", self.model]
         command = shlex.join(["python", "-m", "camcore", "study", folder, *options])
         description = describe(self._explainer.manifest, self._paths, _SETTINGS, self.inputs, command)
         settings = description["settings"] | {"folder": folder, "boxes": boxes}

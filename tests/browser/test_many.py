@@ -9,7 +9,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from camcore.report.metrics_csv import COLUMNS
 from tests.browser.conftest import FINISHED
@@ -75,6 +75,13 @@ def test_table_fills_row_by_row_and_shows_what_cannot_be_read(
     page: Page, photos: list[Path], screenshot: Screenshot
 ) -> None:
     screenshot("many-empty")
+    status = page.locator("#many-status .status")
+    expect(page.locator("#many-start")).to_be_disabled()
+    choose(page, *photos)
+    expect(status).to_have_text("5 photos chosen. Press Start.")
+    page.locator("#many-upload").get_by_role("button", name=re.compile("Clear|Remove")).first.click()
+    expect(status).to_have_text("Choose photos, then press Start.")
+    expect(page.locator("#many-start")).to_be_disabled()
     choose(page, *photos)
     start(page)
     rows = page.locator("#many-table tbody tr")
@@ -88,16 +95,21 @@ def test_table_fills_row_by_row_and_shows_what_cannot_be_read(
     assert counts >= {2, 3, 4}
     expect(rows).to_have_count(5)
     assert names(page) == [
-        "a cheetah running.jpg",
-        "broken.jpg",
-        "geese & b.jpg",
         "IMG_0022.jpg",
+        "a cheetah running.jpg",
+        "geese & b.jpg",
         "lion.jpg",
-    ]
-    expect(rows.nth(1)).to_contain_text("This file is not a photo")
-    expect(rows.nth(3)).to_contain_text("bald eagle")
+        "broken.jpg",
+    ], "the worst first, then in the order of the files"
+    expect(rows.nth(4)).to_contain_text("This file is not a photo")
+    expect(rows.nth(0)).to_contain_text("bald eagle")
+    expect(rows.nth(0).locator("td.verdict b")).to_contain_text("moderate")
+    expect(rows.nth(0).locator("td.verdict")).to_contain_text("look again: ")
+    expect(rows.nth(1).locator("td.verdict")).to_have_text("not judged: no box")
+    expect(status).to_have_text("Done: 5 photos; 1 to look at, 0 on the animal, 3 not judged, 1 cannot be read.")
+    page.get_by_role("button", name="Sort by File").click()
+    assert names(page)[1] == "broken.jpg"
     assert page.get_by_role("img", name=re.compile("What the model saw of")).count() == 4
-    expect(page.locator("#many-status")).to_contain_text("1 cannot be read")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     screenshot("many-done")
@@ -118,11 +130,31 @@ def test_table_of_a_zip_with_boxes_has_species_and_lift(
     choose(page, boxes, box="boxes")
     start(page)
     wait_until_done(page)
+    page.get_by_role("button", name="Sort by File").click()
     assert page.locator("#many-table td.species").all_inner_texts() == ["Bonelli's Eagle", "lion"]
     assert re.fullmatch(r"–|\d\.\d\d", page.locator("#many-table td.lift").nth(0).inner_text().split("\n")[-1])
     assert re.fullmatch(r"\d\.\d\d", page.locator("#many-table td.lift").nth(1).inner_text().split("\n")[-1])
     expect(page.locator("#many-message")).to_contain_text("does not list 1 photo")
     screenshot("many-zip")
+
+    page.get_by_role("button", name="lion.jpg").click()
+    expect(page.locator("#table-position p")).to_have_text("Photo 2 of 2: lion/lion.jpg")
+    expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “lion”", timeout=FINISHED)
+    expect(page.locator("#outlines .marked")).to_be_attached()
+    expect(page.locator("#verdict")).to_contain_text("of the heat lies on the marked animal")
+    screenshot("many-opened")
+    expect(page.get_by_role("button", name="Next photo of the table")).to_be_disabled()
+    page.get_by_role("button", name="Previous photo of the table").click()
+    expect(page.locator("#table-position p")).to_have_text("Photo 1 of 2: bonegl/eagle.jpg")
+    expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “bald eagle”", timeout=FINISHED)
+    expect(page.locator("#outlines .marked")).not_to_be_attached()
+    page.get_by_role("button", name="Back to the table").click()
+    expect(page.get_by_role("button", name="eagle.jpg")).to_be_focused()
+    assert names(page) == ["eagle.jpg", "lion.jpg"]
+    page.get_by_role("button", name="lion.jpg").click()
+    expect(page.locator("#table-position p")).to_contain_text("lion.jpg")
+    page.locator("#examples button").nth(1).click()
+    expect(page.locator("#table-position nav")).not_to_be_attached()
 
 
 def test_stop_keeps_the_rows_and_start_resumes(page: Page, photos: list[Path]) -> None:
@@ -194,8 +226,6 @@ def test_start_shows_what_cannot_be_studied_and_works_the_next_time(
     page: Page, photos: list[Path], tmp_path: Path, screenshot: Screenshot
 ) -> None:
     message = page.locator("#many-message")
-    start(page)
-    expect(message).to_have_text("Choose photos or a zip first.")
     damaged = tmp_path / "damaged.zip"
     damaged.write_bytes(b"PK\3\4 half of it")
     choose(page, damaged)
@@ -209,3 +239,38 @@ def test_start_shows_what_cannot_be_studied_and_works_the_next_time(
     wait_until_done(page)
     expect(message).to_be_hidden()
     expect(page.locator("#many-table tbody tr")).to_have_count(1)
+
+
+def test_refresh_keeps_the_run_in_this_tab_only(browser: Browser, address: str, photos: list[Path]) -> None:
+    """Gradio logs an error for the connection that a refresh ends, so this page is opened without `visited`."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_role("tab", name="Many photos").click()
+    choose(page, *photos)
+    start(page)
+    rows = page.locator("#many-table tbody tr")
+    rows.first.wait_for()
+    page.reload()
+    expect(page.get_by_role("tab", name="Many photos")).to_have_attribute("aria-selected", "true")
+    wait_until_done(page)
+    page.reload()
+    expect(rows).to_have_count(5)
+    expect(page.locator("#many-status .status")).to_have_text(DONE)
+    with page.expect_download() as report:
+        page.locator("#many-report").click()
+    assert report.value.suggested_filename == "report.html"
+    token = page.evaluate("sessionStorage.getItem('many-photos')")
+    assert token
+    assert token not in page.url
+
+    other = context.new_page()
+    other.goto(address)
+    other.get_by_role("tab", name="Many photos").click()
+    expect(other.locator("#many-status .status")).to_have_text("Choose photos, then press Start.")
+    expect(other.locator("#many-table tbody tr")).to_have_count(0)
+    other.evaluate("sessionStorage.setItem('many-photos', 'a-token-that-does-not-exist')")
+    other.reload()
+    expect(other.get_by_role("tab", name="Many photos")).to_have_attribute("aria-selected", "true")
+    expect(other.locator("#many-status .status")).to_have_text("Choose photos, then press Start.")
+    context.close()

@@ -10,9 +10,10 @@ from camcore import Explainer
 from camcore.options import ExplainOptions
 from demo.compare.explain import explain
 from demo.compare.layout import example_photos
-from demo.compare.links import Opening, example_of, from_query, to_query
+from demo.compare.links import example_of, from_query, to_query
 from demo.compare.session import ExplainRequest, FinishedExplanation, Session
 from demo.service.models import Models
+from demo.service.opening import Opening
 
 LION = 291
 

@@ -1,0 +1,47 @@
+"""The page's address in a real browser: refresh, Back and Forward, and nothing of one's own photo."""
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import FINISHED
+
+
+def wait_until_done(page: Page, name: str, example: str | None) -> None:
+    expect(page.locator("#status")).to_contain_text(f"Done: all heatmaps for “{name}”", timeout=FINISHED)
+    expect(page).to_have_url(re.compile(rf"\?example={example}&" if example else r"/$"))
+
+
+def test_refresh_back_and_forward_restore_what_was_explained(page: Page, imagenet_photos: list[Path]) -> None:
+    eagle = next(path for path in imagenet_photos if path.stem.endswith("_22"))
+    examples = page.locator("#examples button")
+    examples.nth(0).click()
+    wait_until_done(page, "lion", "lion")
+    page.get_by_role("radio", name=re.compile("^tiger")).check()
+    wait_until_done(page, "tiger", "lion")
+    entries = page.evaluate("history.length")
+    page.get_by_role("button", name="Explain").click()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("history.length") == entries, "the same again has no entry of its own"
+    page.go_back()
+    wait_until_done(page, "lion", "lion")
+    page.go_forward()
+    wait_until_done(page, "tiger", "lion")
+    page.reload()
+    wait_until_done(page, "tiger", "lion")
+    assert set(parse_qs(urlsplit(page.url).query)) == {"example", "class", "definition", "effort", "fit", "model"}
+
+    page.get_by_role("button", name="Remove Image").click()
+    page.locator("#photo input[type=file]").first.set_input_files(eagle)
+    wait_until_done(page, "bald eagle", None)
+    with page.expect_popup() as popup:
+        page.locator("#page-link a").click()
+    assert eagle.stem not in popup.value.url
+    popup.value.close()
+    expect(page.locator("#photo .image-frame img")).to_be_visible()
+    page.go_back()
+    wait_until_done(page, "tiger", "lion")
+    page.go_forward()
+    wait_until_done(page, "bald eagle", None)
