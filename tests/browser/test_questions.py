@@ -260,7 +260,7 @@ def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet
     second.get_by_role("button", name="Explain").click()  # waits in the queue
     second.get_by_role("radio", name=re.compile("^goose")).wait_for()
     first.get_by_role("button", name="Stop").click()
-    expect(first.locator("#status")).to_contain_text("Stopped.")
+    expect(first.locator("#status")).to_contain_text("Stopped at")
     wait_until_done(second, "goose")
     for context in contexts:
         context.close()
