@@ -132,8 +132,8 @@ def stopped(explanations: Sequence[Explanation], timeout: float | None) -> str:
     growing = next((explanation for explanation in explanations if not explanation.complete), None)
     remedy = "" if timeout is None else " Choose less effort for complete heatmaps."
     if growing is not None:
-        extent = f"at {growing.forwards:,} of {growing.channels_alive:,} runs of the model"
-        return f"{begin} {extent}: Score-CAM and the verdict show what was computed until then.{remedy}"
+        extent = f"at {growing.forwards:,} of {growing.channels_alive:,} runs"
+        return f"{begin} {extent}. The verdict is about the heatmaps so far.{remedy}"
     if not explanations:
         return f"{begin} before the first heatmap.{remedy}"
     titles = " and ".join(METHODS[explanation.method].title for explanation in explanations)

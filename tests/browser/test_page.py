@@ -116,7 +116,7 @@ def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path,
     expect(page.locator("#status")).to_contain_text("so far")
     expect(page.get_by_role("radio")).to_have_count(5 + len(COLOUR_MAPS))
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    assert moved(stopped, page.evaluate(BOXES)) == {}, "with Stop in the place of Explain"
+    assert moved(stopped, page.evaluate(BOXES)) == {}, "Stop is in the place of Explain"
     screenshot("running")
     wait_until_done(page, "kite")
     expect(page.locator("#page-link a")).to_be_visible()

@@ -48,7 +48,9 @@ def test_explain_ends_within_a_chunk_when_stopped(models: Models, eagle: str) ->
     state = next(state for state in states if "score-cam" in state.explanations)
     session.newest = None
     (last,) = states
-    assert last.status.startswith(f"Stopped at {last.explanations['score-cam'].forwards} of 650 runs of the model")
+    assert last.status.startswith(
+        f"Stopped at {last.explanations['score-cam'].forwards} of 650 runs. The verdict is about"
+    )
     assert not last.running
     assert "The methods agree" in last.verdict
     assert session.finished is not None
