@@ -114,13 +114,25 @@ def _fill(
         status = text.stopped(explanations, deadline.timeout if session.newest else None)
     else:
         return
-    verdict, target_evidence = "", None
-    if explanations:
-        checks = explainer.cross_check(forward_pass, explanations, session.first_choice_maps(request))
-        finished = FinishedExplanation(request, forward_pass, predictions, explanations, checks)
-        session.finish(finished)
-        verdict, target_evidence = assess_finished(finished, session.boxes)
-    yield replace(state, status=status, running=False, verdict=verdict, target_evidence=target_evidence)
+    state = replace(state, status=status, running=False)
+    if not explanations:
+        yield state
+        return
+    finished = FinishedExplanation(request, forward_pass, predictions, explanations)
+    yield replace(state, target_evidence=assess_finished(finished, session.boxes)[1])
+    yield from _judge(explainer, session, finished, state)
+
+
+def _judge(
+    explainer: Explainer, session: Session, finished: FinishedExplanation, state: PageState
+) -> Iterator[PageState]:
+    """Keep what has been computed, and yield the state with the verdict, for which the model runs once more."""
+    maps = session.first_choice_maps(finished.request)
+    checks = explainer.cross_check(finished.forward_pass, finished.explanations, maps)
+    if session.newest in (None, finished.request):
+        session.finish(replace(finished, checks=checks))
+        verdict, target_evidence = assess_finished(replace(finished, checks=checks), session.boxes)
+        yield replace(state, verdict=verdict, target_evidence=target_evidence)
 
 
 def _with_explanation(state: PageState, explanation: Explanation) -> PageState:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from camcore.errors import ClassError
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
-from camcore.metrics.evidence import CrossChecks, TargetEvidence
+from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence
 from camcore.metrics.localisation import Box
 from camcore.model.classes import find_class
 from camcore.options import ExplainOptions
@@ -56,7 +56,7 @@ class FinishedExplanation:
     forward_pass: ForwardPass
     predictions: tuple[Prediction, ...]
     explanations: tuple[Explanation, ...]
-    checks: CrossChecks
+    checks: CrossChecks = NO_CHECKS
 
 
 @dataclass

@@ -47,7 +47,7 @@ def test_explain_ends_within_a_chunk_when_stopped(models: Models, eagle: str) ->
     states = explain(models, session, request)
     state = next(state for state in states if "score-cam" in state.explanations)
     session.newest = None
-    (last,) = states
+    *_, last = states
     assert last.status.startswith(
         f"Stopped at {last.explanations['score-cam'].forwards} of 650 runs. The verdict is about"
     )
@@ -67,7 +67,7 @@ def test_explain_judges_the_gradient_maps_if_stopped_before_score_cam(models: Mo
     states = explain(models, session, request)
     next(state for state in states if len(state.explanations) == 1)
     session.newest = None
-    (last,) = states
+    *_, last = states
     assert last.status == "Stopped after Grad-CAM and Grad-CAM++: the verdict is about these."
     assert "Predicted bald eagle" in last.verdict
 
