@@ -8,29 +8,32 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import FINISHED
 
+LION, TIGER = 291, 292
 
-def wait_until_done(page: Page, name: str, example: str | None) -> None:
+
+def wait_until_done(page: Page, name: str, class_idx: int | None) -> None:
+    """Wait until a class of the example lion is explained, or of one's own photo without a class in the address."""
     expect(page.locator("#status")).to_contain_text(f"Done: all heatmaps for “{name}”", timeout=FINISHED)
-    expect(page).to_have_url(re.compile(rf"\?example={example}&" if example else r"/$"))
+    expect(page).to_have_url(re.compile(rf"\?example=lion&class={class_idx}&" if class_idx else r"/$"))
 
 
 def test_refresh_back_and_forward_restore_what_was_explained(page: Page, imagenet_photos: list[Path]) -> None:
     eagle = next(path for path in imagenet_photos if path.stem.endswith("_22"))
     examples = page.locator("#examples button")
     examples.nth(0).click()
-    wait_until_done(page, "lion", "lion")
+    wait_until_done(page, "lion", LION)
     page.get_by_role("radio", name=re.compile("^tiger")).check()
-    wait_until_done(page, "tiger", "lion")
+    wait_until_done(page, "tiger", TIGER)
     entries = page.evaluate("history.length")
     page.get_by_role("button", name="Explain").click()
     page.wait_for_timeout(1500)
     assert page.evaluate("history.length") == entries, "the same again has no entry of its own"
     page.go_back()
-    wait_until_done(page, "lion", "lion")
+    wait_until_done(page, "lion", LION)
     page.go_forward()
-    wait_until_done(page, "tiger", "lion")
+    wait_until_done(page, "tiger", TIGER)
     page.reload()
-    wait_until_done(page, "tiger", "lion")
+    wait_until_done(page, "tiger", TIGER)
     assert set(parse_qs(urlsplit(page.url).query)) == {"example", "class", "definition", "effort", "fit", "model"}
 
     page.get_by_role("button", name="Remove Image").click()
@@ -42,6 +45,6 @@ def test_refresh_back_and_forward_restore_what_was_explained(page: Page, imagene
     popup.value.close()
     expect(page.locator("#photo .image-frame img")).to_be_visible()
     page.go_back()
-    wait_until_done(page, "tiger", "lion")
+    wait_until_done(page, "tiger", TIGER)
     page.go_forward()
     wait_until_done(page, "bald eagle", None)
