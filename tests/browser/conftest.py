@@ -112,7 +112,13 @@ def visited(browser: Browser, address: str, width: int, scheme: ColourScheme) ->
     assert errors == []
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide-light", "narrow-dark"])
+WIDE, NARROW = pytest.param((1280, "light"), id="wide-light"), pytest.param((390, "dark"), id="narrow-dark")
+# For tests of what does not depend on the layout.
+wide = pytest.mark.parametrize("page", [WIDE], indirect=True)
+narrow = pytest.mark.parametrize("page", [NARROW], indirect=True)
+
+
+@pytest.fixture(params=[WIDE, NARROW])
 def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
     """The page, wide and light, then narrow and dark; see `visited`."""
     with visited(browser, address, *request.param) as opened:

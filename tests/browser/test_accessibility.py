@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import visited
+from tests.browser.conftest import narrow, visited
 from tests.browser.test_page import upload, wait_until_done
 from tests.browser.test_report import report  # noqa: F401 -- a fixture
 
@@ -72,6 +72,7 @@ def test_notes_are_quiet_and_buttons_large_enough(page: Page, animal_photos: lis
     assert min(min(size["width"], size["height"]) for size in sizes if size) >= 24
 
 
+@narrow
 def test_no_serious_fault_in_a_message(page: Page, tmp_path: Path) -> None:
     words = tmp_path / "words.jpg"
     words.write_text("words")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FINISHED
+from tests.browser.conftest import FINISHED, wide
 
 LION, TIGER = 291, 292
 
@@ -17,6 +17,7 @@ def wait_until_done(page: Page, name: str, class_idx: int | None) -> None:
     expect(page).to_have_url(re.compile(rf"\?example=lion&class={class_idx}&" if class_idx else r"/$"))
 
 
+@wide
 def test_refresh_back_and_forward_restore_what_was_explained(page: Page, imagenet_photos: list[Path]) -> None:
     eagle = next(path for path in imagenet_photos if path.stem.endswith("_22"))
     examples = page.locator("#examples button")

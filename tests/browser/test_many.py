@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from camcore.report.metrics_csv import COLUMNS
-from tests.browser.conftest import FINISHED
+from tests.browser.conftest import FINISHED, narrow, wide
 from tests.conftest import package_folder
 
 Screenshot = Callable[[str], None]
@@ -163,6 +163,7 @@ def test_table_of_a_zip_with_boxes_has_species_and_lift(
     expect(page.locator("#table-position nav")).not_to_be_attached()
 
 
+@wide
 def test_stop_keeps_the_rows_and_start_resumes(page: Page, photos: list[Path]) -> None:
     choose(page, *photos)
     start(page)
@@ -206,6 +207,7 @@ def test_rows_are_sorted_and_opened_by_mouse_and_keyboard(
     expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “lion”", timeout=FINISHED)
 
 
+@wide
 def test_report_and_metrics_are_downloaded(page: Page, photos: list[Path], tmp_path: Path) -> None:
     expect(page.locator("#many-report")).to_be_disabled()
     choose(page, photos[0])
@@ -228,6 +230,7 @@ def test_report_and_metrics_are_downloaded(page: Page, photos: list[Path], tmp_p
     assert len(rows) == 3
 
 
+@narrow
 def test_start_shows_what_cannot_be_studied_and_works_the_next_time(
     page: Page, photos: list[Path], tmp_path: Path, screenshot: Screenshot
 ) -> None:

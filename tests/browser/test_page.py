@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from camcore import COLOUR_MAPS
+from tests.browser.conftest import narrow, wide
 
 Screenshot = Callable[[str], None]
 
@@ -60,6 +61,7 @@ def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: S
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@narrow
 def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path, screenshot: Screenshot) -> None:
     run_every_channel(page)
     upload(page, eagle)
@@ -74,16 +76,6 @@ def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path, scr
         page.wait_for_timeout(100)
     assert len(pictures) > 1
     assert page.locator("#map-2 .frame").bounding_box() == before
-
-
-def test_another_of_the_five_classes_is_explained(page: Page, eagle: Path) -> None:
-    upload(page, eagle)
-    wait_until_done(page, "bald eagle")
-    first = page.locator("#map-0 img.heat").get_attribute("src")
-    page.get_by_role("radio", name=re.compile("^kite")).check()
-    wait_until_done(page, "kite")
-    assert page.locator("#map-0 img.heat").get_attribute("src") != first
-    expect(page.locator("#map-2 figcaption")).to_contain_text("kite")
 
 
 # Where the main parts of the page are, from its left and top.
@@ -146,6 +138,7 @@ def contrast(first: str, second: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+@wide
 def test_maps_are_large_at_every_width(page: Page, eagle: Path, screenshot: Screenshot) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
@@ -158,6 +151,7 @@ def test_maps_are_large_at_every_width(page: Page, eagle: Path, screenshot: Scre
         screenshot(f"at-{width}")
 
 
+@wide
 def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
     page: Page, eagle: Path, screenshot: Screenshot
 ) -> None:
@@ -181,6 +175,7 @@ def test_a_class_is_chosen_by_typing_and_a_wrong_name_disturbs_nothing(
     expect(page.locator("#map-0 figcaption")).to_contain_text("goldfinch")
 
 
+@narrow
 def test_an_emptied_class_field_asks_for_nothing(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
@@ -197,6 +192,7 @@ def test_an_emptied_class_field_asks_for_nothing(page: Page, eagle: Path) -> Non
     wait_until_done(page, "tench")
 
 
+@wide
 def test_the_list_of_names_opens_only_on_typing_and_a_choice_asks(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
@@ -215,6 +211,7 @@ def test_the_list_of_names_opens_only_on_typing_and_a_choice_asks(page: Page, ea
     wait_until_done(page, "goldfinch")
 
 
+@wide
 def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photos: list[Path]) -> None:
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
     run_every_channel(page)
@@ -225,11 +222,7 @@ def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photo
     wait_until_done(page, "goose")
 
 
-def test_an_example_is_explained(page: Page) -> None:
-    page.locator("#examples button").first.click()
-    wait_until_done(page, "lion")
-
-
+@narrow
 def test_a_wrong_file_is_named_and_the_next_photo_works(
     page: Page, text_file: Path, eagle: Path, screenshot: Screenshot
 ) -> None:
@@ -244,6 +237,7 @@ def test_a_wrong_file_is_named_and_the_next_photo_works(
     expect(page.locator("#photo-message")).to_be_hidden()
 
 
+@wide
 def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_was_uploaded(
     page: Page, eagle: Path, tmp_path: Path, screenshot: Screenshot
 ) -> None:
@@ -268,6 +262,7 @@ def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_wa
     assert hashlib.sha256(photo.read_bytes()).hexdigest() in explained
 
 
+@wide
 def test_every_wrong_photo_is_one_helpful_sentence(page: Page, eagle: Path, tmp_path: Path) -> None:
     whole = eagle.read_bytes()
     wrong = {
@@ -307,6 +302,7 @@ def _vast_png() -> bytes:
     return buffer.getvalue()
 
 
+@wide
 def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
@@ -321,6 +317,7 @@ def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle:
     assert [url for url in asked if "queue" in url or "run" in url] == []
 
 
+@narrow
 def test_settings_change_the_map(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")

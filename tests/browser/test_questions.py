@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser.conftest import narrow, wide
 from tests.browser.test_page import upload, wait_until_done
 
 Screenshot = Callable[[str], None]
@@ -93,6 +94,7 @@ def test_two_clicks_mark_the_animal_and_the_verdict_follows(explained: Page, scr
     assert drawn(explained, "#map-0 .frame", "::after") == {}
 
 
+@wide
 def test_the_box_is_typed_from_the_keyboard_and_a_wrong_one_said(explained: Page) -> None:
     unfold(explained, "Is the heat on the animal?")
     for label, value in zip(EDGES, ("60", "20", "40", "90"), strict=True):
@@ -124,6 +126,7 @@ def test_how_faithful_the_maps_are_is_measured_on_demand(explained: Page, screen
     expect(faithful.get_by_role("img")).to_have_count(0)
 
 
+@wide
 def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: Screenshot) -> None:
     unfold(explained, "Why this name rather than another?")
     other = explained.get_by_label("Rather than")
@@ -143,6 +146,7 @@ def test_why_this_rather_than_that_goes_both_ways(explained: Page, screenshot: S
     expect(contrast).to_have_text("Type the other name first.")
 
 
+@narrow
 def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
     unfold(page, "Do the hot places matter to the model?")
     page.get_by_role("button", name="Measure").click()
@@ -152,6 +156,7 @@ def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
     expect(page.locator("#box-message .message")).to_have_count(0)
 
 
+@wide
 def test_the_model_is_described_and_chosen(explained: Page) -> None:
     explained.get_by_role("button", name="How it is computed").click()
     expect(explained.locator("#model-description")).to_contain_text("efficientnet_lite0 knows 1,000 names")
@@ -162,6 +167,7 @@ def test_the_model_is_described_and_chosen(explained: Page) -> None:
     expect(explained.get_by_label("Model", exact=True)).to_have_value("efficientnet_lite0, knows 1,000 names")
 
 
+@wide
 def test_the_main_path_by_keyboard_alone(page: Page) -> None:
     """To an example, to its maps, to another class, and to a question: with Tab, Space and Enter."""
 
@@ -190,6 +196,7 @@ def test_the_main_path_by_keyboard_alone(page: Page) -> None:
     expect(page.locator("#where")).to_contain_text("Energy on the animal")
 
 
+@wide
 def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: str) -> None:
     page = another(page, f"{address}?example=lion&class=293&definition=probability&fit=squash&effort=fast")
     wait_until_done(page, "cheetah")
@@ -205,6 +212,7 @@ def test_a_link_opens_the_same_example_class_and_settings(page: Page, address: s
     expect(page.locator("#class-message")).to_contain_text("No class is named 'cheeta'")
 
 
+@narrow
 def test_the_picture_and_everything_are_taken_along_with_one_click_each(explained: Page, eagle: Path) -> None:
     with explained.expect_download(timeout=60_000) as started:
         explained.locator("#download-picture").click()
@@ -218,6 +226,7 @@ def test_the_picture_and_everything_are_taken_along_with_one_click_each(explaine
     assert "Predicted bald eagle" in page
 
 
+@wide
 def test_colours_and_opacity_are_remembered_and_nothing_of_the_photo(explained: Page, address: str) -> None:
     explained.get_by_role("radio", name="viridis").check()
     explained.get_by_label("number input for Opacity").fill("0.5")

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import visited
+from tests.browser.conftest import narrow, visited, wide
 from tests.browser.test_page import eagle, run_every_channel, upload, wait_until_done
 
 __all__ = ["eagle"]  # a fixture
@@ -32,6 +32,7 @@ def test_the_crop_is_named_and_the_whole_photo_is_one_click_away(page: Page, eag
     )
 
 
+@wide
 def test_maps_of_another_name_are_compared_with_those_of_the_prediction(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
@@ -41,6 +42,7 @@ def test_maps_of_another_name_are_compared_with_those_of_the_prediction(page: Pa
     expect(page.locator("#verdict")).to_contain_text("in Score-CAM): the place does not tell the two apart.")
 
 
+@narrow
 def test_what_was_computed_until_stop_is_judged_and_downloaded_and_the_page_goes_on(page: Page, eagle: Path) -> None:
     run_every_channel(page)
     upload(page, eagle)
