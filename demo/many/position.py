@@ -61,7 +61,7 @@ def wire(position: gr.HTML, tabs: gr.Tabs, replaced: Sequence[Any]) -> None:
     back = position.back(lambda: gr.Tabs(selected="many"), None, tabs, **AT_ONCE)
     back.then(None, position, None, js=_FOCUS, **AT_ONCE)
     for event in replaced:
-        event(lambda: "", None, position, **AT_ONCE)
+        event(None, None, position, js="() => ''", **AT_ONCE)
 
 
 def open_row(session: StudySession, index: int) -> tuple[Opening, str] | None:

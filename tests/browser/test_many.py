@@ -118,9 +118,8 @@ def test_table_of_a_zip_with_boxes_has_species_and_lift(
 ) -> None:
     marked = {
         "file": "trip/lion/lion.jpg",
-        "detections": [
-            {"category": "1", "conf": 0.9, "bbox": [0.6, 0.65, 0.2, 0.2]}
-        ],  # off the head, the hottest place
+        # Off the head, which is hottest.
+        "detections": [{"category": "1", "conf": 0.9, "bbox": [0.6, 0.65, 0.2, 0.2]}],
     }
     boxes = tmp_path / "boxes.json"
     boxes.write_text(

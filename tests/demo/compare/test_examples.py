@@ -60,7 +60,8 @@ def button_of(config: Any, name: str) -> Any:
 
 
 def click(config: Any, http: httpx.Client, button: Any) -> httpx.Response:
-    (event,) = [event for event in config["dependencies"] if [button["id"], "click"] in event["targets"]]
+    events = [event for event in config["dependencies"] if [button["id"], "click"] in event["targets"]]
+    (event,) = [event for event in events if event["backend_fn"]]
     body = {"data": [], "fn_index": event["id"], "session_hash": "visitor"}
     return http.post("/gradio_api/run/predict", json=body)
 
