@@ -64,6 +64,7 @@ def test_no_serious_fault_before_and_after_a_photo(every_page: Page, animal_phot
 def test_notes_are_quiet_and_buttons_large_enough(page: Page, animal_photos: list[Path]) -> None:
     upload(page, animal_photos[0])
     wait_until_done(page, "lion")
+    page.locator("#page-link p").wait_for()
     quiet = page.evaluate("getComputedStyle(document.querySelector('#page-link p')).color")
     for note in page.locator(".note, .hint, .scale em").all():
         assert note.evaluate("note => getComputedStyle(note).color") == quiet, note.inner_text()

@@ -32,8 +32,10 @@ def test_explain_fills_the_page_in_order(models: Models, eagle: str) -> None:
     states = run(models, ExplainRequest(eagle))
     assert states[0].running
     assert [len(state.explanations) for state in states[:4]] == [0, 0, 1, 2]
-    assert all(state.running for state in states[:-1])
-    final = states[-1]
+    assert all(state.running for state in states[:-2])
+    *_, done, final = states
+    assert (done.status, done.running, done.verdict) == (final.status, False, "")
+    assert final.verdict
     assert not final.running
     assert final.predictions[0].name == "bald eagle"
     assert final.class_idx == 22
