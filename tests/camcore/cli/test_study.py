@@ -385,5 +385,5 @@ def test_boxes_without_an_area_and_failures_of_the_detector_have_notes(
     )
     assert "boxes.json has no animal with a confidence of 0.2 or more in 1 photo" in messages
     page = Path("study/report.html").read_text()
-    assert "The detector found nothing in this photo" in page
+    assert "was not judged: no animal was found in the photo." in page
     assert "There are no boxes" in page
