@@ -16,7 +16,7 @@ from camcore import formatting
 from camcore.drawing.output import save_text
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.heat_place import NO_HEAT
-from camcore.metrics.verdict import SEVERE
+from camcore.metrics.verdict import SEES_ALL, SEVERE
 from camcore.report import figures, notes, plots, summary
 from camcore.report.metrics_table import MISSING, SECTIONS, number
 from camcore.report.summary import Record
@@ -80,8 +80,8 @@ def _write(path: Path, template: str, contents: Mapping[str, Any]) -> None:
         "percent": formatting.percent, "seconds": formatting.seconds, "setting": setting_text, "breakable": breakable,
     }  # fmt: skip
     environment.globals.update(
-        METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, NO_HEAT=NO_HEAT, SEVERE=SEVERE,
-        LIKE_UNTRAINED=LIKE_UNTRAINED, number=number, summary=summary, notes=notes, figures=figures,
+        METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, NO_HEAT=NO_HEAT, SEES_ALL=SEES_ALL,
+        SEVERE=SEVERE, LIKE_UNTRAINED=LIKE_UNTRAINED, number=number, summary=summary, notes=notes, figures=figures,
         scale=plots.colour_scale(), picture=partial(picture, path.parent),
     )  # fmt: skip
     save_text(path, environment.get_template(template).render(contents).lstrip())

@@ -9,7 +9,7 @@ from typing import Any
 
 from camcore.metrics.faithfulness import PROTOCOL
 from camcore.metrics.sanity import SEEDS
-from camcore.metrics.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, UNSURE
+from camcore.metrics.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
@@ -22,7 +22,7 @@ def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),
-        "rules": [UNSURE, ON, OFF, FILLS, CUT_OFF, AGREE, DISAGREE],
+        "rules": [UNSURE, SEES_ALL, ON, OFF, FILLS, CUT_OFF, AGREE, DISAGREE],
         "versions": _versions(),
     }
 
