@@ -146,6 +146,7 @@ def _values(state: PageState, session: Session) -> list[Any]:
     """
     state = replace(state, view=state.view or session.view)
     choices = [(f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions]
+    can_explain = bool(session.started and session.started.path and not state.photo_message)
     choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     return [
         compare_html.message(state.photo_message),
@@ -154,7 +155,7 @@ def _values(state: PageState, session: Session) -> list[Any]:
             visible=state.view is not None, value=text.SHOW["crop" if state.view and state.view.whole else "squash"]
         ),
         gr.skip() if state.running and not choices else gr.update(choices=choices, value=choice, visible=bool(choices)),
-        gr.update(visible=not state.running, interactive=state.view is not None),
+        gr.update(visible=not state.running, interactive=can_explain),
         gr.update(visible=state.running),
         *(compare_html.map_figure(method, state) for method in METHODS),
         compare_html.status(state),

@@ -102,13 +102,14 @@ class Session:
             self.first_choice = finished
 
     def first_choice_maps(self, request: ExplainRequest) -> tuple[Explanation, ...]:
-        """Return the maps of the predicted class that belong to the photo and the settings of a request, if any."""
+        """Return the complete maps of the predicted class for the photo and the settings of a request, if any."""
         if self.first_choice is None:
             return ()
         earlier = self.first_choice.request
         same = replace(request.options, class_idx=earlier.options.class_idx) == earlier.options
         is_same_photo = (request.path, request.model) == (earlier.path, earlier.model)
-        return self.first_choice.explanations if same and is_same_photo else ()
+        maps = self.first_choice.explanations if same and is_same_photo else ()
+        return tuple(explanation for explanation in maps if explanation.complete)
 
 
 def choose_class(labels: Sequence[str], query: str | int) -> tuple[int | None, str]:

@@ -74,5 +74,6 @@ def test_another_visitor_is_told_how_many_photos_are_first_and_can_stop_waiting(
         expect(second.locator("#status")).to_contain_text("Waiting: one photo is before yours.")
         second.get_by_role("button", name="Stop").click()
         expect(second.locator("#status")).to_contain_text("Stopped.")
+        expect(second.get_by_role("button", name="Explain")).to_be_enabled()
         first.get_by_role("button", name="Stop").click()
         expect(first.locator("#status")).to_contain_text("Stopped at")
