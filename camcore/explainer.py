@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from camcore.deprecation import accept_former_names
-from camcore.images.preprocess import ResizeMode, View, make_view, normalise
+from camcore.images.preprocess import View, make_view, normalise
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
 from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
@@ -21,11 +21,11 @@ from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
 from camcore.metrics.verdict import SEES_ALL
 from camcore.model.classes import check_contrast, find_class
-from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
+from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
 from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass, Prediction
-from camcore.types import Array
+from camcore.types import Array, Box
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
@@ -60,19 +60,36 @@ class Explainer:
         manifest = read_manifest(directory)
         verify(directory, manifest)
         int8 = Scorer(directory / ONNX_INT8, threads) if ONNX_INT8 in manifest.files else None
-        return cls(manifest, TracedModel(directory / TORCHSCRIPT), Scorer(directory / ONNX, threads), int8)
+        model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier)
+        return cls(manifest, model, Scorer(directory / ONNX, threads), int8)
+
+    def at_layer(self, name: str) -> "Explainer":
+        """Return an explainer of another layer of the artefact; both share the model.
+
+        Its Score-CAM runs in fp32: the error of int8 was measured at the first layer only. Raise ArtifactError if the
+        artefact has no such layer.
+        """
+        if name == self.manifest.layer.name:
+            return self
+        manifest = self.manifest.at_layer(name)
+        return Explainer(manifest, self._model.at_layer(manifest.layer.number), self._scorer, None)
 
     @accept_former_names(fit="resize_mode")
-    def forward(self, photo: Image.Image | View, resize_mode: ResizeMode = "crop") -> ForwardPass:
-        """Run the model once on an RGB photo (see `open_photo`), or on a view of it (see `PhotoDecoder.view`)."""
+    def forward(
+        self, photo: Image.Image | View, resize_mode: ResizeMode | None = None, box: Box | None = None
+    ) -> ForwardPass:
+        """Run the model once on an RGB photo (see `open_photo`), or on a view of it (see `PhotoDecoder.view`).
+
+        `resize_mode` and `box` are those of `make_view`.
+        """
         start, steps = time.perf_counter(), self.manifest.preprocessing
-        view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode)
+        view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode, box)
         x = normalise(view, steps)
         logits, activations = self._model.forward(x)
         return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
 
     @accept_former_names(fit="resize_mode")
-    def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode = "crop") -> list[Prediction]:
+    def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode | None = None) -> list[Prediction]:
         """Return the `top` most probable classes, the most probable first."""
         forward_pass = self._run_once(photo, resize_mode)
         best = np.argsort(-forward_pass.logits, kind="stable")[:top]
@@ -88,7 +105,7 @@ class Explainer:
         contrast_idx: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        resize_mode: ResizeMode = "crop",
+        resize_mode: ResizeMode | None = None,
     ) -> list[Explanation]:
         """Return one finished explanation per method, in their order.
 
@@ -179,7 +196,7 @@ class Explainer:
                 forward_pass, explained, options, scorer, int8=self._int8, chunk=chunk, shared_seconds=shared_seconds
             )
 
-    def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode) -> ForwardPass:
+    def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
 
     def _explained_class(self, forward_pass: ForwardPass, options: ExplainOptions) -> ExplainedClass:

@@ -1,7 +1,7 @@
 """Types that several packages share, and softmax."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,20 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Forward = Callable[[Array], Array]  # from a batch of inputs (N, 3, H, W) to logits (N, K)
 Precision = Literal["fp32", "int8", "int8+fp32"]
+
+
+class Box(NamedTuple):
+    """A rectangle in an upright photo, as fractions of its width and height: 0 is left or top, 1 right or bottom."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        """Return its share of the photo."""
+        return (self.right - self.left) * (self.bottom - self.top)
 
 
 def softmax(values: NDArray[np.floating]) -> Floats:

@@ -57,7 +57,7 @@ def _resnet_preprocessing(name: str, weights: str | None) -> Preprocessing:
     table = get_model_weights(name)
     steps = (table[weights] if weights in table.__members__ else table.DEFAULT).transforms()
     (resize,), (crop,), interpolation = steps.resize_size, steps.crop_size, steps.interpolation.value
-    return Preprocessing(resize, crop, interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
+    return Preprocessing(resize, (crop, crop), interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
 
 
 def _build_lite0(classes: int) -> nn.Module:
@@ -78,7 +78,9 @@ def _split_lite0(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
 
 
 def _lite0_preprocessing(_weights: str | None) -> Preprocessing:
-    return Preprocessing(resize=256, crop=224, interpolation="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+    return Preprocessing(
+        resize=256, size=(224, 224), interpolation="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3
+    )
 
 
 ARCHITECTURES: dict[str, Architecture] = {

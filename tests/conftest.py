@@ -224,7 +224,7 @@ def _tiny(channels: int) -> Architecture:
         stages = list(model.children())
         return nn.Sequential(*stages[:2]), nn.Sequential(*stages[2:])
 
-    steps = Preprocessing(resize=40, crop=32, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    steps = Preprocessing(resize=40, size=(32, 32), interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
     build = partial(_build, channels=channels)
     return Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
 

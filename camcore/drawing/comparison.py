@@ -67,7 +67,7 @@ def draw_comparison(
 
 def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanation]) -> str:
     """Return the text that names the photo, model and settings of a comparison."""
-    parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.target_layer}"]
+    parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.layer.name}"]
     for explanation in explanations:
         if explanation.definition:
             definition = f"{METHODS[explanation.method].title} as in “{explanation.definition}”"

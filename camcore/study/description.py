@@ -56,7 +56,8 @@ def _description(
     manifest: Manifest, settings: StudySettings, input_settings: dict[str, Any], class_name: str
 ) -> dict[str, Any]:
     explain_settings = {name: value for name, value in settings.to_json().items() if name != "word"}
-    model = {name: getattr(manifest, name) for name in ("model", "weights", "target_layer", "linear_head")}
+    layer = {"target_layer": manifest.layer.name, "linear_head": manifest.layer.linear_head}
+    model = {"model": manifest.model, "weights": manifest.weights, "head": manifest.head, **layer}
     return {
         "date": date.today().isoformat(),
         "model": {**model, "files": dict(manifest.files), "versions": dict(manifest.versions)},
@@ -100,13 +101,13 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
 
 def _limits(manifest: Manifest) -> list[str]:
     """Return what the explanations of a model cannot show."""
-    rows, columns = manifest.map_size
-    size = manifest.preprocessing.crop
+    rows, columns = manifest.layer.map_size
+    height, width = manifest.preprocessing.size
     return [
         "A heatmap shows where in the view the evidence for a class lies, not what the model recognised there.",
         "Heat on the animal does not prove that the model recognises the animal, and heat beside it does not prove "
         "that the model fails elsewhere: test it with the same animal in front of another background.",
-        f"The layer's grid is coarse ({rows} × {columns} on {size} × {size} pixels), so heat extends about one cell "
+        f"The layer's grid is coarse ({rows} × {columns} on {height} × {width} pixels), so heat extends about one cell "
         "beyond the edges of what it belongs to.",
         "Masked and blurred photos are unlike the photos that the model was trained on: metrics measured on them "
         "compare methods, and prove nothing about a single one.",

@@ -14,12 +14,14 @@ from pydantic.functional_validators import BeforeValidator, PlainValidator, Wrap
 from camcore.drawing.overlay import OPACITY, ColourMap
 from camcore.errors import BoxesError
 from camcore.images.formats import ACCEPTED_FORMATS
-from camcore.images.preprocess import ResizeMode, View
+from camcore.images.preprocess import View
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.score_cam import DefinitionName
-from camcore.metrics.localisation import Box, Target
+from camcore.metrics.localisation import Target
 from camcore.model.classes import find_class_pair
+from camcore.model.manifest import ResizeMode
+from camcore.types import Box
 from demo.api.parameter_errors import errors_of, not_a_value, parameter_error
 from demo.service import messages
 from demo.service.gradio_internals import FileDataMeta, is_served_file

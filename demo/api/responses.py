@@ -13,11 +13,12 @@ from camcore.explainer import Explainer
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
-from camcore.metrics.localisation import Box, visible_boxes
+from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
+from camcore.types import Box
 from demo.api.parameters import ExplainParameters
 from demo.service import messages
 from demo.service.gradio_internals import FileDataMeta

@@ -10,12 +10,13 @@ from pathlib import Path
 from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import seconds
-from camcore.images.preprocess import ResizeMode, View
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
-from camcore.metrics.localisation import Box
+from camcore.model.manifest import ResizeMode
 from camcore.results import Explanation
+from camcore.types import Box
 from demo.compare import text
 from demo.compare.session import ExplainRequest, FinishedExplanation, PageState, Session
 from demo.service import messages

@@ -112,9 +112,9 @@ def scale() -> str:
 
 def model_description(manifest: Manifest) -> str:
     """Return a description of a model as HTML: a sentence for everybody, then the technical details."""
-    (height, width), int8 = manifest.map_size, manifest.int8
+    (height, width), int8 = manifest.layer.map_size, manifest.int8
     details = (
-        f"Technical details: weights {manifest.weights}; layer {manifest.target_layer} with {manifest.channels:,} "
+        f"Technical details: weights {manifest.weights}; layer {manifest.layer.name} with {manifest.layer.channels:,} "
         f"channels; the outputs differ from those of the original model by "
         f"{manifest.parity['worst_share_of_range']:.0e} of their range; "
     )

@@ -162,7 +162,7 @@ def _map_panel(models: Models) -> MapPanel:
     with gr.Row(elem_id="drawing"):
         opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=text.OPACITY, elem_id="opacity", buttons=[])
         colours = gr.Radio(list(COLOUR_MAPS), value="inferno", label=text.COLOURS, elem_id="colours")
-    if manifest.linear_head:
+    if manifest.layer.linear_head:
         gr.HTML(compare_html.note(text.LOOK_ALIKE), elem_id="note")
     with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
         with gr.Row():

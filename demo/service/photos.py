@@ -10,8 +10,8 @@ from typing import Any
 
 from camcore.errors import PhotoError
 from camcore.images.decoder import shared_decoder
-from camcore.images.preprocess import ResizeMode, View
-from camcore.model.manifest import Preprocessing
+from camcore.images.preprocess import View
+from camcore.model.manifest import Preprocessing, ResizeMode
 from demo.service.queue import Deadline
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -55,7 +55,7 @@ def prepare_scene(root: Path, model: str, photo: Path, crop: int | None = None) 
     artifact = export_model(ExportOptions(model=model, weights=str(weights), out=root / "artifact", crop=crop))
     explainer = Explainer.load(artifact)
     forward_pass = explainer.forward(open_photo(photo))
-    scene = Scene(root, model, photo.resolve(), int(forward_pass.logits.argmax()), explainer.manifest.channels)
+    scene = Scene(root, model, photo.resolve(), int(forward_pass.logits.argmax()), explainer.manifest.layer.channels)
     np.save(scene.x, forward_pass.x)
     (root / "scene.json").write_text(json.dumps(asdict(scene), default=str), encoding="utf-8")
     return scene

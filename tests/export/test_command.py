@@ -83,8 +83,8 @@ def test_the_default_is_resnet50_with_v2_from_torchvisions_cache(resnet50_checkp
     assert (status, stdout) == (0, "")
     assert _is_whole(out)
     manifest = read_manifest(out)
-    assert (manifest.model, manifest.weights, manifest.target_layer) == ("resnet50", "IMAGENET1K_V2", "layer4")
-    assert (manifest.channels, manifest.preprocessing.resize) == (2048, 232)
+    assert (manifest.model, manifest.weights, manifest.layer.name) == ("resnet50", "IMAGENET1K_V2", "layer4")
+    assert (manifest.layer.channels, manifest.preprocessing.resize) == (2048, 232)
     assert manifest.labels == imagenet_labels()
 
 
@@ -102,7 +102,7 @@ def test_v1_is_taken_when_asked_for(
     assert capsys.readouterr().out == ""
     manifest = read_manifest(out)
     assert (manifest.weights, manifest.preprocessing.resize) == ("IMAGENET1K_V1", 256)
-    assert (manifest.target_layer, manifest.channels) == ("layer1", 256)
+    assert (manifest.layer.name, manifest.layer.channels) == ("layer1", 256)
 
 
 @pytest.mark.slow

@@ -46,8 +46,8 @@ def test_an_artefact_is_three_files_that_belong_together(tiny: ExportOptions) ->
     manifest = read_manifest(directory)
     verify(directory, manifest)
     assert set(manifest.files) == {ONNX, TORCHSCRIPT}
-    assert (manifest.model, manifest.weights, manifest.target_layer) == ("tiny", "finches.pth", "relu")
-    assert (manifest.channels, manifest.map_size, manifest.linear_head) == (6, (7, 7), True)
+    assert (manifest.model, manifest.weights, manifest.layer.name) == ("tiny", "finches.pth", "relu")
+    assert (manifest.layer.channels, manifest.layer.map_size, manifest.layer.linear_head) == (6, (7, 7), True)
     assert manifest.labels == ("class 0", "class 1", "class 2", "class 3")
     assert manifest.preprocessing == ARCHITECTURES["tiny"].preprocessing(None)
     assert manifest.versions["torch"] == torch.__version__.split("+")[0]
@@ -80,8 +80,8 @@ def test_resnet18_at_layer2_explains_with_eager_gradients(resnet18_checkpoint: P
         model="resnet18", weights=str(resnet18_checkpoint), layer="layer2", crop=64, out=tmp_path / "birds"
     )
     manifest = read_manifest(export_model(options))
-    assert (manifest.target_layer, manifest.channels, manifest.map_size) == ("layer2", 128, (8, 8))
-    assert not manifest.linear_head
+    assert (manifest.layer.name, manifest.layer.channels, manifest.layer.map_size) == ("layer2", 128, (8, 8))
+    assert not manifest.layer.linear_head
     assert manifest.preprocessing == replace(ARCHITECTURES["resnet18"].preprocessing(None), crop=64)
     traced = TracedModel(tmp_path / "birds" / TORCHSCRIPT)
     eager = ARCHITECTURES["resnet18"].build(10)
@@ -99,8 +99,8 @@ def test_resnet18_at_layer2_explains_with_eager_gradients(resnet18_checkpoint: P
 
 def test_lite0_knows_lions_and_cheetahs(artifacts: Path, animal_photos: list[Path]) -> None:
     manifest = read_manifest(artifacts / "efficientnet_lite0")
-    assert (manifest.weights, manifest.target_layer) == ("package", "features")
-    assert (manifest.channels, manifest.map_size, manifest.linear_head) == (1280, (7, 7), True)
+    assert (manifest.weights, manifest.layer.name) == ("package", "features")
+    assert (manifest.layer.channels, manifest.layer.map_size, manifest.layer.linear_head) == (1280, (7, 7), True)
     assert manifest.labels == imagenet_labels()
     assert manifest.parity["photos"] == 2
     explainer = Explainer.load(artifacts / "efficientnet_lite0")

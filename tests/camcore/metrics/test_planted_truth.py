@@ -17,7 +17,6 @@ from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import make_view
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.localisation import Box
 from camcore.model.manifest import Preprocessing
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import read_detections
@@ -25,6 +24,7 @@ from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.record import StudySettings, make_record
+from camcore.types import Box
 from export.models import ARCHITECTURES, Architecture
 from export.pipeline import ExportOptions, export_model
 
@@ -45,7 +45,7 @@ def colour_network(name: str, colour: Sequence[float], folder: Path, monkeypatch
         stages = list(model.children())
         return nn.Sequential(*stages[:2]), nn.Sequential(*stages[2:])
 
-    steps = Preprocessing(resize=SIDE, crop=SIDE, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    steps = Preprocessing(resize=SIDE, size=(SIDE, SIDE), interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
     entry = Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
     monkeypatch.setitem(ARCHITECTURES, "planted", entry)
     model = build(2)

@@ -34,7 +34,7 @@ WRITTEN = Manifest(
     map_size=(7, 9),
     linear_head=True,
     labels=("tench", "grand-père “x”", "羊"),
-    preprocessing=Preprocessing(232, 224, "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    preprocessing=Preprocessing(232, (224, 224), "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
     parity={"photos": 2, "onnx": {"logits": 1e-5}},
     versions={"torch": "2.15.0"},
     files={TORCHSCRIPT: OF_ABC, ONNX: OF_ABC},
@@ -96,8 +96,8 @@ def test_a_manifest_is_legible() -> None:
 def test_the_manifest_of_an_export_describes_the_model(artifacts: Path) -> None:
     directory = artifacts / "efficientnet_lite0"
     manifest = read_manifest(directory)
-    assert (manifest.model, manifest.weights, manifest.linear_head) == ("efficientnet_lite0", "package", True)
-    assert (manifest.channels, manifest.map_size, len(manifest.labels)) == (1280, (7, 7), 1000)
+    assert (manifest.model, manifest.weights, manifest.layer.linear_head) == ("efficientnet_lite0", "package", True)
+    assert (manifest.layer.channels, manifest.layer.map_size, len(manifest.labels)) == (1280, (7, 7), 1000)
     assert manifest.int8 is not None
     names = (TORCHSCRIPT, ONNX, ONNX_INT8) if manifest.int8.used else (TORCHSCRIPT, ONNX)
     assert manifest.files == {name: sha256(directory / name) for name in names}
