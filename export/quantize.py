@@ -33,6 +33,7 @@ MIN_SPEED_UP = 2.0
 LOW_NOISE = 0.01  # above it, the first and last convolutions stay in fp32
 FIRST, LAST = 3, 2
 _CALIBRATION_MASKS, _CHECK_MASKS = 16, 32  # per photo
+_CALIBRATION_BATCH = 2  # images
 
 
 def quantize(
@@ -159,7 +160,7 @@ def _float_nodes(graph: onnx.GraphProto, first: int, last: int) -> list[str]:
 
 def _write(source: Path, target: Path, batches: Sequence[Array], float_nodes: Sequence[str]) -> None:
     root = logging.getLogger()
-    root.addFilter(_is_no_advice)
+    root.addFilter(_is_error)
     try:
         quantize_static(
             str(source), str(target), _Batches(batches), quant_format=QuantFormat.QDQ, per_channel=True,
@@ -168,18 +169,26 @@ def _write(source: Path, target: Path, batches: Sequence[Array], float_nodes: Se
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ExportError(f"the model cannot be quantised ({type(error).__name__}): add --no-int8") from error
     finally:
-        root.removeFilter(_is_no_advice)
+        root.removeFilter(_is_error)
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
+    """Yields the batches a few images at a time, because calibration keeps all that a run computes."""
+
     def __init__(self, batches: Sequence[Array]):
-        self._remaining = iter(batches)
+        self._remaining = iter(
+            [
+                batch[start : start + _CALIBRATION_BATCH]
+                for batch in batches
+                for start in range(0, len(batch), _CALIBRATION_BATCH)
+            ]
+        )
 
     def get_next(self) -> dict[str, Array] | None:
         batch = next(self._remaining, None)
         return None if batch is None else {"input": batch}
 
 
-def _is_no_advice(record: logging.LogRecord) -> bool:
-    """Drop onnxruntime's advice to pre-process the model, which the exporter has already done, from the root logger."""
-    return "pre-processing" not in record.getMessage()
+def _is_error(record: logging.LogRecord) -> bool:
+    """Drop onnxruntime's advice from the root logger, such as to pre-process the model, which the exporter has done."""
+    return record.levelno >= logging.ERROR
