@@ -57,9 +57,9 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
         ExportError: if an option does not fit the model, or an artefact cannot be written or differs from the model.
     """
     source = find_source(options.model, options.weights)
-    checkpoint = checkpoint_of(options.weights)
     steps = options.preprocessing.apply(source.preprocessing)
     photos = find_photos(options.photos)
+    checkpoint = checkpoint_of(options.weights)
     out = options.out or Path("artifacts") / (checkpoint.stem if checkpoint else source.folder)
     with staged(out) as stage:
         progress(f"reading the weights of {source.name}")

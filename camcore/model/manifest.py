@@ -205,6 +205,7 @@ def find_artifact(root: Path | str | None = None, model: str | None = None) -> P
             )
         return root
     names = list_artifacts(root)
+    model = model and model.replace("/", "-")  # timm/NAME is in the folder timm-NAME
     if model is not None and model not in names:
         content = f"it holds {', '.join(names) or 'none'}"
         raise ArtifactError(f"{root} has no model {model!r} ({content}): run `python -m export --model {model}`")
