@@ -19,6 +19,7 @@ from camcore.model.manifest import (
     Quantization,
     sha256,
 )
+from export.errors import QuantizationError
 from export.head import choose_head, classifier_name, is_linear_head
 from export.layers import ClassifierGraph
 from export.parity import EagerModel, measure, signed_layers
@@ -88,7 +89,11 @@ def _as_nchw(module: nn.Module, input_layout: InputLayout) -> nn.Module:
 
 def _quantize(stage: Path, steps: Preprocessing, photos: Sequence[Path], progress: Progress) -> Quantization | None:
     progress("quantising to int8 and comparing with fp32 on other photos")
-    int8 = quantize(stage, steps, photos)
+    try:
+        int8 = quantize(stage, steps, photos)
+    except QuantizationError as error:
+        progress(f"no int8 model: {error}")
+        return None
     if int8 is None:
         progress("no int8 model: there are no photos to calibrate it with (--photos DIR)")
     elif not int8.used:

@@ -11,5 +11,9 @@ class LabelsError(CamError, ValueError):
     """A file of class names that is unreadable or does not match the model."""
 
 
+class QuantizationError(CamError, RuntimeError):
+    """A model of which there can be no int8 version; the export goes on without it."""
+
+
 class ExportError(CamError, RuntimeError):
     """An artefact that cannot be written, or that differs from the eager model."""

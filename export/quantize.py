@@ -20,11 +20,11 @@ from camcore.images.photo import open_photo
 from camcore.images.preprocess import preprocess
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
-from camcore.methods.score_cam import CHUNK, DEFINITIONS, alive_channels, channel_weights, log_weights, masks
+from camcore.methods.score_cam import DEFINITIONS, alive_channels, batch_size, channel_weights, log_weights, masks
 from camcore.model.manifest import ONNX, ONNX_INT8, Preprocessing, Quantization
 from camcore.model.onnx import Scorer
 from camcore.types import Array
-from export.errors import ExportError
+from export.errors import QuantizationError
 
 # Measured on EfficientNet-Lite0 (see tests/bench/README.md): with more noise or a smaller speed-up, the fp32 model
 # reaches the same fidelity sooner.
@@ -33,7 +33,6 @@ MIN_SPEED_UP = 2.0
 LOW_NOISE = 0.01  # above it, the first and last convolutions stay in fp32
 FIRST, LAST = 3, 2
 _CALIBRATION_MASKS, _CHECK_MASKS = 16, 32  # per photo
-_CALIBRATION_BATCH = 2  # images
 
 
 def quantize(
@@ -44,7 +43,7 @@ def quantize(
     Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, it is made again
     with the first and last convolutions in fp32. With `always`, the file is written even if it misses the limits.
     Without photos on which the target layer varies there is nothing to calibrate with, and the result is None.
-    Raise ExportError if the model cannot be quantised, and OSError if the file cannot be written.
+    Raise QuantizationError if onnxruntime cannot quantise the model, and OSError if the file cannot be written.
     """
     exact = Scorer(directory / ONNX)
     to_calibrate, to_check = (_run(images, steps, exact) for images in _split([open_photo(path) for path in photos]))
@@ -122,7 +121,13 @@ def _run(images: Sequence[Image.Image], steps: Preprocessing, exact: Scorer) -> 
 
 
 def _in_chunks(scorer: Scorer, inputs: Array) -> Array:
-    return np.concatenate([scorer.logits(inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)])
+    return np.concatenate([scorer.logits(part) for part in _parts(inputs)])
+
+
+def _parts(inputs: Array, share: int = 1) -> list[Array]:
+    """Return inputs (n, 3, H, W) in batches of `batch_size`, or of a share of it."""
+    count = max(batch_size(inputs.shape[2:]) // share, 1)
+    return [inputs[start : start + count] for start in range(0, len(inputs), count)]
 
 
 def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_layers: int) -> Quantization:
@@ -132,7 +137,7 @@ def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_l
         score, score_int8 = (values[:, check.photo.class_idx].astype(np.float64) for values in (check.logits, logits))
         noises.append((score_int8 - score).var() / max(score.var(), np.finfo(np.float32).tiny))
         fidelities.append(correlation(check.heatmap(logits), check.heatmap(check.logits)))
-    noise, speed_up = float(np.mean(noises)), _speed_up(exact, quantised, checks[0].inputs[:CHUNK])
+    noise, speed_up = float(np.mean(noises)), _speed_up(exact, quantised, _parts(checks[0].inputs)[0])
     used = noise <= MAX_NOISE and speed_up >= MIN_SPEED_UP
     mean, least = float(np.mean(fidelities)), min(fidelities)
     return Quantization(used, noise, mean, least, speed_up, photos=len(checks), float_layers=float_layers)
@@ -167,7 +172,7 @@ def _write(source: Path, target: Path, batches: Sequence[Array], float_nodes: Se
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=list(float_nodes),
         )  # fmt: skip
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ExportError(f"the model cannot be quantised ({type(error).__name__}): add --no-int8") from error
+        raise QuantizationError(f"onnxruntime cannot quantise this model ({type(error).__name__})") from error
     finally:
         root.removeFilter(_is_error)
 
@@ -176,13 +181,7 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
     """Yields the batches a few images at a time, because calibration keeps all that a run computes."""
 
     def __init__(self, batches: Sequence[Array]):
-        self._remaining = iter(
-            [
-                batch[start : start + _CALIBRATION_BATCH]
-                for batch in batches
-                for start in range(0, len(batch), _CALIBRATION_BATCH)
-            ]
-        )
+        self._remaining = iter([part for batch in batches for part in _parts(batch, share=4)])
 
     def get_next(self) -> dict[str, Array] | None:
         batch = next(self._remaining, None)

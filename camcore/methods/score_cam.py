@@ -15,7 +15,7 @@ from camcore.methods.surrogate import ExhaustiveSampler, GaussianProcessSampler,
 from camcore.types import Array, Floats, Forward, Precision, softmax
 
 DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
-CHUNK = 8
+CHUNK = 8  # masked inputs of 224 x 224 pixels that are run at once; larger batches are no faster
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ DEFINITIONS: dict[DefinitionName, Definition] = {
     "pytorch-grad-cam": Definition("logit", "after upsampling", True, "grad-cam 1.5.7"),
     "torchcam": Definition("logit", "before upsampling", False, "torchcam 0.5.0"),
 }
+
+
+def batch_size(size: Sequence[int]) -> int:
+    """Return how many inputs of `size` (H, W) to run at once: as many pixels as `CHUNK` inputs of 224 x 224 have."""
+    return max(CHUNK * 224 * 224 // (size[0] * size[1]), 1)
 
 
 def alive_channels(activations: Array) -> NDArray[np.intp]:

@@ -100,7 +100,9 @@ def _export(folder: Path, model: str, report_progress: Callable[[str], None], ti
     report_progress(f"no {model} has been exported yet: exporting it to {folder / model}, once")
     notice = None
     try:
-        directory = export_artifact(ExportOptions(model=model, out=folder / model.replace("/", "-")), progress=report_progress)
+        directory = export_artifact(
+            ExportOptions(model=model, out=folder / model.replace("/", "-")), progress=report_progress
+        )
     except WeightsError as error:
         if model != DEFAULT:
             raise
