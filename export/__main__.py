@@ -97,8 +97,8 @@ def _pixels(text: str) -> int:
 
 
 def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    return _pixels(height), _pixels(width or height)
+    height, cross, width = text.partition("x")
+    return _pixels(height), _pixels(width if cross else height)
 
 
 class _Channels(argparse.Action):

@@ -1,42 +1,59 @@
 """The computation graph of a classifier: its operations in order, with their shapes, modules and places in the code."""
 
 import io
-import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stderr
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
-from export.errors import ExportError
+from export.errors import ExportError, describe_error, user_line
 
-_LIBRARIES = ("torch", "torchvision", "timm")
 _ACTIVATIONS = ("log_softmax", "logsoftmax", "softmax", "sigmoid")
 
 
 def trace_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
-    """Return the graph of a model in evaluation mode, for inputs like `x` with any batch size.
+    """Return the graph of a model in evaluation mode, for inputs like `x` with any batch size, and with its shapes.
 
     `torch.fx` keeps the model's modules. Where it fails, because the code depends on values or shapes of the input,
     `torch.export` is tried, which records operations for this input size. Raise ExportError, with the line of code at
-    which the second failed, if neither can trace the model.
+    which it fails, if the model does not take `x`, or if neither can trace it.
     """
+    reason = line = ""
+    with torch.no_grad():
+        _check_input(model, x)
+        for trace in (_symbolic_graph, _export_graph):
+            try:
+                module = trace(model, x)
+                ShapeRecorder(module).run(x)
+            except Exception as error:  # anything that the model's code raises for a symbol in place of a tensor
+                line = user_line(error) or line
+                reason = type(error).__name__ + line
+            else:
+                return module
+    problem = f"the model cannot be traced, neither by torch.fx nor by torch.export ({reason})"
+    raise ExportError(f"{problem}: write this line so that it does not depend on the values of the input")
+
+
+def _check_input(model: nn.Module, x: Tensor) -> None:
     try:
-        return fx.GraphModule(model, fx.Tracer().trace(model))
-    except Exception:  # anything that the model's code raises when it is given a symbol in place of a tensor
-        pass
-    try:
-        # torch prints the graph at which it fails
-        with torch.no_grad(), warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
-            program = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
-            return program.module()
-    except Exception as error:
-        problem = f"the model cannot be traced, neither by torch.fx nor by torch.export ({_code_line(error)})"
-        remedy = "write this line so that it does not depend on the values of the input"
+        model(x)
+    except Exception as error:  # anything that the model's code raises
+        problem = f"the model fails on an input of {x.shape[2]} × {x.shape[3]} pixels with {describe_error(error)}"
+        remedy = "mend the model, or choose another input with --size or --input-layout"
         raise ExportError(f"{problem}: {remedy}") from error
+
+
+def _symbolic_graph(model: nn.Module, _x: Tensor) -> fx.GraphModule:
+    return fx.GraphModule(model, fx.Tracer().trace(model))
+
+
+def _export_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
+    # torch prints the graph at which it fails
+    with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
+        return torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},)).module()
 
 
 class ShapeRecorder(fx.Interpreter):
@@ -56,7 +73,8 @@ def output_node(graph: fx.Graph) -> fx.Node:
     if isinstance(result, tuple | list) and len(result) == 1:
         (result,) = result
     if not isinstance(result, fx.Node) or "shape" not in result.meta:
-        kind = "no tensor" if isinstance(result, fx.Node) or result is None else f"a {type(result).__name__}"
+        kind = next((kind.__name__ for kind in (tuple, list, dict) if isinstance(result, kind)), "")
+        kind = f"a {kind}" if kind else "no tensor"
         raise ExportError(f"the model returns {kind}: let it return one tensor of scores, (N, K) for K classes")
     return result
 
@@ -161,15 +179,3 @@ def weight_names(part: nn.Module) -> list[str]:
         target = str(node.target)
         names += [name for name in (target, f"{target}.weight") if name in tensors and tensors[name].ndim > 1]
     return list(dict.fromkeys(names))
-
-
-def _code_line(error: BaseException) -> str:
-    """Return the last line of code outside the libraries that led to an error, and the kind of the error."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not any(f"/{library}/" in frame.filename for library in _LIBRARIES)]
-    kind = type(error).__name__
-    outside = [frame for frame in own if Path(frame.filename).parent != Path(__file__).parent]
-    if not outside:
-        return f"{kind}: {str(error).strip().splitlines()[0][:200]}" if str(error).strip() else kind
-    frame = outside[-1]
-    return f"{kind} in {frame.filename}, line {frame.lineno}: {frame.line}"

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor, fx, nn
 
 from export.errors import ExportError
 from export.graph import (
-    ShapeRecorder,
     ancestors,
     dominators,
     final_activation,
@@ -46,8 +44,6 @@ class ClassifierGraph:
         Raise ExportError if it cannot be traced, or does not return scores (N, K).
         """
         self.module = trace_graph(model, x)
-        with torch.no_grad():
-            ShapeRecorder(self.module).run(x)
         graph = self.module.graph
         self._input = next(node for node in graph.nodes if node.op == "placeholder")
         output = output_node(graph)
@@ -74,7 +70,7 @@ class ClassifierGraph:
         """
         same: list[Cut] = []
         for cut in reversed(self.cuts):
-            if not same and not any(True for _ in segment(self.module, cut.node, self.scores).parameters()):
+            if not same and not _has_weights(segment(self.module, cut.node, self.scores)):
                 continue
             same.append(cut)
             if not any(word in operation_name(cut.node, self.module) for word in _UNCHANGED):
@@ -134,7 +130,7 @@ class ClassifierGraph:
         """Raise ExportError if the model goes on with tokens after its last feature map, as vision transformers do."""
         position = self._nodes.index(cut.node)
         for node in self._tokens:
-            if self._nodes.index(node) > position and any(segment(self.module, cut.node, node).parameters()):
+            if self._nodes.index(node) > position and _has_weights(segment(self.module, cut.node, node)):
                 raise ExportError(
                     f"the model is a transformer: after the feature map {cut.name} it works on tokens, which cannot be "
                     f"explained; --layer {cut.name} shows what its first layer responds to"
@@ -154,6 +150,10 @@ class ClassifierGraph:
         positions = {cut.name: self._nodes.index(cut.node) for cut in self.cuts}
         nearest = sorted(positions, key=lambda name: abs(positions[name] - number))[:2]
         return " or ".join(sorted(nearest, key=positions.__getitem__)) or "another model: this one has no layer to use"
+
+
+def _has_weights(part: nn.Module) -> bool:
+    return next(part.parameters(), None) is not None
 
 
 def _node_names(nodes: Sequence[fx.Node], needed: set[fx.Node], module: fx.GraphModule) -> dict[fx.Node, str]:

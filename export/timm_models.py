@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from difflib import get_close_matches
 from functools import partial
@@ -40,10 +41,9 @@ def timm_source(model: str, weights: str | None) -> ModelSource:
 
 def _import_timm() -> ModuleType:
     try:
-        import timm
+        return importlib.import_module("timm")
     except ImportError:
         raise ExportError("the models of timm need the package timm: run `pip install timm`") from None
-    return cast("ModuleType", timm)
 
 
 def _preprocessing(steps: dict[str, Any]) -> Preprocessing:

@@ -105,6 +105,8 @@ class Manifest:
             **steps | {name: tuple(steps[name]) for name in ("size", "mean", "std")}
         )
         values["layers"] = tuple(Layer(**{**layer, "map_size": tuple(layer["map_size"])}) for layer in values["layers"])
+        if not values["layers"]:
+            raise ValueError("it has no layer")
         values["labels"] = tuple(values["labels"])
         values["int8"] = Quantization(**values["int8"]) if values.get("int8") else None
         return cls(**{field.name: values[field.name] for field in fields(cls)})

@@ -16,13 +16,13 @@ import camcore.images.preprocess
 from camcore import open_photo
 from camcore.images.preprocess import View, preprocess
 from camcore.model.manifest import Preprocessing
-from export.models import ARCHITECTURES
+from export.models import find_source
 
 RESNET50 = {
     "IMAGENET1K_V1": ResNet50_Weights.IMAGENET1K_V1.transforms(),
     "IMAGENET1K_V2": ResNet50_Weights.IMAGENET1K_V2.transforms(),
 }
-LITE0 = ARCHITECTURES["efficientnet_lite0"].preprocessing(None)
+LITE0 = find_source("efficientnet_lite0").preprocessing
 # Round numbers, so that every box below can be computed by hand.
 ROUND = Preprocessing(resize=200, size=(100, 100), interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
 CLOSER_PHOTOS = sorted((Path(__file__).parents[4] / "shared" / "photos").glob("*.jpg"))
@@ -31,7 +31,7 @@ side = st.integers(1, 700)
 
 
 def steps(weights: str) -> Preprocessing:
-    return ARCHITECTURES["resnet50"].preprocessing(weights)
+    return find_source("resnet50", weights).preprocessing
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -55,7 +55,7 @@ def cut(photo: Image.Image, limit: int, chosen: Preprocessing, monkeypatch: pyte
 def test_the_manifests_numbers_are_torchvisions() -> None:
     assert (steps("IMAGENET1K_V1").resize, steps("IMAGENET1K_V2").resize) == (256, 232)
     assert steps("IMAGENET1K_V1").size == steps("IMAGENET1K_V2").size == (224, 224)
-    assert ARCHITECTURES["resnet18"].preprocessing(None).resize == ResNet18_Weights.DEFAULT.transforms().resize_size[0]
+    assert find_source("resnet18").preprocessing.resize == ResNet18_Weights.DEFAULT.transforms().resize_size[0]
 
 
 @pytest.mark.parametrize("weights", RESNET50)

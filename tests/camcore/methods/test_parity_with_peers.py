@@ -34,7 +34,7 @@ class Eager(nn.Module):
 
     def __init__(self, split: SplitClassifier):
         super().__init__()
-        self.features, self.head = split.get_submodule("_features"), split.get_submodule("_head")
+        self.features, self.head = split.segments
         with torch.no_grad():
             self._blank = self.head(self.features(torch.zeros(1, 3, 224, 224)))
 
