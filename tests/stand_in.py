@@ -1,6 +1,6 @@
 """A small model that names the photos of the tests as EfficientNet-Lite0 does, and answers in milliseconds.
 
-It is for tests of the page, to which the maps do not matter: random filters, and a last layer that was fitted to the names.
+It is for tests of the page, to which the maps do not matter: random filters, and a last layer fitted to the names.
 """
 
 from collections.abc import Sequence
