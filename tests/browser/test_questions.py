@@ -159,6 +159,7 @@ def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
     expect(page.locator("#box-message .message")).to_have_count(0)
 
 
+@pytest.mark.stand_in(False)
 @wide
 def test_the_model_is_described_and_chosen(explained: Page) -> None:
     explained.get_by_role("button", name="How it is computed").click()
