@@ -170,7 +170,7 @@ def test_where_fx_fails_torch_export_is_taken(
 ) -> None:
     torch.manual_seed(0)
     model = network().eval()
-    with pytest.raises(Exception, match="control flow|unsupported operand"):  # the reason why this network is tested
+    with pytest.raises(Exception, match=r"control flow|unsupported operand"):  # the reason why this network is tested
         ShapeRecorder(_symbolic_graph(model, X)).run(X)
     graph = ClassifierGraph(model, X)
     assert [cut.name for cut in graph.cuts] == layers
