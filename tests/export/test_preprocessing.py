@@ -76,9 +76,11 @@ def test_contradictions_are_refused(flags: str, says: str) -> None:
 
 @pytest.mark.parametrize(
     "flags",
-    ["--mean 0.1 0.2", "--mean red", "--mean", "--std 1 2 3 4", "--size 320x", "--size x320", "--size 3x3",
-     "--size 9999", "--std nan", "--mean 0.5 inf 0.5", "--size 320x448x3", "--resize 20", "--resize-mode stretch", "--view crop", "--interpolation cubic",
-     "--input-layout CHW"],
+    [
+        "--mean 0.1 0.2", "--mean red", "--mean", "--mean 0.5 inf 0.5", "--std 1 2 3 4", "--std nan", "--size 320x",
+        "--size x320", "--size 3x3", "--size 9999", "--size 320x448x3", "--resize 20", "--resize-mode stretch",
+        "--view crop", "--interpolation cubic", "--input-layout CHW",
+    ],
 )  # fmt: skip
 def test_what_is_no_value_of_a_flag_is_wrong_usage(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
