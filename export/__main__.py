@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -111,6 +112,10 @@ class _Channels(argparse.Action):
             numbers = [float(number) for value in values for number in value.split(",") if number]
         except ValueError as error:
             raise argparse.ArgumentError(self, f"{error}: give one number, or three") from error
+        if not all(map(isfinite, numbers)):
+            raise argparse.ArgumentError(
+                self, f"{' '.join(map(str, numbers))} is not finite: give one number, or three"
+            )
         if len(numbers) not in (1, 3):
             raise argparse.ArgumentError(self, f"{len(numbers)} numbers: give one, or three")
         setattr(namespace, self.dest, tuple(numbers * (3 // len(numbers))))

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from export.errors import ExportError, describe_error, user_line
 
-_ACTIVATIONS = ("log_softmax", "logsoftmax", "softmax", "sigmoid")
+_ACTIVATIONS = {"softmax": "softmax", "log_softmax": "log_softmax", "logsoftmax": "log_softmax", "sigmoid": "sigmoid"}
 
 
 def trace_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
@@ -80,15 +80,12 @@ def output_node(graph: fx.Graph) -> fx.Node:
 
 
 def final_activation(node: fx.Node, module: nn.Module) -> tuple[fx.Node, str]:
-    """Return the node of the scores before a final softmax or sigmoid, and the name of that function, "" without one.
+    """Return the node of the scores before a final activation, and "softmax", "log_softmax", "sigmoid", or "" for none.
 
     A logarithm of a softmax has the differences of the logits, and the same softmax.
     """
-    name = operation_name(node, module)
-    kind = next((kind for kind in _ACTIVATIONS if name.strip("_") == kind), "")
-    if not kind:
-        return node, ""
-    return node.all_input_nodes[0], "sigmoid" if kind == "sigmoid" else "softmax"
+    activation = _ACTIVATIONS.get(operation_name(node, module).strip("_"), "")
+    return (node.all_input_nodes[0], activation) if activation else (node, "")
 
 
 def operation_name(node: fx.Node, module: nn.Module) -> str:

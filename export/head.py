@@ -35,15 +35,21 @@ class HeadForm:
 
 
 def choose_head(activation: str, outputs: int, *, multi_label: bool) -> HeadForm:
-    """Return the form of a head with `outputs` scores, before an `activation`: "softmax", "sigmoid", or "" for none.
+    """Return the form of a head with `outputs` scores, before an `activation` as of `final_activation`.
 
     Raise ExportError for a softmax over one output, and if `multi_label` contradicts a softmax.
     """
-    if activation == "softmax" and outputs == 1:
+    excludes = activation in ("softmax", "log_softmax")
+    if excludes and outputs == 1:
         raise ExportError("the model ends in a softmax over one output, which is always 1: replace it by a sigmoid")
-    if activation == "softmax" and multi_label:
+    if excludes and multi_label:
         raise ExportError("the model ends in a softmax, so that one class excludes the others: leave out --multi-label")
-    applied = {"": nn.Identity(), "softmax": nn.Softmax(dim=1), "sigmoid": nn.Sigmoid()}[activation]
+    applied = {
+        "": nn.Identity(),
+        "softmax": nn.Softmax(dim=1),
+        "log_softmax": nn.LogSoftmax(dim=1),
+        "sigmoid": nn.Sigmoid(),
+    }[activation]
     if outputs == 1:
         return HeadForm("one logit", OneLogit(), lambda logits: applied(logits[:, 1:] - logits[:, :1]))
     return HeadForm("multi-label" if multi_label or activation == "sigmoid" else "softmax", None, applied)
