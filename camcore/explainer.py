@@ -11,15 +11,16 @@ from PIL import Image
 
 from camcore.deprecation import accept_former_names
 from camcore.images.preprocess import View, make_view, normalise
+from camcore.methods.definitions import DefinitionName, check_definition
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
 from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
-from camcore.methods.score_cam import DefinitionName, Int8Forward, batch_size, check_definition
+from camcore.methods.score_cam import Int8Forward, batch_size
 from camcore.metrics.assessment import overlap_with
-from camcore.metrics.evidence import CrossChecks, SeenSource
+from camcore.metrics.evidence import CrossChecks, other_labels, seen_source
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
-from camcore.metrics.verdict import SEES_ALL, UNSURE
+from camcore.metrics.thresholds import SEES_ALL
 from camcore.model.classes import check_contrast, find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
@@ -161,25 +162,14 @@ class Explainer:
         `camcore.metrics.verdict`.
         """
         view, top_idx = photo.view, int(photo.logits.argmax())
-        checks = CrossChecks(view.share, source=self._view_source(view), also=self._other_labels(photo))
+        also = other_labels(self.predict(photo)) if photo.multi_label else None
+        checks = CrossChecks(view.share, source=seen_source(view, self.manifest.preprocessing), also=also)
         if view.whole is not None and view.share < SEES_ALL:
             checks = replace(checks, whole=self.predict(self.forward(replace(view, image=view.whole)), 1)[0])
         if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:
             return checks
         others = first_choice or self.explain(photo, top_idx, GRADIENT_METHODS)
         return replace(checks, overlaps=overlap_with(explanations, others))
-
-    def _view_source(self, view: View) -> SeenSource:
-        if view.of_box:
-            return "box"
-        return "photo" if self.manifest.preprocessing.view == "photo" else "photo without box"
-
-    def _other_labels(self, photo: ForwardPass) -> tuple[Prediction, ...] | None:
-        """Return the classes besides the most probable one that are right in a multi-label model, else None."""
-        if not photo.multi_label:
-            return None
-        likely = [prediction for prediction in self.predict(photo) if prediction.probability >= UNSURE]
-        return tuple(likely[1:])
 
     @accept_former_names(rather_than="contrast_idx")
     def sanity(

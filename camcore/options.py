@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
-from camcore.methods.score_cam import DefinitionName
 from camcore.model.manifest import ResizeMode
 
 

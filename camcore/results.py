@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from camcore.images.preprocess import View
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
-from camcore.methods.score_cam import DefinitionName
 from camcore.types import Array, Floats, Precision, to_probabilities
 
 

@@ -18,9 +18,10 @@ from PIL import Image, ImageOps
 
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import preprocess
+from camcore.methods.definitions import DEFINITIONS, channel_weights, log_weights
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
-from camcore.methods.score_cam import DEFINITIONS, alive_channels, batch_size, channel_weights, log_weights, masks
+from camcore.methods.score_cam import alive_channels, batch_size, masks
 from camcore.model.manifest import ONNX, ONNX_INT8, Preprocessing, Quantization
 from camcore.model.onnx import Scorer
 from camcore.types import Array

@@ -9,8 +9,8 @@ from tqdm import tqdm
 from camcore.errors import BoxesError, EffortError
 from camcore.explainer import Explainer
 from camcore.images.preprocess import RESIZE_MODES
+from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import Effort, read_effort
-from camcore.methods.score_cam import DEFINITIONS
 from camcore.metrics.localisation import Target
 from camcore.model.manifest import find_artifact
 from camcore.types import Box

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import to_rule
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.heatmap import to_heatmap
-from camcore.methods.score_cam import DEFINITIONS, Int8Forward, score_cam
+from camcore.methods.score_cam import Int8Forward, score_cam
 from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass
 from camcore.types import Array, Forward

@@ -3,42 +3,18 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.errors import ClassError
+from camcore.methods.definitions import DEFINITIONS, Definition, channel_weights, log_weights
 from camcore.methods.effort import StoppingRule
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import min_max, upsample
 from camcore.methods.surrogate import ExhaustiveSampler, GaussianProcessSampler, MaskedForward
-from camcore.types import Array, Floats, Forward, Precision, softmax
+from camcore.types import Array, Floats, Forward, Precision
 
-DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
 CHUNK = 8  # masked inputs of 224 x 224 pixels that are run at once; larger batches are no faster
-
-
-@dataclass(frozen=True)
-class Definition:
-    """The choices in which public implementations of Score-CAM differ.
-
-    The weights are the softmax over channels of the logits, or the probabilities themselves. Masks are scaled to [0, 1]
-    after upsampling, or before it, on the layer's grid.
-    """
-
-    score: Literal["logit", "probability"]
-    stretch: Literal["after upsampling", "before upsampling"]
-    align_corners: bool  # convention of the upsampling
-    reproduces: str  # the implementation that gives the same map
-
-
-DEFINITIONS: dict[DefinitionName, Definition] = {
-    "paper": Definition("logit", "after upsampling", False, "Algorithm 1 of the paper's later version"),
-    "probability": Definition("probability", "after upsampling", False, "the authors' published code"),
-    "pytorch-grad-cam": Definition("logit", "after upsampling", True, "grad-cam 1.5.7"),
-    "torchcam": Definition("logit", "before upsampling", False, "torchcam 0.5.0"),
-}
 
 
 def batch_size(size: Sequence[int]) -> int:
@@ -64,50 +40,6 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
     if definition.stretch == "before upsampling":
         return upsample(min_max(activations), size, definition.align_corners)
     return min_max(upsample(activations, size, definition.align_corners))
-
-
-def log_weights(
-    logits: Array,
-    class_idx: int,
-    definition: Definition,
-    contrast_idx: int | None = None,
-    *,
-    multi_label: bool = False,
-) -> Floats:
-    """Return the logarithms (N,) of the weights that `logits` (N, K) give, up to a constant that they share.
-
-    With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes only.
-    With `multi_label` probabilities are sigmoids; see `check_definition` for what they cannot do.
-    """
-    values = logits.astype(np.float64)
-    if contrast_idx is not None:
-        values = values[:, [class_idx, contrast_idx]]
-        values, class_idx = values - values[:, 1:], 0
-    if definition.score == "logit":
-        return values[:, class_idx]
-    if multi_label:
-        negative: Floats = -np.logaddexp(0, -values[:, class_idx])
-        return negative
-    values -= values.max(axis=1, keepdims=True)
-    result: Floats = values[:, class_idx] - np.log(np.exp(values).sum(axis=1))
-    return result
-
-
-def check_definition(name: DefinitionName, *, multi_label: bool, has_contrast: bool) -> None:
-    """Raise ClassError if a definition sets one class against another by a softmax, which multi-label models lack."""
-    if multi_label and has_contrast and DEFINITIONS[name].score == "probability":
-        raise ClassError(
-            f"the Score-CAM variant {name} compares two classes by a softmax, but in this model several classes may be "
-            "right at once: choose the variant paper"
-        )
-
-
-def channel_weights(logarithms: Floats, definition: Definition) -> Floats:
-    """Return the weights (n,) of n channels from their `log_weights`: their softmax, or the probabilities."""
-    if definition.score == "logit":
-        return softmax(logarithms)
-    weights: Floats = np.exp(logarithms)
-    return weights
 
 
 @dataclass(frozen=True)
@@ -177,10 +109,8 @@ def score_cam(
         sampler = GaussianProcessSampler(activations, size, limit, *((int8.noise, int8.speed_up) if int8 else ()))
     forwards = {True: forward} | ({False: int8.forward} if int8 else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
-    scores = partial(
-        log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx,
-        multi_label=multi_label,
-    )  # fmt: skip
+    scores = partial(log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx)
+    scores = partial(scores, multi_label=multi_label)
     measure = _Measurement(x, activations, definition, forwards, scores, batch)
     forwards_run = exact_forwards = 0
     done = False

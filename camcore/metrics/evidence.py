@@ -1,11 +1,14 @@
 """What a verdict on one photo is made from, besides the predictions and the maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.localisation import Localisation
+from camcore.metrics.thresholds import UNSURE
+from camcore.model.manifest import Preprocessing
 from camcore.results import Prediction
 
 
@@ -44,3 +47,15 @@ class CrossChecks:
 
 
 NO_CHECKS = CrossChecks()
+
+
+def seen_source(view: View, steps: Preprocessing) -> SeenSource:
+    """Return what a model with this preprocessing saw in a view."""
+    if view.of_box:
+        return "box"
+    return "photo" if steps.view == "photo" else "photo without box"
+
+
+def other_labels(predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
+    """Return the classes besides the first, the most probable, that a multi-label model holds for right."""
+    return tuple(prediction for prediction in predictions[1:] if prediction.probability >= UNSURE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from camcore.metrics.faithfulness import PROTOCOL
 from camcore.metrics.sanity import SEEDS
-from camcore.metrics.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
+from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings

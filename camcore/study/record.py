@@ -17,7 +17,7 @@ from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import visible_boxes
-from camcore.metrics.verdict import NameStatus
+from camcore.metrics.prediction_verdict import NameStatus
 from camcore.model.manifest import sha256
 from camcore.options import ExplainOptions
 from camcore.records import explanation_record

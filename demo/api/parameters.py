@@ -15,9 +15,9 @@ from camcore.drawing.overlay import OPACITY, ColourMap
 from camcore.errors import BoxesError
 from camcore.images.formats import ACCEPTED_FORMATS
 from camcore.images.preprocess import View
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.methods.score_cam import DefinitionName
 from camcore.metrics.localisation import Target
 from camcore.model.classes import find_class_pair
 from camcore.model.manifest import ResizeMode

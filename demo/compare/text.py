@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from camcore.formatting import percent, seconds
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.verdict import SEES_ALL
+from camcore.metrics.thresholds import SEES_ALL
 from camcore.results import Explanation
 
 TITLE = "What did the classifier look at?"

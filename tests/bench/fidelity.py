@@ -13,18 +13,11 @@ from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, PhotoError, open_photo
 from camcore.images.preprocess import RESIZE_MODES
+from camcore.methods.definitions import DEFINITIONS, DefinitionName, channel_weights, log_weights
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
-from camcore.methods.score_cam import (
-    CHUNK,
-    DEFINITIONS,
-    DefinitionName,
-    alive_channels,
-    channel_weights,
-    log_weights,
-    masks,
-)
+from camcore.methods.score_cam import CHUNK, alive_channels, masks
 from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
 from export.pipeline import ExportOptions, export_artifact

@@ -17,17 +17,10 @@ from torch import nn
 from torch.nn import functional
 
 from camcore import DEFINITIONS, Explainer, ForwardPass, open_photo
+from camcore.methods.definitions import DefinitionName, channel_weights, log_weights
 from camcore.methods.effort import StoppingRule
 from camcore.methods.heatmap import to_heatmap
-from camcore.methods.score_cam import (
-    DefinitionName,
-    Int8Forward,
-    alive_channels,
-    channel_weights,
-    log_weights,
-    masks,
-    score_cam,
-)
+from camcore.methods.score_cam import Int8Forward, alive_channels, masks, score_cam
 from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
 from camcore.types import softmax
