@@ -14,12 +14,12 @@ from camcore.images.preprocess import View, make_view, normalise
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
 from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
-from camcore.methods.score_cam import CHUNK, DefinitionName, Int8Forward
+from camcore.methods.score_cam import DefinitionName, Int8Forward, batch_size, check_definition
 from camcore.metrics.assessment import overlap_with
-from camcore.metrics.evidence import CrossChecks
+from camcore.metrics.evidence import CrossChecks, SeenSource
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
-from camcore.metrics.verdict import SEES_ALL
+from camcore.metrics.verdict import SEES_ALL, UNSURE
 from camcore.model.classes import check_contrast, find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
@@ -86,7 +86,7 @@ class Explainer:
         view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode, box)
         x = normalise(view, steps)
         logits, activations = self._model.forward(x)
-        return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
+        return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start, self.manifest.multi_label)
 
     @accept_former_names(fit="resize_mode")
     def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode | None = None) -> list[Prediction]:
@@ -124,14 +124,17 @@ class Explainer:
         options: ExplainOptions = DEFAULT_OPTIONS,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
-        chunk: int = CHUNK,
+        chunk: int | None = None,
     ) -> Iterator[Explanation]:
         """Yield each explanation as soon as it is ready: the gradient methods first, then Score-CAM as it grows.
 
-        Score-CAM yields a map every `chunk` forwards. Closing the generator stops the work. Errors are as in `explain`.
+        Score-CAM yields a map every `chunk` forwards, by default `batch_size`. Closing the generator stops the work.
+        Errors are as in `explain`.
         """
         to_rule(options.effort)  # raises EffortError before the first map is requested
-        return on_one_blas_thread(self._stream(photo, options, methods, chunk))
+        return on_one_blas_thread(
+            self._stream(photo, options, methods, chunk or batch_size(self.manifest.preprocessing.size))
+        )
 
     def faithfulness(
         self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = BATCH
@@ -144,7 +147,9 @@ class Explainer:
         (class_idx,) = {explanation.class_idx for explanation in explanations}
         int8 = None if exact or self._int8 is None else self._int8.forward
         heatmaps = [explanation.heatmap for explanation in explanations]
-        return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, chunk=chunk)
+        return faithfulness(
+            photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, multi_label=photo.multi_label, chunk=chunk
+        )
 
     def cross_check(
         self, photo: ForwardPass, explanations: Sequence[Explanation], first_choice: Sequence[Explanation] = ()
@@ -156,13 +161,25 @@ class Explainer:
         `camcore.metrics.verdict`.
         """
         view, top_idx = photo.view, int(photo.logits.argmax())
-        whole = None
+        checks = CrossChecks(view.share, source=self._view_source(view), also=self._other_labels(photo))
         if view.whole is not None and view.share < SEES_ALL:
-            whole = self.predict(self.forward(replace(view, image=view.whole)), 1)[0]
+            checks = replace(checks, whole=self.predict(self.forward(replace(view, image=view.whole)), 1)[0])
         if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:
-            return CrossChecks(view.share, whole)
+            return checks
         others = first_choice or self.explain(photo, top_idx, GRADIENT_METHODS)
-        return CrossChecks(view.share, whole, overlap_with(explanations, others))
+        return replace(checks, overlaps=overlap_with(explanations, others))
+
+    def _view_source(self, view: View) -> SeenSource:
+        if view.of_box:
+            return "box"
+        return "photo" if self.manifest.preprocessing.view == "photo" else "photo without box"
+
+    def _other_labels(self, photo: ForwardPass) -> tuple[Prediction, ...] | None:
+        """Return the classes besides the most probable one that are right in a multi-label model, else None."""
+        if not photo.multi_label:
+            return None
+        likely = [prediction for prediction in self.predict(photo) if prediction.probability >= UNSURE]
+        return tuple(likely[1:])
 
     @accept_former_names(rather_than="contrast_idx")
     def sanity(
@@ -204,6 +221,7 @@ class Explainer:
         contrast = None if options.contrast_idx is None else self._prediction(forward_pass, options.contrast_idx)
         explained = ExplainedClass(prediction, contrast)
         check_contrast(self.manifest.labels, *explained.class_indices)
+        check_definition(options.definition, multi_label=self.manifest.multi_label, has_contrast=contrast is not None)
         return explained
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:

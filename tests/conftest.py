@@ -132,7 +132,7 @@ def artifacts() -> Iterator[Path]:
     def export(root: Path) -> None:
         export_artifact(ExportOptions(model="efficientnet_lite0", out=root / "efficientnet_lite0"))
 
-    yield from _shared("lite0", export)
+    yield from shared("lite0", export)
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +178,7 @@ def seeded_resnet50(resnet50_checkpoint: Path) -> Iterator[Path]:
     def export(root: Path) -> None:
         export_artifact(ExportOptions(weights=str(resnet50_checkpoint), out=root / "seeded"))
 
-    for root in _shared("resnet50", export):
+    for root in shared("resnet50", export):
         yield root / "seeded"
 
 
@@ -231,7 +231,7 @@ def quick_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     def export(root: Path) -> None:
         export_artifact(own_model(tmp_path_factory.mktemp("quick"), "wide", root / "finches"))
 
-    yield from _shared("quick", export)
+    yield from shared("quick", export)
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def own_model(folder: Path, function: str, out: Path) -> ExportOptions:
     return ExportOptions(model=model, weights=str(checkpoint), out=out, preprocessing=steps)
 
 
-def _shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
+def shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
     """Yield the folder of a shared export, and fail if a test has changed it."""
     root = cached(name, export)
     before = contents(root)

@@ -59,7 +59,8 @@ def explain_by_scores(
     class_idx, contrast_idx = explained_class.class_indices
     steps = score_cam(
         forward_pass.x, forward_pass.activations, class_idx, forward, contrast_idx=contrast_idx,
-        definition=DEFINITIONS[options.definition], rule=to_rule(options.effort), int8=int8, chunk=chunk,
+        definition=DEFINITIONS[options.definition], multi_label=forward_pass.multi_label,
+        rule=to_rule(options.effort), int8=int8, chunk=chunk,
     )  # fmt: skip
     duration = shared_seconds
     for step in steps:

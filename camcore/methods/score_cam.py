@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from camcore.errors import ClassError
 from camcore.methods.effort import StoppingRule
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import min_max, upsample
@@ -65,10 +66,18 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
     return min_max(upsample(activations, size, definition.align_corners))
 
 
-def log_weights(logits: Array, class_idx: int, definition: Definition, contrast_idx: int | None = None) -> Floats:
+def log_weights(
+    logits: Array,
+    class_idx: int,
+    definition: Definition,
+    contrast_idx: int | None = None,
+    *,
+    multi_label: bool = False,
+) -> Floats:
     """Return the logarithms (N,) of the weights that `logits` (N, K) give, up to a constant that they share.
 
     With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes only.
+    With `multi_label` probabilities are sigmoids; see `check_definition` for what they cannot do.
     """
     values = logits.astype(np.float64)
     if contrast_idx is not None:
@@ -76,9 +85,21 @@ def log_weights(logits: Array, class_idx: int, definition: Definition, contrast_
         values, class_idx = values - values[:, 1:], 0
     if definition.score == "logit":
         return values[:, class_idx]
+    if multi_label:
+        negative: Floats = -np.logaddexp(0, -values[:, class_idx])
+        return negative
     values -= values.max(axis=1, keepdims=True)
     result: Floats = values[:, class_idx] - np.log(np.exp(values).sum(axis=1))
     return result
+
+
+def check_definition(name: DefinitionName, *, multi_label: bool, has_contrast: bool) -> None:
+    """Raise ClassError if a definition sets one class against another by a softmax, which multi-label models lack."""
+    if multi_label and has_contrast and DEFINITIONS[name].score == "probability":
+        raise ClassError(
+            f"the Score-CAM variant {name} compares two classes by a softmax, but in this model several classes may be "
+            "right at once: choose the variant paper"
+        )
 
 
 def channel_weights(logarithms: Floats, definition: Definition) -> Floats:
@@ -125,6 +146,7 @@ def score_cam(
     *,
     contrast_idx: int | None = None,
     definition: Definition = DEFINITIONS["paper"],
+    multi_label: bool = False,
     rule: StoppingRule | None = None,
     int8: Int8Forward | None = None,
     chunk: int = CHUNK,
@@ -135,8 +157,9 @@ def score_cam(
 
     Args:
         x: the model's input, (1, 3, H, W); it is multiplied by the masks after normalisation.
-        activations: of the target layer, (C, h, w), after its ReLU.
-        class_idx, contrast_idx: the class to explain, and the class that it is set against; see `log_weights`.
+        activations: of the target layer, (C, h, w).
+        class_idx, contrast_idx, multi_label: the class to explain, the class that it is set against, and whether
+            several classes may be right at once; see `log_weights`.
         rule: when to stop. The most informative channels then run first, and those that do not run are predicted. With
             None, or a limit that leaves no channel out, every channel that varies is run: the exhaustive map.
         int8: a forward to run instead of `forward` where, under a rule, it is more informative for its time.
@@ -154,7 +177,10 @@ def score_cam(
         sampler = GaussianProcessSampler(activations, size, limit, *((int8.noise, int8.speed_up) if int8 else ()))
     forwards = {True: forward} | ({False: int8.forward} if int8 else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
-    scores = partial(log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx)
+    scores = partial(
+        log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx,
+        multi_label=multi_label,
+    )  # fmt: skip
     measure = _Measurement(x, activations, definition, forwards, scores, batch)
     forwards_run = exact_forwards = 0
     done = False

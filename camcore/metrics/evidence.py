@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.localisation import Localisation
@@ -26,13 +27,20 @@ class TargetEvidence:
     localisations: Mapping[MethodName, Localisation | None]  # None for an empty heatmap
 
 
+SeenSource = Literal["photo", "box", "photo without box"]
+
+
 @dataclass(frozen=True)
 class CrossChecks:
     """What the model predicts for the whole photo, and how alike the maps are to those of its first choice."""
 
     seen: float = 1.0  # share of the photo that the model saw, in (0, 1]
-    whole: Prediction | None = None  # for the whole photo, squeezed into the model's square
+    whole: Prediction | None = None  # for the whole photo, squeezed into the model's input
     overlaps: Mapping[MethodName, float] = field(default_factory=dict)  # of the hottest fifths, for another class
+    # What the model saw: the photo, the box of a detection, or the photo although it was trained on such boxes.
+    source: SeenSource = "photo"
+    # The other classes that a multi-label model holds for right; None for a model whose classes exclude each other.
+    also: tuple[Prediction, ...] | None = None
 
 
 NO_CHECKS = CrossChecks()

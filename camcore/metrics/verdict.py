@@ -56,7 +56,7 @@ def write_verdict(
     in the order of `agreement`. `explained` is the class that the heatmaps explain; None for the most probable class.
     `not_found` is the noun of a target that a detector did not find in the photo.
     """
-    name, name_text, name_warnings = _judge_name(top_prediction, truth)
+    name, name_text, name_warnings = _judge_name(top_prediction, truth, checks.also)
     if explained is not None and explained.class_idx != top_prediction.class_idx:
         name_text += f" The maps explain {explained.name} ({percent(explained.probability)}) instead."
         name_text += _compare_with_first_choice(top_prediction, explained, checks.overlaps)
@@ -70,21 +70,44 @@ def write_verdict(
     return Verdict(sentence, name, place, warnings, severity, *_state(place, warnings, target_evidence, not_found))
 
 
-def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, Warnings]:
-    predicted = f"Predicted {top_prediction.name} ({percent(top_prediction.probability)})"
+def _judge_name(
+    top_prediction: Prediction, truth: TrueClass | None, also: Sequence[Prediction] | None
+) -> tuple[NameStatus, str, Warnings]:
+    predicted = _predicted(top_prediction, also)
     warnings = [(MINOR, "the prediction is uncertain")] if top_prediction.probability < UNSURE else []
     if truth is None:
         return "not told", f"{predicted}.", warnings
     if truth.prediction is None:
         return "no such class", f"{predicted}; the model has no class for {truth.title}.", warnings
-    if truth.prediction.class_idx == top_prediction.class_idx:
+    holds = truth.prediction.class_idx == top_prediction.class_idx
+    if also is not None:
+        holds = truth.prediction.probability >= UNSURE
+    if holds:
         return "right", f"{predicted}, as labelled.", warnings
     label = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
     warnings.insert(0, (SEVERE, "the prediction differs from the label"))
     return "wrong", f"{predicted}; the label is {label}.", warnings
 
 
+def _predicted(top_prediction: Prediction, also: Sequence[Prediction] | None) -> str:
+    """Return the predicted class, or in a multi-label model all classes that it holds for right."""
+    if also is not None and top_prediction.probability < UNSURE:
+        name = f"{top_prediction.name} ({percent(top_prediction.probability)})"
+        return f"No class reaches {percent(UNSURE)}; the most probable is {name}"
+    names = [f"{each.name} ({percent(each.probability)})" for each in (top_prediction, *(also or ()))]
+    return f"Predicted {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}"
+
+
 def _judge_view(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Warnings]:
+    if checks.source == "box":
+        return f"The model saw the box of the animal only, {percent(checks.seen)} of the photo.", []
+    text, warnings = _judge_crop(top_prediction, checks)
+    if checks.source == "photo without box":
+        text = f"The model was trained on boxes of animals, but there is no box: it was shown the photo. {text}".strip()
+    return text, warnings
+
+
+def _judge_crop(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Warnings]:
     if checks.seen >= SEES_ALL:
         return "", []
     seen = f"The model saw the middle {percent(checks.seen)} of the photo"

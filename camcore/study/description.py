@@ -81,7 +81,7 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
         **asdict(PROTOCOL),
         "area": "trapezoid rule over the share of pixels, from 0 to 1, both ends included",
         "precision": f"average drop, increase and gain in fp32, and the curves in {curves}",
-        "score": f"softmax probability of the explained class, {class_name}",
+        "score": f"{'sigmoid' if manifest.multi_label else 'softmax'} probability of the explained class, {class_name}",
         "zero": f"0 after normalisation is the colour rgb({red}, {green}, {blue})",
         "energy": "share of the heatmap's sum inside the boxes, which are united and cover pixels by fractions",
         "agreement": "Spearman's rank correlation over all pixels, and overlap of the hottest fifths",

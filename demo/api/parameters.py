@@ -33,7 +33,10 @@ from demo.service.uploads import MAX_PHOTOS, is_zip
 _MAX_CLASSES = 1000  # that `/predict` returns
 _MAX_CHARS = 200  # of a class or an effort
 _PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
-_FIT = "crop shows the model the centre of the photo, squash all of it, squeezed into a square"
+_FIT = (
+    "crop shows the model the centre of the photo, squash all of it, squeezed into the shape of its input, and pad all "
+    "of it with plain borders; as in its training if null"
+)
 _MODEL = "which of the exported models; the first if null"
 
 
@@ -44,10 +47,21 @@ class Upload(NamedTuple):
     meta: FileDataMeta
 
 
-def view_of(models: Models, upload: Upload, model: str | None, resize_mode: ResizeMode, deadline: Deadline) -> View:
-    """Return a model's view of an uploaded photo; raise PhotoError or RequestTimeoutError as `Photos.view` does."""
+def view_of(
+    models: Models,
+    upload: Upload,
+    model: str | None,
+    resize_mode: ResizeMode | None,
+    deadline: Deadline,
+    *,
+    boxes: Sequence[Box] = (),
+) -> View:
+    """Return a model's view of an uploaded photo, in which `boxes` mark the animal.
+
+    Raise PhotoError or RequestTimeoutError as `Photos.view` does.
+    """
     path, steps = Path(upload.path), models.manifests[model or models.first].preprocessing
-    return models.photos.view(path, path, steps, resize_mode, deadline)
+    return models.photos.view(path, path, steps, resize_mode, deadline, boxes=boxes)
 
 
 def _check_upload(value: object) -> Upload:
@@ -114,7 +128,7 @@ class Parameters(BaseModel):
         if not is_zip(Path(upload.path)):
             options = dict(values)
             with errors_of(parameter):
-                view_of(models, upload, options["model"], options.get("fit", "crop"), models.queue.deadline())
+                view_of(models, upload, options["model"], options.get("fit"), models.queue.deadline())
 
 
 class PredictParameters(Parameters):
@@ -122,7 +136,7 @@ class PredictParameters(Parameters):
 
     photo: _Upload = Field(description=_PHOTO)
     model: _ModelName = Field(None, description=_MODEL)
-    fit: ResizeMode = Field("crop", description=_FIT)
+    fit: ResizeMode | None = Field(None, description=_FIT)
     top: int = Field(5, ge=1, le=_MAX_CLASSES, description="how many classes")
 
 
@@ -141,7 +155,7 @@ class ExplainParameters(Parameters):
     )
     definition: DefinitionName = Field("paper", description="Score-CAM variant")
     effort: _EffortText = Field("fast", description="fast, exact (every channel), or a number of forwards of Score-CAM")
-    fit: ResizeMode = Field("crop", description=_FIT)
+    fit: ResizeMode | None = Field(None, description=_FIT)
     model: _ModelName = Field(None, description=_MODEL)
     sanity: bool = Field(False, description="also compare with the maps of a classifier that has learnt nothing")
     colour_map: ColourMap = Field("inferno", description="colour map of the pictures")

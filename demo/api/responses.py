@@ -93,6 +93,11 @@ def predict_photo(explainer: Explainer, view: View, top: int) -> ExplainResponse
     return _record(explainer, explainer.forward(view), (), top)
 
 
+def boxes_of(parameters: ExplainParameters) -> tuple[Box, ...]:
+    """Return the box that marks the animal, if there is one."""
+    return (Box(*parameters.box),) if parameters.box else ()
+
+
 def explain_photo(
     explainer: Explainer, view: View, parameters: ExplainParameters, folder: Path
 ) -> Iterator[tuple[ExplainResponse, Pictures]]:
@@ -110,7 +115,7 @@ def explain_photo(
         yield _record(explainer, forward_pass, tuple(latest.values())), pictures
     explanations = [latest[method] for method in methods]
     record = _record(explainer, forward_pass, explanations)
-    boxes = (Box(*parameters.box),) if parameters.box else ()
+    boxes = boxes_of(parameters)
     target_evidence = locate_heat(boxes, forward_pass.view, explanations, messages.TARGET)
     checks = explainer.cross_check(forward_pass, explanations)
     verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence, checks=checks)

@@ -122,7 +122,7 @@ def _describe(source: DownloadSource) -> dict[str, Any]:
     explanation, options = source.finished.explanations[0], source.finished.request.options
     command = ["python", "-m", "camcore", "explain", source.photo.file]
     command += ["--class", str(explanation.class_idx), "--model", source.model, "--definition", options.definition]
-    command += ["--effort", str(options.effort), "--fit", options.resize_mode]
+    command += ["--effort", str(options.effort), *(["--fit", options.resize_mode] if options.resize_mode else [])]
     manifest, file = source.explainer.manifest, source.photo.file
     return describe_photo(manifest, source.settings, file, explanation.name, shlex.join(command))
 

@@ -167,7 +167,9 @@ def _map_panel(models: Models) -> MapPanel:
     with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
             effort = _radio(text.EFFORTS, "fast", text.EFFORT, text.EFFORT_HINT, "effort")
-            resize_mode = _radio(text.RESIZE_MODES, "crop", text.RESIZE_MODE, text.RESIZE_MODE_HINT, "fit")
+            resize_mode = _radio(
+                text.RESIZE_MODES, manifest.preprocessing.resize_mode, text.RESIZE_MODE, text.RESIZE_MODE_HINT, "fit"
+            )
         definitions = [(f"{name}: {definition.reproduces}", name) for name, definition in DEFINITIONS.items()]
         definition = gr.Dropdown(
             definitions, value="paper", label=text.DEFINITION, info=text.DEFINITION_HINT, elem_id="definition"

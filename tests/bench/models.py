@@ -74,9 +74,9 @@ def _row(outcome: Outcome) -> str:
     if outcome.refusal:
         return f"| {outcome.model} | {outcome.refusal} |  |  |  |  |  |  |  |"
     return (
-        f"| {outcome.model} | {outcome.layer} | {outcome.shape} | {outcome.export_seconds:.0f} s | {outcome.parity:.0e} "
-        f"| {outcome.int8} | {outcome.explain_seconds:.2f} s | {outcome.forwards} {outcome.precision} "
-        f"| {outcome.peak:.1f} GB |"
+        f"| {outcome.model} | {outcome.layer} | {outcome.shape} | {outcome.export_seconds:.0f} s "
+        f"| {outcome.parity:.0e} | {outcome.int8} | {outcome.explain_seconds:.2f} s "
+        f"| {outcome.forwards} {outcome.precision} | {outcome.peak:.1f} GB |"
     )
 
 

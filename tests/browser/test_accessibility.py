@@ -11,6 +11,7 @@ from tests.browser.conftest import narrow, visited
 from tests.browser.test_page import upload, wait_until_done
 from tests.browser.test_report import report  # noqa: F401 -- a fixture
 
+pytestmark = pytest.mark.stand_in
 # Faults of gradio's own components: the rule, and what it finds. There is none at present; keep it so.
 GRADIOS: set[tuple[str, str]] = set()
 

@@ -19,6 +19,9 @@ Screenshot = Callable[[str], None]
 DONE = re.compile("^Done: ")
 
 
+pytestmark = pytest.mark.stand_in
+
+
 @pytest.fixture
 def page(page: Page) -> Page:
     """The page with this tab open."""

@@ -17,6 +17,9 @@ from tests.browser.conftest import narrow, wide
 Screenshot = Callable[[str], None]
 
 
+pytestmark = pytest.mark.stand_in
+
+
 def upload(page: Page, photo: Path) -> None:
     page.locator("#photo input[type=file]").first.set_input_files(photo)
 

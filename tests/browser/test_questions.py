@@ -15,6 +15,9 @@ Screenshot = Callable[[str], None]
 EDGES = ("Left %", "Top %", "Right %", "Bottom %")
 
 
+pytestmark = pytest.mark.stand_in
+
+
 @pytest.fixture
 def eagle(imagenet_photos: list[Path]) -> Path:
     return next(path for path in imagenet_photos if path.stem.endswith("_22"))
