@@ -42,9 +42,9 @@ def _load(model: str, weights: str | None, title: str) -> LoadedModel:
         raise ExportError(f"{model} returns {_article(type(module).__name__)}, not a torch.nn.Module: {_EXAMPLE}")
     if weights is None:
         return LoadedModel(module, "from the function")
-    found = read_checkpoint(checkpoint_of(weights) or Path(weights))
-    load_weights(module, found, title)
-    return LoadedModel(module, found.name)
+    trained = read_checkpoint(checkpoint_of(weights) or Path(weights))
+    load_weights(module, trained, title)
+    return LoadedModel(module, trained.name)
 
 
 @contextmanager

@@ -123,13 +123,13 @@ def ancestors(end: fx.Node, start: fx.Node | None = None) -> set[fx.Node]:
 
     It does not go beyond the number of photos either, which any tensor can tell.
     """
-    found, waiting = set(), [end]
+    reached, waiting = set(), [end]
     while waiting:
         node = waiting.pop()
-        if node not in found:
-            found.add(node)
+        if node not in reached:
+            reached.add(node)
             waiting += [] if node is start or is_batch_size(node) else node.all_input_nodes
-    return found
+    return reached
 
 
 def dominators(graph: fx.Graph, end: fx.Node) -> Iterator[fx.Node]:

@@ -143,8 +143,8 @@ class ClassifierGraph:
             node = self._nodes[number]
             if node in needed and (name in module_paths(node) or self._names.get(node) == name):
                 return number
-        shown = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
-        raise ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {shown}")
+        last_names = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
+        raise ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {last_names}")
 
     def _nearest(self, number: int) -> str:
         positions = {cut.name: self._nodes.index(cut.node) for cut in self.cuts}

@@ -113,14 +113,14 @@ def load_architecture(name: str, build: Callable[..., nn.Module], weights: str |
     """
     checkpoint = checkpoint_of(weights)
     if checkpoint is None:
-        found = pretrained(name, weights or default_weights(name))
+        trained = pretrained(name, weights or default_weights(name))
         module, labels = build(), imagenet_labels()
     else:
-        found = read_checkpoint(checkpoint)
-        classes = number_of_classes(found, classifier_weight(build()), name)
+        trained = read_checkpoint(checkpoint)
+        classes = number_of_classes(trained, classifier_weight(build()), name)
         module, labels = build(num_classes=classes), numbered_labels(classes)
-    load_weights(module.eval(), found, name)
-    return LoadedModel(module, found.name, labels)
+    load_weights(module.eval(), trained, name)
+    return LoadedModel(module, trained.name, labels)
 
 
 def classifier_weight(model: nn.Module) -> str:

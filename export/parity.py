@@ -111,8 +111,8 @@ def _runtimes(directory: Path, layers: int) -> list[tuple[str, int, Callable[[Ar
             logits, activations = module(torch.from_numpy(x))
         return logits.numpy(), activations.numpy()
 
-    each = [("torchscript", layer, traced.at_layer(layer).forward) for layer in range(layers)]
-    return [*each, ("torchscript", 0, forward), ("onnx", 0, Scorer(directory / ONNX).forward)]
+    methods = [("torchscript", layer, traced.at_layer(layer).forward) for layer in range(layers)]
+    return [*methods, ("torchscript", 0, forward), ("onnx", 0, Scorer(directory / ONNX).forward)]
 
 
 def _check(name: str, kind: str, actual: Array, reference: Array) -> tuple[float, float]:

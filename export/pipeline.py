@@ -97,14 +97,14 @@ def export_model(
     errors, are those of `ExportOptions` and `export_artifact`. The module is put into evaluation mode.
     """
     layers, out = (target_layer,) if isinstance(target_layer, str) else tuple(target_layer), Path(out)
-    found = find_photos(photos)
+    photo_paths = find_photos(photos)
     with staged(out) as stage:
         writer = ArtifactWriter(
             module.cpu().float().eval(), preprocessing, layers, progress,
             multi_label=multi_label, input_layout=input_layout,
         )  # fmt: skip
         names = labels_for(labels, writer.graph.classes)
-        writer.write(stage, name or type(module).__name__, weights, names, found, int8=int8)
+        writer.write(stage, name or type(module).__name__, weights, names, photo_paths, int8=int8)
     return out
 
 

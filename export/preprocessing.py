@@ -48,8 +48,8 @@ def describe(steps: Preprocessing, origin: str, options: PreprocessingOptions) -
     }
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (steps.mean, steps.std))
     box = "; of the animal's box, if there is one" if steps.view == "box" else ""
-    given = [f"--{name.replace('_', '-')}" for name, value in vars(options).items() if value is not None]
-    source = f"{origin}, except {', '.join(given)}" if given else origin
+    flags = [f"--{name.replace('_', '-')}" for name, value in vars(options).items() if value is not None]
+    source = f"{origin}, except {', '.join(flags)}" if flags else origin
     return (
         f"input: {height} × {width} pixels, {modes[steps.resize_mode]}{box}; {steps.interpolation}; "
         f"mean {mean}; standard deviation {std} ({source})"

@@ -63,13 +63,13 @@ def _load_timm(timm: ModuleType, name: str, weights: str | None) -> LoadedModel:
         module = _load_pretrained(timm, name)
         classes = cast(int, module.num_classes)
         return LoadedModel(module, "timm", imagenet_labels() if classes == 1000 else numbered_labels(classes))
-    found = read_checkpoint(checkpoint)
+    trained = read_checkpoint(checkpoint)
     module = timm.create_model(name, pretrained=False)
     classifier = module.pretrained_cfg.get("classifier", "")
-    classes = number_of_classes(found, f"{classifier if isinstance(classifier, str) else classifier[0]}.weight", name)
+    classes = number_of_classes(trained, f"{classifier if isinstance(classifier, str) else classifier[0]}.weight", name)
     module = timm.create_model(name, pretrained=False, num_classes=classes).eval()
-    load_weights(module, found, f"timm/{name}")
-    return LoadedModel(module, found.name, numbered_labels(classes))
+    load_weights(module, trained, f"timm/{name}")
+    return LoadedModel(module, trained.name, numbered_labels(classes))
 
 
 def _load_pretrained(timm: ModuleType, name: str) -> nn.Module:
@@ -94,5 +94,5 @@ def _is_cached(config: Any) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     names = ("model.safetensors", "pytorch_model.bin")
-    found = (try_to_load_from_cache(config.hf_hub_id, name) for name in names if config.hf_hub_id)
-    return any(isinstance(path, str) and Path(path).is_file() for path in found)
+    paths = (try_to_load_from_cache(config.hf_hub_id, name) for name in names if config.hf_hub_id)
+    return any(isinstance(path, str) and Path(path).is_file() for path in paths)

@@ -125,9 +125,9 @@ class Manifest:
         """Return the manifest with another layer first; raise ArtifactError if the artefact has no such layer."""
         chosen = [layer for layer in self.layers if layer.name == name]
         if not chosen:
-            known = ", ".join(layer.name for layer in self.layers)
+            names = ", ".join(layer.name for layer in self.layers)
             raise ArtifactError(
-                f"{self.model} was exported without the layer {name!r}: choose {known}, or export again"
+                f"{self.model} was exported without the layer {name!r}: choose {names}, or export again"
             )
         return replace(self, layers=(*chosen, *(layer for layer in self.layers if layer.name != name)))
 
