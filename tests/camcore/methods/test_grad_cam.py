@@ -110,6 +110,13 @@ def test_grad_cam_pp_by_hand() -> None:
     assert_allclose(cam, 15 / 56 * np.array(DIAGONAL) + 1 / 19 * np.array(CROSS), rtol=1e-6)
 
 
+def test_grad_cam_pp_of_signed_activations_by_hand() -> None:
+    """Only activations above zero are summed: 4 of a channel whose sum is -2, where 2 + S g would be 0 for g = 1."""
+    signed = [[4, 0, -6], [0, 0, 0], [0, 0, 0]]
+    cam = grad_cam_pp(array(signed), array([[1, 0, 0], [0, 0, 0], [0, 0, 0]]))  # weight 1 / (2 + 4)
+    assert_allclose(cam, [[4 / 6, 0, 0], [0, 0, 0], [0, 0, 0]], rtol=1e-6)
+
+
 def test_weighted_map_by_hand() -> None:
     cam = weighted_map(np.array([2.0, -1.0]), array(DIAGONAL, CROSS))
     assert_array_equal(cam, array([[1, 0, 0], [0, 4, 0], [0, 0, 6]])[0])
