@@ -47,14 +47,15 @@ class PhotoDecoder:
         resize_mode: ResizeMode | None = None,
         box: Box | None = None,
         *,
+        with_whole: bool = True,
         timeout: float | None = None,
     ) -> View:
-        """Return the model's view of a photo, given by its path or its bytes; see `make_view` for the mode and the box.
+        """Return the model's view of a photo, given by its path or its bytes; see `make_view` for the options.
 
         Raise PhotoError if the photo cannot be read, or takes too much time or memory, and TimeoutError if it is not
         decoded after `timeout` seconds, the time spent waiting for a process included.
         """
-        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode, box)
+        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode, box, with_whole)
         return self._run(worker.make_view_within_limits, request, timeout)
 
     def display_copy(self, source: Path | bytes, *, timeout: float | None = None) -> bytes:

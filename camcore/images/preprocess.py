@@ -71,21 +71,28 @@ def preprocess(
 
 
 def make_view(
-    photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode | None = None, box: Box | None = None
+    photo: Pixels,
+    steps: Preprocessing,
+    resize_mode: ResizeMode | None = None,
+    box: Box | None = None,
+    *,
+    with_whole: bool = True,
 ) -> View:
     """Return the part of an RGB photo that the model sees, at the size of the model's input.
 
     `resize_mode` is by default the model's own. `box` is that of a detection; only a model whose view is the box
-    (`steps.view`) sees nothing else.
+    (`steps.view`) sees nothing else. Without `with_whole`, the view of a crop has no `whole`, which takes time.
     """
-    make = _VIEWS[resize_mode or steps.resize_mode]
+    mode = resize_mode or steps.resize_mode
+    make = _VIEWS[mode]
     if steps.view == "photo" or box is None:
-        return make(photo, steps)
+        view = make(photo, steps)
+        return replace(view, whole=_squash(photo, steps).image) if with_whole and mode == "crop" else view
     part = _Part(photo, box)
     view = make(part, steps)
     (left, top, right, bottom), (x, y) = view.box, part.corner
     moved = (left + x, top + y, right + x, bottom + y)
-    return replace(view, box=moved, photo_size=photo.size, whole=None, of_box=True)
+    return replace(view, box=moved, photo_size=photo.size, of_box=True)
 
 
 def normalise(view: View, steps: Preprocessing) -> Array:
@@ -162,7 +169,7 @@ def _crop(photo: Pixels, steps: Preprocessing) -> View:
         image = resize(photo, (0, 0, *photo.size), (width, height), resample).crop((left, top, right, bottom))
     else:
         image = resize(photo, box, (crop_width, crop_height), resample)
-    return View(image, box, photo.size, _squash(photo, steps).image)
+    return View(image, box, photo.size)
 
 
 def _covering_size(size: tuple[int, int], steps: Preprocessing) -> tuple[int, int]:

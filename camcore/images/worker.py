@@ -39,6 +39,7 @@ class ViewRequest:
     preprocessing: Preprocessing
     resize_mode: ResizeMode | None
     box: Box | None
+    with_whole: bool
 
 
 def start() -> None:
@@ -63,7 +64,7 @@ def make_view_within_limits(request: ViewRequest) -> View:
         PhotoError: if the photo cannot be read.
     """
     with _time_limit(request.source), decoded(request.source) as photo:
-        return make_view(photo, request.preprocessing, request.resize_mode, request.box)
+        return make_view(photo, request.preprocessing, request.resize_mode, request.box, with_whole=request.with_whole)
 
 
 def make_display_copy_within_limits(source: Path | bytes) -> bytes:

@@ -71,7 +71,8 @@ class Endpoints:
     def predict(self, parameters: PredictParameters, request: gr.Request | None) -> ExplainResponse:
         """Say what an image classifier sees in a photo: its most probable classes."""
         deadline = self._deadline(request)
-        view = view_of(self._models, parameters.photo, parameters.model, parameters.fit, deadline)
+        photo, fit, with_whole = parameters.photo, parameters.fit, parameters.needs_whole
+        view = view_of(self._models, photo, parameters.model, fit, deadline, with_whole=with_whole)
         with self._models.queue.acquire(deadline):
             return predict_photo(self._models.explainer(parameters.model), view, parameters.top)
 

@@ -6,7 +6,7 @@ describes the endpoints to programs by these models, and checks every call again
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self, cast
+from typing import Annotated, ClassVar, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import BeforeValidator, PlainValidator, WrapValidator
@@ -55,13 +55,14 @@ def view_of(
     deadline: Deadline,
     *,
     boxes: Sequence[Box] = (),
+    with_whole: bool = True,
 ) -> View:
     """Return a model's view of an uploaded photo, in which `boxes` mark the animal.
 
     Raise PhotoError or RequestTimeoutError as `Photos.view` does.
     """
     path, steps = Path(upload.path), models.manifests[model or models.first].preprocessing
-    return models.photos.view(path, path, steps, resize_mode, deadline, boxes=boxes)
+    return models.photos.view(path, path, steps, resize_mode, deadline, boxes=boxes, with_whole=with_whole)
 
 
 def _check_upload(value: object) -> Upload:
@@ -113,6 +114,7 @@ class Parameters(BaseModel):
     """The parameters of an endpoint, of which the first is an uploaded file."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+    needs_whole: ClassVar[bool] = True  # whether the model is asked about the whole photo too
 
     @classmethod
     def parse(cls, values: Sequence[object], models: Models) -> Self:
@@ -128,11 +130,20 @@ class Parameters(BaseModel):
         if not is_zip(Path(upload.path)):
             options = dict(values)
             with errors_of(parameter):
-                view_of(models, upload, options["model"], options.get("fit"), models.queue.deadline())
+                view_of(
+                    models,
+                    upload,
+                    options["model"],
+                    options.get("fit"),
+                    models.queue.deadline(),
+                    with_whole=self.needs_whole,
+                )
 
 
 class PredictParameters(Parameters):
     """The parameters of `/predict`."""
+
+    needs_whole: ClassVar[bool] = False
 
     photo: _Upload = Field(description=_PHOTO)
     model: _ModelName = Field(None, description=_MODEL)

@@ -48,6 +48,7 @@ class Photos:
         deadline: Deadline,
         *,
         boxes: Sequence[Box] = (),
+        with_whole: bool = True,
     ) -> View:
         """Return the model's view of an uploaded photo, in which `boxes` mark the animal.
 
@@ -57,12 +58,14 @@ class Photos:
         if not path.is_file():
             raise PhotoError(UPLOAD_GONE)
         box = Box.around(boxes) if boxes and preprocessing.view == "box" else None
-        key = (path, path.stat().st_mtime_ns, preprocessing, resize_mode, box)
+        key = (path, path.stat().st_mtime_ns, preprocessing, resize_mode, box, with_whole)
         with self._turn(visitor, deadline):
             result = self._results.get(key)
             if result is None:
                 try:
-                    result = shared_decoder().view(path, preprocessing, resize_mode, box, timeout=deadline.left)
+                    result = shared_decoder().view(
+                        path, preprocessing, resize_mode, box, with_whole=with_whole, timeout=deadline.left
+                    )
                 except PhotoError as error:
                     result = error
                 self._keep(key, result)
