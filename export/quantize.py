@@ -41,8 +41,8 @@ def quantize(
 ) -> Quantization | None:
     """Write `model.int8.onnx` beside `model.onnx` if it meets the limits, and return the measurements.
 
-    Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, it is made again
-    with the first and last convolutions in fp32. With `always`, the file is written even if it misses the limits.
+    Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, and it is fast
+    enough, it is made again with the first and last convolutions in fp32. With `always`, the file is written even if it misses the limits.
     Without photos on which the target layer varies there is nothing to calibrate with, and the result is None.
     Raise QuantizationError if onnxruntime cannot quantise the model, and OSError if the file cannot be written.
     """
@@ -60,8 +60,8 @@ def quantize(
         for ends in ((0, 0), (FIRST, LAST)):
             _write(source, target, batches, _float_nodes(graph, *ends))
             measured = _measure(exact, Scorer(target), checks, sum(ends))
-            if measured.noise <= LOW_NOISE:
-                break
+            if measured.noise <= LOW_NOISE or (measured.speed_up < MIN_SPEED_UP and not always):
+                break  # with more of it in fp32, it would be slower still
         if measured.used or always:
             (directory / ONNX_INT8).write_bytes(target.read_bytes())
     return measured
