@@ -42,8 +42,9 @@ def quantize(
     """Write `model.int8.onnx` beside `model.onnx` if it meets the limits, and return the measurements.
 
     Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, and it is fast
-    enough, it is made again with the first and last convolutions in fp32. With `always`, the file is written even if it misses the limits.
-    Without photos on which the target layer varies there is nothing to calibrate with, and the result is None.
+    enough, it is made again with the first and last convolutions in fp32. With `always`, the file is written even if it
+    misses the limits. Without photos on which the target layer varies there is nothing to calibrate with, and the
+    result is None.
     Raise QuantizationError if onnxruntime cannot quantise the model, and OSError if the file cannot be written.
     """
     exact = Scorer(directory / ONNX)
