@@ -54,25 +54,20 @@ class EagerModel:
     split: SplitClassifier
     restore: Callable[[Tensor], Tensor] = torch.clone
 
-    def logits(self, x: Array) -> Array:
-        """Return the logits (N, K) of inputs (N, 3, H, W); raise ExportError if the split model gives another result.
+    def forward(self, x: Array) -> tuple[Array, list[Array]]:
+        """Return the logits (N, K) and the activations (N, C, h, w) of each layer for inputs (N, 3, H, W).
 
-        Raise it too if the logits are not finite.
+        Raise ExportError if they are not finite, or if the split model gives another result than the whole one.
         """
+        inputs = torch.from_numpy(x)
         with torch.inference_mode():
-            logits, activations = self.split(torch.from_numpy(x))
-            expected, actual = self.whole(torch.from_numpy(x)).numpy(), self.restore(logits).numpy()
-        if not (np.isfinite(expected).all() and np.isfinite(activations.numpy()).all()):
+            activations = [self.split.features(inputs, layer) for layer in range(len(self.split.ends))]
+            logits = self.split.head(activations[0])
+            expected, actual = self.whole(inputs).numpy(), self.restore(logits).numpy()
+        if not all(np.isfinite(values).all() for values in (expected, *(values.numpy() for values in activations))):
             raise ExportError("the model's own values overflow (they are not finite numbers): check its weights")
         _check("split", "results", actual, expected)
-        result: Array = logits.numpy()
-        return result
-
-    def activations(self, x: Array, layer: int) -> Array:
-        """Return the activations (N, C, h, w) of a layer for inputs (N, 3, H, W)."""
-        with torch.inference_mode():
-            result: Array = self.split.features(torch.from_numpy(x), layer).numpy()
-            return result
+        return logits.numpy(), [values.numpy() for values in activations]
 
 
 def measure(directory: Path, eager: EagerModel, steps: Preprocessing, photos: Sequence[Path]) -> dict[str, Any]:
@@ -84,9 +79,9 @@ def measure(directory: Path, eager: EagerModel, steps: Preprocessing, photos: Se
     runtimes, kinds, worst = _runtimes(directory, len(eager.split.ends)), ("logits", "activations"), 0.0
     differences = {name: dict.fromkeys(kinds, 0.0) for name, _, _ in runtimes}
     for x in _inputs(steps, photos):
-        logits = eager.logits(x)
+        logits, activations = eager.forward(x)
         for name, layer, forward in runtimes:
-            for kind, actual, reference in zip(kinds, forward(x), (logits, eager.activations(x, layer)), strict=True):
+            for kind, actual, reference in zip(kinds, forward(x), (logits, activations[layer]), strict=True):
                 difference, share = _check(name, kind, actual, reference)
                 differences[name][kind] = max(differences[name][kind], difference)
                 worst = max(worst, share)
@@ -94,10 +89,10 @@ def measure(directory: Path, eager: EagerModel, steps: Preprocessing, photos: Se
 
 
 def signed_layers(split: SplitClassifier, steps: Preprocessing, photos: Sequence[Path]) -> list[bool]:
-    """Return whether each layer has activations below zero, on random input and on photos."""
-    inputs = [torch.from_numpy(x) for x in _inputs(steps, photos)]
+    """Return whether each layer has activations below zero, on photos, or on random input without photos."""
+    *_, x = _inputs(steps, photos)
     with torch.inference_mode():
-        return [any(bool((split.features(x, layer) < 0).any()) for x in inputs) for layer in range(len(split.ends))]
+        return [bool((split.features(torch.from_numpy(x), layer) < 0).any()) for layer in range(len(split.ends))]
 
 
 def _runtimes(directory: Path, layers: int) -> list[tuple[str, int, Callable[[Array], tuple[Array, Array]]]]:

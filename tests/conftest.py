@@ -176,7 +176,7 @@ def seeded_resnet50(resnet50_checkpoint: Path) -> Iterator[Path]:
     """The artefact directory of that ResNet-50; shared, so not to be written to."""
 
     def export(root: Path) -> None:
-        export_artifact(ExportOptions(weights=str(resnet50_checkpoint), out=root / "seeded"))
+        export_artifact(ExportOptions(weights=str(resnet50_checkpoint), out=root / "seeded", int8=False))
 
     for root in shared("resnet50", export):
         yield root / "seeded"

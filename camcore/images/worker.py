@@ -37,9 +37,9 @@ class ViewRequest:
 
     source: Path | bytes
     preprocessing: Preprocessing
-    resize_mode: ResizeMode | None
-    box: Box | None
-    with_whole: bool
+    resize_mode: ResizeMode | None = None
+    box: Box | None = None
+    with_whole: bool = True
 
 
 def start() -> None:

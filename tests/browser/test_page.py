@@ -103,6 +103,7 @@ def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path,
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
     run_every_channel(page)
+    expect(page.locator("#status")).to_contain_text("so far")  # then there is something to keep
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped a")  # at some run, or after a method
     page.get_by_role("button", name="How it is computed").click()

@@ -254,6 +254,7 @@ def test_about_explains_with_formulas(page: Page, screenshot: Screenshot) -> Non
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.stand_in(False)
 def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet_photos: list[Path]) -> None:
     """Each sees their own photo; Stop stops only one's own run."""
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}

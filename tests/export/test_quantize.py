@@ -15,6 +15,7 @@ from camcore.model.onnx import Scorer
 from export import quantize
 from export.__main__ import main
 from export.pipeline import ExportOptions, export_artifact
+from export.preprocessing import PreprocessingOptions
 
 
 def measured(directory: Path) -> Quantization:
@@ -124,7 +125,10 @@ def test_a_resnet_leaves_its_ends_alone_when_asked(seeded_resnet50: Path) -> Non
     assert [kinds[name] for name in quantize._float_nodes(graph, 0, 0)] == ["Gemm"]
 
 
-def test_the_seeded_resnet50_has_one(seeded_resnet50: Path) -> None:
-    int8 = measured(seeded_resnet50)
+@pytest.mark.slow
+def test_a_resnet_has_one(resnet18_checkpoint: Path, tmp_path: Path) -> None:
+    steps = PreprocessingOptions(size=(96, 96))
+    options = ExportOptions("resnet18", str(resnet18_checkpoint), out=tmp_path / "birds", preprocessing=steps)
+    int8 = measured(export_artifact(options))
     assert int8.noise <= quantize.LOW_NOISE
     assert int8.float_layers == 0
