@@ -123,10 +123,11 @@ def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: lis
         session, path, definition, _, *others = inputs
         resize_mode = manifest.preprocessing.resize_mode
         request = _request(None, session, path, definition, resize_mode, *others)
-        return request, "", "", class_list, description, resize_mode
+        return request, "", "", class_list, description, compare_html.look_alike(manifest), resize_mode
 
     fields = [page.photo_panel.any_class, page.question_panel.contrast_class]
-    outputs = [request, *fields, page.photo_panel.class_list, panel.model_description, panel.resize_mode]
+    described = [page.photo_panel.class_list, panel.model_description, panel.look_alike, panel.resize_mode]
+    outputs = [request, *fields, *described]
     panel.model.input(change_model, inputs, outputs, **ASKING)
 
 

@@ -52,6 +52,7 @@ class MapPanel:
     opacity: gr.Slider
     colours: gr.Radio
     definition: gr.Dropdown
+    look_alike: gr.HTML
     resize_mode: gr.Radio
     effort: gr.Radio
     model: gr.Dropdown
@@ -162,8 +163,7 @@ def _map_panel(models: Models) -> MapPanel:
     with gr.Row(elem_id="drawing"):
         opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=text.OPACITY, elem_id="opacity", buttons=[])
         colours = gr.Radio(list(COLOUR_MAPS), value="inferno", label=text.COLOURS, elem_id="colours")
-    if manifest.layer.linear_head:
-        gr.HTML(compare_html.note(text.LOOK_ALIKE), elem_id="note")
+    look_alike = gr.HTML(compare_html.look_alike(manifest), elem_id="note")
     with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
             effort = _radio(text.EFFORTS, "fast", text.EFFORT, text.EFFORT_HINT, "effort")
@@ -177,7 +177,9 @@ def _map_panel(models: Models) -> MapPanel:
         names = [(f"{name}, knows {len(model.labels):,} names", name) for name, model in models.manifests.items()]
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
         description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
-    return MapPanel(outlines, maps, verdict, opacity, colours, definition, resize_mode, effort, model, description)
+    return MapPanel(
+        outlines, maps, verdict, opacity, colours, definition, look_alike, resize_mode, effort, model, description
+    )
 
 
 def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: str) -> gr.Radio:

@@ -7,6 +7,7 @@ from camcore.formatting import percent, seconds
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.thresholds import SEES_ALL
+from camcore.model.manifest import Head
 from camcore.results import Explanation
 
 TITLE = "What did the classifier look at?"
@@ -37,6 +38,11 @@ LOOK_ALIKE = (
     "In this model, Grad-CAM and Grad-CAM++ are computed in almost the same way, so their heatmaps look alike. "
     "Agreement between these two does not make the result more certain."
 )
+HEADS: dict[Head, str] = {
+    "softmax": "",
+    "one logit": " What supports one of its two names is what speaks against the other.",
+    "multi-label": " Several names may be right at once, so their probabilities do not add up to 100%.",
+}
 OPACITY = "Opacity"
 COLOURS = "Colours"
 SETTINGS = "How it is computed"
