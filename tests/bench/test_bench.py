@@ -198,12 +198,10 @@ def test_scaling_prints_three_tables(
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_evidence_prints_times_and_shifts(
-    scene: Scene, quick_artifacts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    scene: Scene, artifacts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def exported(
-        options: ExportOptions,
-    ) -> Path:  # a quick model in place of Lite0
-        return Path(shutil.copytree(quick_artifacts / "finches", str(options.out)))
+    def exported(options: ExportOptions) -> Path:  # once for all tests
+        return Path(shutil.copytree(artifacts / "efficientnet_lite0", str(options.out)))
 
     monkeypatch.setattr(evidence, "prepare_scene", lambda *_: scene)
     monkeypatch.setattr(evidence, "export_artifact", exported)

@@ -311,6 +311,7 @@ def _vast_png() -> bytes:
 def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
+    page.locator("#page-link p").wait_for()  # the last of what a run asks of the server
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
     heat = page.locator("#map-0 img.heat")
