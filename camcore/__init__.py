@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from camcore.explainer import Explainer
     from camcore.images.decoder import PhotoDecoder
     from camcore.images.photo import open_photo
+    from camcore.methods.definitions import DEFINITIONS
     from camcore.methods.grad_cam import METHODS
-    from camcore.methods.score_cam import DEFINITIONS
     from camcore.metrics.faithfulness import Faithfulness
-    from camcore.metrics.localisation import Box, Localisation, Target, localise
+    from camcore.metrics.localisation import Localisation, Target, localise
     from camcore.model.manifest import Manifest, find_artifact
     from camcore.options import ExplainOptions
     from camcore.results import Explanation, ForwardPass, Prediction
+    from camcore.types import Box
 
 _MODULES = {
-    "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.score_cam", "METHODS": "methods.grad_cam",
-    "ArtifactError": "errors", "Box": "metrics.localisation", "BoxesError": "errors", "CamError": "errors",
+    "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.definitions", "METHODS": "methods.grad_cam",
+    "ArtifactError": "errors", "Box": "types", "BoxesError": "errors", "CamError": "errors",
     "ClassError": "errors", "EffortError": "errors", "ExplainOptions": "options", "Explainer": "explainer",
     "Explanation": "results", "Faithfulness": "metrics.faithfulness", "ForwardPass": "results",
     "Localisation": "metrics.localisation", "Manifest": "model.manifest", "OutputError": "errors",

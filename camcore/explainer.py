@@ -10,22 +10,23 @@ import numpy as np
 from PIL import Image
 
 from camcore.deprecation import accept_former_names
-from camcore.images.preprocess import ResizeMode, View, make_view, normalise
+from camcore.images.preprocess import View, make_view, normalise
+from camcore.methods.definitions import DefinitionName, check_definition
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
 from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
-from camcore.methods.score_cam import CHUNK, DefinitionName, Int8Forward
+from camcore.methods.score_cam import Int8Forward, batch_size
 from camcore.metrics.assessment import overlap_with
-from camcore.metrics.evidence import CrossChecks
+from camcore.metrics.evidence import CrossChecks, other_labels, seen_source
 from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
-from camcore.metrics.verdict import SEES_ALL
+from camcore.metrics.thresholds import SEES_ALL
 from camcore.model.classes import check_contrast, find_class
-from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, read_manifest, verify
+from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.model.threads import on_one_blas_thread
 from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass, Prediction
-from camcore.types import Array
+from camcore.types import Array, Box
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
@@ -60,19 +61,36 @@ class Explainer:
         manifest = read_manifest(directory)
         verify(directory, manifest)
         int8 = Scorer(directory / ONNX_INT8, threads) if ONNX_INT8 in manifest.files else None
-        return cls(manifest, TracedModel(directory / TORCHSCRIPT), Scorer(directory / ONNX, threads), int8)
+        model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier)
+        return cls(manifest, model, Scorer(directory / ONNX, threads), int8)
+
+    def at_layer(self, name: str) -> "Explainer":
+        """Return an explainer of another layer of the artefact; both share the model.
+
+        Its Score-CAM runs in fp32: the error of int8 was measured at the first layer only. Raise ArtifactError if the
+        artefact has no such layer.
+        """
+        if name == self.manifest.layer.name:
+            return self
+        manifest = self.manifest.at_layer(name)
+        return Explainer(manifest, self._model.at_layer(manifest.layer.number), self._scorer, None)
 
     @accept_former_names(fit="resize_mode")
-    def forward(self, photo: Image.Image | View, resize_mode: ResizeMode = "crop") -> ForwardPass:
-        """Run the model once on an RGB photo (see `open_photo`), or on a view of it (see `PhotoDecoder.view`)."""
+    def forward(
+        self, photo: Image.Image | View, resize_mode: ResizeMode | None = None, box: Box | None = None
+    ) -> ForwardPass:
+        """Run the model once on an RGB photo (see `open_photo`), or on a view of it (see `PhotoDecoder.view`).
+
+        `resize_mode` and `box` are those of `make_view`.
+        """
         start, steps = time.perf_counter(), self.manifest.preprocessing
-        view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode)
+        view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode, box)
         x = normalise(view, steps)
         logits, activations = self._model.forward(x)
-        return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start)
+        return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start, self.manifest.multi_label)
 
     @accept_former_names(fit="resize_mode")
-    def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode = "crop") -> list[Prediction]:
+    def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode | None = None) -> list[Prediction]:
         """Return the `top` most probable classes, the most probable first."""
         forward_pass = self._run_once(photo, resize_mode)
         best = np.argsort(-forward_pass.logits, kind="stable")[:top]
@@ -88,7 +106,7 @@ class Explainer:
         contrast_idx: int | None = None,
         definition: DefinitionName = "paper",
         effort: Effort = "fast",
-        resize_mode: ResizeMode = "crop",
+        resize_mode: ResizeMode | None = None,
     ) -> list[Explanation]:
         """Return one finished explanation per method, in their order.
 
@@ -107,14 +125,17 @@ class Explainer:
         options: ExplainOptions = DEFAULT_OPTIONS,
         methods: Sequence[MethodName] = ALL_METHODS,
         *,
-        chunk: int = CHUNK,
+        chunk: int | None = None,
     ) -> Iterator[Explanation]:
         """Yield each explanation as soon as it is ready: the gradient methods first, then Score-CAM as it grows.
 
-        Score-CAM yields a map every `chunk` forwards. Closing the generator stops the work. Errors are as in `explain`.
+        Score-CAM yields a map every `chunk` forwards, by default `batch_size`. Closing the generator stops the work.
+        Errors are as in `explain`.
         """
         to_rule(options.effort)  # raises EffortError before the first map is requested
-        return on_one_blas_thread(self._stream(photo, options, methods, chunk))
+        return on_one_blas_thread(
+            self._stream(photo, options, methods, chunk or batch_size(self.manifest.preprocessing.size))
+        )
 
     def faithfulness(
         self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = BATCH
@@ -127,7 +148,9 @@ class Explainer:
         (class_idx,) = {explanation.class_idx for explanation in explanations}
         int8 = None if exact or self._int8 is None else self._int8.forward
         heatmaps = [explanation.heatmap for explanation in explanations]
-        return faithfulness(photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, chunk=chunk)
+        return faithfulness(
+            photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, multi_label=photo.multi_label, chunk=chunk
+        )
 
     def cross_check(
         self, photo: ForwardPass, explanations: Sequence[Explanation], first_choice: Sequence[Explanation] = ()
@@ -139,13 +162,14 @@ class Explainer:
         `camcore.metrics.verdict`.
         """
         view, top_idx = photo.view, int(photo.logits.argmax())
-        whole = None
+        also = other_labels(self.predict(photo)) if photo.multi_label else None
+        checks = CrossChecks(view.share, source=seen_source(view, self.manifest.preprocessing), also=also)
         if view.whole is not None and view.share < SEES_ALL:
-            whole = self.predict(self.forward(replace(view, image=view.whole)), 1)[0]
+            checks = replace(checks, whole=self.predict(self.forward(replace(view, image=view.whole)), 1)[0])
         if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:
-            return CrossChecks(view.share, whole)
+            return checks
         others = first_choice or self.explain(photo, top_idx, GRADIENT_METHODS)
-        return CrossChecks(view.share, whole, overlap_with(explanations, others))
+        return replace(checks, overlaps=overlap_with(explanations, others))
 
     @accept_former_names(rather_than="contrast_idx")
     def sanity(
@@ -179,7 +203,7 @@ class Explainer:
                 forward_pass, explained, options, scorer, int8=self._int8, chunk=chunk, shared_seconds=shared_seconds
             )
 
-    def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode) -> ForwardPass:
+    def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
 
     def _explained_class(self, forward_pass: ForwardPass, options: ExplainOptions) -> ExplainedClass:
@@ -187,6 +211,7 @@ class Explainer:
         contrast = None if options.contrast_idx is None else self._prediction(forward_pass, options.contrast_idx)
         explained = ExplainedClass(prediction, contrast)
         check_contrast(self.manifest.labels, *explained.class_indices)
+        check_definition(options.definition, multi_label=self.manifest.multi_label, has_contrast=contrast is not None)
         return explained
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from camcore.images.preprocess import ResizeMode
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
-from camcore.methods.score_cam import DefinitionName
+from camcore.model.manifest import ResizeMode
 
 
 @dataclass(frozen=True)
@@ -15,4 +15,4 @@ class ExplainOptions:
     contrast_idx: int | None = None  # class to set it against; None to explain the class alone
     definition: DefinitionName = "paper"  # Score-CAM variant
     effort: Effort = "fast"  # how far Score-CAM goes: "fast", "exact", or a number of forwards
-    resize_mode: ResizeMode = "crop"  # how the photo becomes the model's input
+    resize_mode: ResizeMode | None = None  # how the photo becomes the model's input; None for the model's own way

@@ -13,7 +13,7 @@ _NOT_JSON = ("heatmap", "complete", "contrast_class")
 
 
 class PredictionRecord(TypedDict):
-    """A class and its softmax probability, in [0, 1]."""
+    """A class and its probability, in [0, 1]."""
 
     class_idx: int
     name: str
@@ -23,7 +23,8 @@ class PredictionRecord(TypedDict):
 class ExplanationRecord(TypedDict):
     """One explanation, whose fields `camcore.Explanation` documents, and two fields on its heatmap.
 
-    `hottest` is the place of the hottest point in words, and `map` is the path of the heatmap's file.
+    `hottest` is the place of the hottest point in words, `map` is the path of the heatmap's file, and `layer` is the
+    explained layer if there are several.
     """
 
     method: str
@@ -42,6 +43,7 @@ class ExplanationRecord(TypedDict):
     hottest: str
     map: str | None
     rather_than: NotRequired[PredictionRecord]
+    layer: NotRequired[str]
 
 
 class PhotoRecord(TypedDict):

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from camcore.images.preprocess import View
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
 from camcore.methods.grad_cam import MethodName
-from camcore.methods.score_cam import DefinitionName
-from camcore.types import Array, Floats, Precision, softmax
+from camcore.types import Array, Floats, Precision, to_probabilities
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A class and its softmax probability, in [0, 1]."""
+    """A class and its probability, in [0, 1]."""
 
     class_idx: int
     name: str
@@ -41,11 +41,12 @@ class ForwardPass:
     logits: Array  # (K,), before softmax
     activations: Array  # of the target layer, (C, h, w)
     seconds: float  # time of preprocessing and the forward pass
+    multi_label: bool = False  # whether several classes may be right at once
 
     @cached_property
     def probabilities(self) -> Floats:
-        """Return the softmax of the logits, (K,)."""
-        return softmax(self.logits)
+        """Return the probabilities of the classes, (K,); see `to_probabilities`."""
+        return to_probabilities(self.logits, self.multi_label)
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Explanation:
     method: MethodName
     class_idx: int  # of the explained class, as are the name and the probability
     name: str
-    probability: float  # softmax, in [0, 1]
+    probability: float  # in [0, 1]
     heatmap: Array  # float32 (H, W) in [0, 1] over the model's view; all zeros if the map shows no place
     peak: float  # the raw map's largest value; 0 if there is no positive evidence
     seconds: float  # time of this map; time that several maps share, such as the forward pass, is divided equally

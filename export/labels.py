@@ -1,5 +1,6 @@
 """Class names, from ImageNet or from a file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from export.errors import LabelsError
@@ -17,20 +18,35 @@ def numbered_labels(classes: int) -> tuple[str, ...]:
     return tuple(f"class {index}" for index in range(classes))
 
 
-def read_labels(path: Path, classes: int) -> tuple[str, ...]:
-    """Read the names of `classes` classes from a UTF-8 text file with one name per line; it may end in empty lines.
+def labels_for(labels: Sequence[str] | Path | None, outputs: int) -> tuple[str, ...]:
+    """Return the names of the classes of a model with `outputs` scores, given themselves or as a file; else numbers.
 
-    Raise LabelsError if the file cannot be read, contains another empty line, or names another number of classes.
+    A model with one score has two classes. If only the second is named, the first is called "not" that. Raise
+    LabelsError if the file cannot be read, or if there is not one name per class.
     """
+    classes = max(outputs, 2)
+    if labels is None:
+        return numbered_labels(classes)
+    names = _read_lines(labels) if isinstance(labels, Path) else tuple(labels)
+    source = str(labels) if isinstance(labels, Path) else "the list of labels"
+    if outputs == 1 and len(names) == 1:
+        names = (f"not {names[0]}", names[0])
+    if len(names) != classes:
+        expected = "2 (absent and present), from one score" if outputs == 1 else f"{classes}"
+        raise LabelsError(
+            f"{source} names {len(names)} classes, but the model has {expected}: write one class per line"
+        )
+    if not all(names):
+        raise LabelsError(f"{source} has an empty line {names.index('') + 1}: write one class per line")
+    return names
+
+
+def _read_lines(path: Path) -> tuple[str, ...]:
+    """Return the lines of a UTF-8 text file, which may end in empty lines."""
     try:
         text = path.read_text(encoding="utf-8-sig").rstrip()
     except FileNotFoundError:
         raise LabelsError(f"there is no labels file {path}: name a text file with one class per line") from None
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(f"{path} cannot be read as UTF-8 text: save it as UTF-8, with one class per line") from error
-    labels = tuple(line.strip() for line in text.split("\n")) if text else ()
-    if len(labels) != classes:
-        raise LabelsError(f"{path} names {len(labels)} classes, but the model has {classes}: write one class per line")
-    if not all(labels):
-        raise LabelsError(f"{path} has an empty line {labels.index('') + 1}: write one class per line")
-    return labels
+    return tuple(line.strip() for line in text.split("\n")) if text else ()

@@ -1,92 +1,128 @@
-"""The table of architectures: how each is built, where it is split, and how its input is preprocessed."""
+"""The models that `--model` can name: torchvision's, timm's, EfficientNet-Lite0, and the user's own functions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camcore.model.manifest import Preprocessing
+from export.errors import ExportError
+from export.labels import imagenet_labels, numbered_labels
+from export.pretrained import default_weights, is_pretrained, pretrained
+from export.weights import load_weights, number_of_classes, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import nn
 
-RESNETS = (
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-    "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
-)  # fmt: skip
-_RESNET_LAYERS = ("layer1", "layer2", "layer3", "layer4")
+LITE0 = "efficientnet_lite0"
+# What most classifiers trained on ImageNet expect, for models that do not say what they expect.
+IMAGENET_STEPS = Preprocessing(256, (224, 224), "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
-class Architecture:
-    """One entry of the table.
+class LoadedModel:
+    """A model with its weights, in evaluation mode; `labels` are the names of its classes, None if nobody gave them."""
 
-    `layers` are the possible target layers; after the last one follow global average pooling and one linear layer, the
-    `classifier`. `build` returns the eager model for a number of classes, `split` splits it at a target layer into
-    (features, head), and `preprocessing` is that of named weights, or of the default weights for None.
+    module: nn.Module
+    weights: str  # name in the manifest
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that can be loaded: its name, how its input is preprocessed, and who says so."""
+
+    name: str
+    preprocessing: Preprocessing
+    origin: str  # of the preprocessing, for people
+    load: Callable[[], LoadedModel]
+    folder: str  # name of the artefact directory, unless weights from a file name it
+
+
+def find_source(model: str, weights: str | None = None) -> ModelSource:
+    """Return the source of a model: a name of torchvision, `timm/NAME`, `FILE.py:FUNCTION` or `module:function`.
+
+    `weights` is the name of pretrained weights or a checkpoint file; None for the default of the model. Raise
+    ExportError if there is no such model.
     """
+    if model.startswith("timm/"):
+        from export.timm_models import timm_source
 
-    layers: tuple[str, ...]
-    classifier: str
-    build: Callable[[int], nn.Module]
-    split: Callable[[nn.Module, str], tuple[nn.Module, nn.Module]]
-    preprocessing: Callable[[str | None], Preprocessing]
+        return timm_source(model, weights)
+    if ":" in model:
+        from export.functions import function_source
 
-
-def _build_resnet(name: str, classes: int) -> nn.Module:
-    from torchvision.models import get_model
-
-    model: nn.Module = get_model(name, weights=None, num_classes=classes).eval()
-    return model
+        return function_source(model, weights)
+    return _lite0_source(weights) if model == LITE0 else _torchvision_source(model, weights)
 
 
-def _split_resnet(model: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:
-    from torch import nn
-
-    stages = dict(model.named_children())
-    classifier = stages.pop("fc")
-    cut, modules = list(stages).index(layer) + 1, list(stages.values())
-    return nn.Sequential(*modules[:cut]), nn.Sequential(*modules[cut:], nn.Flatten(), classifier)
+def checkpoint_of(weights: str | None) -> Path | None:
+    """Return the checkpoint file that `weights` names, or None for pretrained weights."""
+    if weights is None or (is_pretrained(weights) and not Path(weights).is_file()):
+        return None
+    return Path(weights)
 
 
-def _resnet_preprocessing(name: str, weights: str | None) -> Preprocessing:
-    from torchvision.models import get_model_weights
+def torchvision_models() -> list[str]:
+    """Return the names of torchvision's classifiers."""
+    import torchvision
 
+    return list(torchvision.models.list_models(module=torchvision.models))
+
+
+def _torchvision_source(name: str, weights: str | None) -> ModelSource:
+    from torchvision.models import get_model, get_model_weights
+
+    names = torchvision_models()
+    if name not in names:
+        close = ", ".join(get_close_matches(name, [*names, LITE0], n=3)) or "resnet50, efficientnet_v2_s, convnext_tiny"
+        ways = "a name of torchvision, timm/NAME, or FILE.py:FUNCTION for a model of your own"
+        raise ExportError(f"there is no model {name!r}: choose {ways}; names with a similar spelling: {close}")
     table = get_model_weights(name)
-    steps = (table[weights] if weights in table.__members__ else table.DEFAULT).transforms()
+    entry = table[weights] if weights in table.__members__ else table.DEFAULT
+    steps = entry.transforms()
     (resize,), (crop,), interpolation = steps.resize_size, steps.crop_size, steps.interpolation.value
-    return Preprocessing(resize, crop, interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
+    preprocessing = Preprocessing(resize, (crop, crop), interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
+    build = partial(get_model, name, weights=None)
+    load = partial(load_architecture, name, build, weights)
+    return ModelSource(name, preprocessing, f"torchvision's {entry.name}", load, name)
 
 
-def _build_lite0(classes: int) -> nn.Module:
-    from efficientnet_lite_pytorch import EfficientNet
+def _lite0_source(weights: str | None) -> ModelSource:
+    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
+    preprocessing = Preprocessing(resize=256, size=(224, 224), interpolation="bicubic", mean=mean, std=std)
 
-    model: nn.Module = EfficientNet.from_name("efficientnet-lite0", num_classes=classes).eval()
-    return model
+    def build(num_classes: int = 1000) -> nn.Module:
+        from efficientnet_lite_pytorch import EfficientNet
 
+        model: nn.Module = EfficientNet.from_name("efficientnet-lite0", num_classes=num_classes)
+        return model
 
-def _split_lite0(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
-    from torch import nn
-
-    stages = dict(model.named_children())
-    stem = (stages["_conv_stem"], stages["_bn0"], nn.ReLU6())
-    last = (stages["_conv_head"], stages["_bn1"], nn.ReLU6())
-    head = nn.Sequential(stages["_avg_pooling"], nn.Flatten(), stages["_fc"])
-    return nn.Sequential(*stem, *stages["_blocks"].children(), *last), head
+    load = partial(load_architecture, LITE0, build, weights)
+    return ModelSource(LITE0, preprocessing, "its authors", load, LITE0)
 
 
-def _lite0_preprocessing(_weights: str | None) -> Preprocessing:
-    return Preprocessing(resize=256, crop=224, interpolation="bicubic", mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
+def load_architecture(name: str, build: Callable[..., nn.Module], weights: str | None) -> LoadedModel:
+    """Return an architecture with its weights; `build(num_classes=K)` returns the model without them.
+
+    With a checkpoint file, the number of classes is that of the weights.
+    """
+    checkpoint = checkpoint_of(weights)
+    if checkpoint is None:
+        state = pretrained(name, weights or default_weights(name))
+        module, labels = build(), imagenet_labels()
+    else:
+        state = read_checkpoint(checkpoint)
+        classes = number_of_classes(state, classifier_weight(build()), name)
+        module, labels = build(num_classes=classes), numbered_labels(classes)
+    load_weights(module.eval(), state, name)
+    return LoadedModel(module, state.name, labels)
 
 
-ARCHITECTURES: dict[str, Architecture] = {
-    **{
-        name: Architecture(
-            _RESNET_LAYERS, "fc", partial(_build_resnet, name), _split_resnet, partial(_resnet_preprocessing, name)
-        )
-        for name in RESNETS
-    },
-    "efficientnet_lite0": Architecture(("features",), "_fc", _build_lite0, _split_lite0, _lite0_preprocessing),
-}
+def classifier_weight(model: nn.Module) -> str:
+    """Return the name of the last weight matrix of a model, whose first axis is the number of classes."""
+    return [name for name, parameter in model.named_parameters() if parameter.ndim > 1][-1]

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from camcore.errors import PhotoError
 from camcore.images.photo import open_photo
@@ -41,33 +42,61 @@ def find_photos(folder: Path | None) -> list[Path]:
     return photos
 
 
-def measure(
-    directory: Path, eager: nn.Module, split: SplitClassifier, steps: Preprocessing, photos: Sequence[Path]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class EagerModel:
+    """A model in eager torch: whole, and split at its layers.
+
+    `restore` turns the logits of the split model into what the whole one returns: probabilities if it ends in a
+    softmax, one logit instead of two.
+    """
+
+    whole: nn.Module
+    split: SplitClassifier
+    restore: Callable[[Tensor], Tensor] = torch.clone
+
+    def forward(self, x: Array) -> tuple[Array, list[Array]]:
+        """Return the logits (N, K) and the activations (N, C, h, w) of each layer for inputs (N, 3, H, W).
+
+        Raise ExportError if they are not finite, or if the split model gives another result than the whole one.
+        """
+        inputs = torch.from_numpy(x)
+        with torch.inference_mode():
+            activations = [self.split.features(inputs, layer) for layer in range(len(self.split.ends))]
+            logits = self.split.head(activations[0])
+            expected, actual = self.whole(inputs).numpy(), self.restore(logits).numpy()
+        if not all(np.isfinite(values).all() for values in (expected, *(values.numpy() for values in activations))):
+            raise ExportError("the model's own values overflow (they are not finite numbers): check its weights")
+        _check("split", "results", actual, expected)
+        return logits.numpy(), [values.numpy() for values in activations]
+
+
+def measure(directory: Path, eager: EagerModel, steps: Preprocessing, photos: Sequence[Path]) -> dict[str, Any]:
     """Return the largest absolute differences of both artefacts in `directory` from the eager model.
 
     For each runtime these are those of logits and of activations; `worst_share_of_range` is the largest as a share of
     the range of the eager model's values. Raise ExportError if a share is not a number, or above `TOLERANCE`.
     """
-    runtimes, kinds, worst = _runtimes(directory), ("logits", "activations"), 0.0
-    differences = {name: dict.fromkeys(kinds, 0.0) for name, _ in runtimes}
+    runtimes, kinds, worst = _runtimes(directory, len(eager.split.ends)), ("logits", "activations"), 0.0
+    differences = {name: dict.fromkeys(kinds, 0.0) for name, _, _ in runtimes}
     for x in _inputs(steps, photos):
-        expected = _expected(eager, split, x)
-        for name, forward in runtimes:
-            for kind, actual, reference in zip(kinds, forward(x), expected, strict=True):
-                difference, share = _difference(actual, reference)
-                if not share <= TOLERANCE:
-                    raise ExportError(
-                        f"the {name} model differs from the eager one by {share:.1e} of the range of its {kind}, "
-                        f"above {TOLERANCE:.0e}: this model cannot be exported faithfully"
-                    )
+        logits, activations = eager.forward(x)
+        for name, layer, forward in runtimes:
+            for kind, actual, reference in zip(kinds, forward(x), (logits, activations[layer]), strict=True):
+                difference, share = _check(name, kind, actual, reference)
                 differences[name][kind] = max(differences[name][kind], difference)
                 worst = max(worst, share)
     return {"photos": len(photos), "tolerance": TOLERANCE, "worst_share_of_range": worst, **differences}
 
 
-def _runtimes(directory: Path) -> list[tuple[str, Callable[[Array], tuple[Array, Array]]]]:
-    """Return what to compare: the TorchScript methods `features` and `head`, its `forward`, and the ONNX model."""
+def signed_layers(split: SplitClassifier, steps: Preprocessing, photos: Sequence[Path]) -> list[bool]:
+    """Return whether each layer has activations below zero, on photos, or on random input without photos."""
+    *_, x = _inputs(steps, photos)
+    with torch.inference_mode():
+        return [bool((split.features(torch.from_numpy(x), layer) < 0).any()) for layer in range(len(split.ends))]
+
+
+def _runtimes(directory: Path, layers: int) -> list[tuple[str, int, Callable[[Array], tuple[Array, Array]]]]:
+    """Return what to compare, and its layer: TorchScript's methods of each layer, its `forward`, and the ONNX model."""
     traced = TracedModel(directory / TORCHSCRIPT)
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of torch.jit
         module = torch.jit.load(str(directory / TORCHSCRIPT), map_location="cpu").eval()  # type: ignore[no-untyped-call]
@@ -77,15 +106,19 @@ def _runtimes(directory: Path) -> list[tuple[str, Callable[[Array], tuple[Array,
             logits, activations = module(torch.from_numpy(x))
         return logits.numpy(), activations.numpy()
 
-    return [("torchscript", traced.forward), ("torchscript", forward), ("onnx", Scorer(directory / ONNX).forward)]
+    methods = [("torchscript", layer, traced.at_layer(layer).forward) for layer in range(layers)]
+    return [*methods, ("torchscript", 0, forward), ("onnx", 0, Scorer(directory / ONNX).forward)]
 
 
-def _expected(eager: nn.Module, split: SplitClassifier, x: Array) -> tuple[Array, Array]:
-    with torch.inference_mode():
-        logits, activations = eager(torch.from_numpy(x)).numpy(), split.features(torch.from_numpy(x)).numpy()
-    if not (np.isfinite(logits).all() and np.isfinite(activations).all()):
-        raise ExportError("the model's own values overflow (they are not finite numbers): check its weights")
-    return logits, activations
+def _check(name: str, kind: str, actual: Array, reference: Array) -> tuple[float, float]:
+    """Return the difference of two results, and its share of the range; raise ExportError above `TOLERANCE`."""
+    difference, share = _difference(actual, reference)
+    if not share <= TOLERANCE:
+        raise ExportError(
+            f"the {name} model differs from the eager one by {share:.1e} of the range of its {kind}, "
+            f"above {TOLERANCE:.0e}: this model cannot be exported faithfully"
+        )
+    return difference, share
 
 
 def _difference(actual: Array, reference: Array) -> tuple[float, float]:
@@ -99,7 +132,7 @@ def _difference(actual: Array, reference: Array) -> tuple[float, float]:
 
 def _inputs(steps: Preprocessing, photos: Sequence[Path]) -> Iterator[Array]:
     """Yield single images and batches, first of random input and then of photos."""
-    random = np.random.default_rng(0).normal(size=(3, 3, steps.crop, steps.crop)).astype(np.float32)
+    random = np.random.default_rng(0).normal(size=(3, 3, *steps.size)).astype(np.float32)
     yield from (random[:1], random)
     if photos:
         batch = np.concatenate([preprocess(open_photo(path), steps)[0] for path in photos])

@@ -51,9 +51,9 @@ def pretrained(model: str, name: str) -> Weights:
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(entry.url).path).name
     try:
         if not cached.exists():
-            _require_network(entry.url)
+            require_network(entry.url)
         # torch.hub prints on stdout
-        with _network_timeout(), warnings.catch_warnings(action="ignore"), redirect_stdout(sys.stderr):
+        with network_timeout(), warnings.catch_warnings(action="ignore"), redirect_stdout(sys.stderr):
             content = entry.get_state_dict(progress=True, check_hash=True, map_location="cpu", weights_only=True)
     except Exception as error:  # the network and torch.load raise many kinds of errors
         raise WeightsError(_download_failure(model, name, cached, error)) from error
@@ -87,7 +87,7 @@ def _from_package(name: str) -> Weights:
     return Weights(name, checked_state(content, str(path), remedy), str(path), remedy)
 
 
-def _require_network(url: str) -> None:
+def require_network(url: str) -> None:
     """Raise the error of a request to the URL, or TimeoutError if there is no response within `SILENCE` seconds."""
     errors: list[Exception] = []
     # In a thread, because the look-up of a name has no timeout, and each of a host's addresses has its own.
@@ -109,7 +109,8 @@ def _request(url: str, errors: list[Exception]) -> None:
 
 
 @contextmanager
-def _network_timeout() -> Iterator[None]:
+def network_timeout() -> Iterator[None]:
+    """Let every connection of the block fail after `SILENCE` seconds without a byte."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SILENCE)
     try:

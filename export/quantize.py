@@ -18,13 +18,14 @@ from PIL import Image, ImageOps
 
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import preprocess
+from camcore.methods.definitions import DEFINITIONS, channel_weights, log_weights
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
-from camcore.methods.score_cam import CHUNK, DEFINITIONS, alive_channels, channel_weights, log_weights, masks
+from camcore.methods.score_cam import alive_channels, batch_size, masks
 from camcore.model.manifest import ONNX, ONNX_INT8, Preprocessing, Quantization
 from camcore.model.onnx import Scorer
 from camcore.types import Array
-from export.errors import ExportError
+from export.errors import QuantizationError
 
 # Measured on EfficientNet-Lite0 (see tests/bench/README.md): with more noise or a smaller speed-up, the fp32 model
 # reaches the same fidelity sooner.
@@ -40,10 +41,11 @@ def quantize(
 ) -> Quantization | None:
     """Write `model.int8.onnx` beside `model.onnx` if it meets the limits, and return the measurements.
 
-    Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, it is made again
-    with the first and last convolutions in fp32. With `always`, the file is written even if it misses the limits.
-    Without photos on which the target layer varies there is nothing to calibrate with, and the result is None.
-    Raise ExportError if the model cannot be quantised, and OSError if the file cannot be written.
+    Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, and it is fast
+    enough, it is made again with the first and last convolutions in fp32. With `always`, the file is written even if it
+    misses the limits. Without photos on which the target layer varies there is nothing to calibrate with, and the
+    result is None.
+    Raise QuantizationError if onnxruntime cannot quantise the model, and OSError if the file cannot be written.
     """
     exact = Scorer(directory / ONNX)
     to_calibrate, to_check = (_run(images, steps, exact) for images in _split([open_photo(path) for path in photos]))
@@ -59,8 +61,8 @@ def quantize(
         for ends in ((0, 0), (FIRST, LAST)):
             _write(source, target, batches, _float_nodes(graph, *ends))
             measured = _measure(exact, Scorer(target), checks, sum(ends))
-            if measured.noise <= LOW_NOISE:
-                break
+            if measured.noise <= LOW_NOISE or (measured.speed_up < MIN_SPEED_UP and not always):
+                break  # with more of it in fp32, it would be slower still
         if measured.used or always:
             (directory / ONNX_INT8).write_bytes(target.read_bytes())
     return measured
@@ -121,7 +123,13 @@ def _run(images: Sequence[Image.Image], steps: Preprocessing, exact: Scorer) -> 
 
 
 def _in_chunks(scorer: Scorer, inputs: Array) -> Array:
-    return np.concatenate([scorer.logits(inputs[start : start + CHUNK]) for start in range(0, len(inputs), CHUNK)])
+    return np.concatenate([scorer.logits(part) for part in _parts(inputs)])
+
+
+def _parts(inputs: Array, share: int = 1) -> list[Array]:
+    """Return inputs (n, 3, H, W) in batches of `batch_size`, or of a share of it."""
+    count = max(batch_size(inputs.shape[2:]) // share, 1)
+    return [inputs[start : start + count] for start in range(0, len(inputs), count)]
 
 
 def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_layers: int) -> Quantization:
@@ -131,7 +139,7 @@ def _measure(exact: Scorer, quantised: Scorer, checks: Sequence[_Check], float_l
         score, score_int8 = (values[:, check.photo.class_idx].astype(np.float64) for values in (check.logits, logits))
         noises.append((score_int8 - score).var() / max(score.var(), np.finfo(np.float32).tiny))
         fidelities.append(correlation(check.heatmap(logits), check.heatmap(check.logits)))
-    noise, speed_up = float(np.mean(noises)), _speed_up(exact, quantised, checks[0].inputs[:CHUNK])
+    noise, speed_up = float(np.mean(noises)), _speed_up(exact, quantised, _parts(checks[0].inputs)[0])
     used = noise <= MAX_NOISE and speed_up >= MIN_SPEED_UP
     mean, least = float(np.mean(fidelities)), min(fidelities)
     return Quantization(used, noise, mean, least, speed_up, photos=len(checks), float_layers=float_layers)
@@ -159,27 +167,29 @@ def _float_nodes(graph: onnx.GraphProto, first: int, last: int) -> list[str]:
 
 def _write(source: Path, target: Path, batches: Sequence[Array], float_nodes: Sequence[str]) -> None:
     root = logging.getLogger()
-    root.addFilter(_is_no_advice)
+    root.addFilter(_is_error)
     try:
         quantize_static(
             str(source), str(target), _Batches(batches), quant_format=QuantFormat.QDQ, per_channel=True,
             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, nodes_to_exclude=list(float_nodes),
         )  # fmt: skip
     except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ExportError(f"the model cannot be quantised ({type(error).__name__}): add --no-int8") from error
+        raise QuantizationError(f"onnxruntime cannot quantise this model ({type(error).__name__})") from error
     finally:
-        root.removeFilter(_is_no_advice)
+        root.removeFilter(_is_error)
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
+    """Yields the batches a few images at a time, because calibration keeps all that a run computes."""
+
     def __init__(self, batches: Sequence[Array]):
-        self._remaining = iter(batches)
+        self._remaining = iter([part for batch in batches for part in _parts(batch, share=4)])
 
     def get_next(self) -> dict[str, Array] | None:
         batch = next(self._remaining, None)
         return None if batch is None else {"input": batch}
 
 
-def _is_no_advice(record: logging.LogRecord) -> bool:
-    """Drop onnxruntime's advice to pre-process the model, which the exporter has already done, from the root logger."""
-    return "pre-processing" not in record.getMessage()
+def _is_error(record: logging.LogRecord) -> bool:
+    """Drop onnxruntime's advice from the root logger, such as to pre-process the model, which the exporter has done."""
+    return record.levelno >= logging.ERROR

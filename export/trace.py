@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -13,61 +15,82 @@ from export.errors import ExportError
 BATCH = 2  # batch size of the traced example; with 1, ONNX would fix the batch size
 
 
-class SplitClassifier(nn.Module):
-    """A classifier split at its target layer: `head(features(x))`."""
+class Permute(nn.Module):
+    """Permutes the axes of a tensor."""
 
-    def __init__(self, features: nn.Module, head: nn.Module):
+    def __init__(self, axes: Sequence[int]):
         super().__init__()
-        self._features, self._head = features, head
+        self._axes = tuple(axes)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Return the activations (N, C, h, w) of the target layer for inputs (N, 3, H, W)."""
-        activations: Tensor = self._features(x)
-        return activations
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tensor with its axes in another order."""
+        return x.permute(self._axes)
 
-    def head(self, activations: Tensor) -> Tensor:
-        """Return the logits (N, K) for activations (N, C, h, w) of the target layer."""
-        logits: Tensor = self._head(activations)
-        return logits
+
+class SplitClassifier(nn.Module):
+    """A classifier split at one or more layers: `head(features(x))` for each of them.
+
+    `segments` follow each other; each ends with a layer's activations, the last with the logits. `ends` has, for each
+    layer, the number of segments that compute its activations; the first layer is the target layer.
+    """
+
+    def __init__(self, segments: Sequence[nn.Module], ends: Sequence[int] = (1,)):
+        super().__init__()
+        self.segments = nn.ModuleList(segments)
+        self.ends = tuple(ends)
+
+    def features(self, x: Tensor, layer: int = 0) -> Tensor:
+        """Return the activations (N, C, h, w) of a layer for inputs (N, 3, H, W)."""
+        for part in self.segments[: self.ends[layer]]:
+            x = part(x)
+        return x
+
+    def head(self, activations: Tensor, layer: int = 0) -> Tensor:
+        """Return the logits (N, K) for activations (N, C, h, w) of a layer, which stay unchanged."""
+        x = activations.clone()  # an operation in place may follow
+        for part in self.segments[self.ends[layer] :]:
+            x = part(x)
+        return x
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits (N, K) and the activations (N, C, h, w) for inputs (N, 3, H, W)."""
+        """Return the logits (N, K) and the target layer's activations (N, C, h, w) for inputs (N, 3, H, W)."""
         activations = self.features(x)
         return self.head(activations), activations
 
 
-def activation_shape(model: SplitClassifier, size: int) -> tuple[int, int, int]:
-    """Return the shape (C, h, w) of the target layer's activations for square inputs of `size` pixels."""
-    with torch.no_grad():
-        _, channels, height, width = model.features(torch.zeros(1, 3, size, size)).shape
-    return channels, height, width
+def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
+    """Trace `forward`, and `features` and `head` of each layer, for inputs of `size` (H, W), and save them in one file.
 
-
-def to_torchscript(model: SplitClassifier, size: int, path: Path) -> None:
-    """Trace `forward`, `features` and `head` for square inputs of `size` pixels, and save them in one file.
-
-    The tracer's own check is disabled, because `export.parity` compares all three methods with the eager model. Raise
-    OSError if the file cannot be written.
+    The methods of further layers are `features_1`, `head_1`, and so on. The tracer's own check is disabled, because
+    `export.parity` compares all methods with the eager model. Raise OSError if the file cannot be written.
     """
-    x = torch.zeros(BATCH, 3, size, size)
+    x = torch.zeros(BATCH, 3, *size)
+    inputs = {"forward": x}
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
-        inputs = {"forward": x, "features": x, "head": model.features(x)}
+        warnings.filterwarnings("ignore", message=".*might cause the trace to be incorrect.*")
+        for layer in range(len(model.ends)):
+            suffix = f"_{layer}" if layer else ""
+            if layer:
+                setattr(model, f"features{suffix}", partial(model.features, layer=layer))
+                setattr(model, f"head{suffix}", partial(model.head, layer=layer))
+            inputs |= {f"features{suffix}": x, f"head{suffix}": model.features(x, layer)}
         traced = torch.jit.trace_module(model, inputs, check_trace=False)  # type: ignore[no-untyped-call]
     path.write_bytes(traced.save_to_buffer())  # if torch writes the file itself, a full disk aborts the interpreter
 
 
-def to_onnx(model: SplitClassifier, size: int, path: Path) -> None:
+def to_onnx(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
     """Export the model to one fp32 ONNX file, and run the full check of the onnx package on it.
 
-    The graph maps `input` (N, 3, size, size) to `logits` (N, K) and `activations` (N, C, h, w), for any N. Raise
-    ExportError if the model cannot be expressed in ONNX, and OSError if the file cannot be written.
+    The graph maps `input` (N, 3, H, W), with `size` (H, W), to `logits` (N, K) and the target layer's `activations`
+    (N, C, h, w), for any N. Raise ExportError if the model cannot be expressed in ONNX, and OSError if the file cannot
+    be written.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with torch.no_grad():
             torch.onnx.export(
-                model, (torch.zeros(BATCH, 3, size, size),), path,
+                model, (torch.zeros(BATCH, 3, *size),), path,
                 input_names=["input"], output_names=["logits", "activations"], dynamic_shapes=({0: "batch"},),
                 external_data=False, dynamo=True, verbose=False,
             )  # fmt: skip

@@ -69,10 +69,10 @@ def checked_state(content: Any, source: str, remedy: str = _SAVE) -> StateDict:
 
 
 def number_of_classes(weights: Weights, classifier: str, model: str) -> int:
-    """Return the number of classes, read from the linear layer `classifier`; raise WeightsError if there is none."""
-    weight = weights.state.get(f"{classifier}.weight")
-    if weight is None or weight.ndim != 2:
-        problem = f"it has no linear layer {classifier}.weight, but {_some(list(weights.state))}"
+    """Return the number of classes, read from the weight matrix `classifier`; raise WeightsError if there is none."""
+    weight = weights.state.get(classifier)
+    if weight is None or weight.ndim < 2:
+        problem = f"it has no linear layer {classifier}, but {_some(list(weights.state))}"
         raise WeightsError(f"{weights.source} is not a checkpoint of {model} ({problem}): {weights.remedy}")
     return int(weight.shape[0])
 

@@ -2,10 +2,8 @@
 
 import os
 import signal
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camcore import Explainer
-from camcore.model.manifest import Preprocessing
-from export.models import ARCHITECTURES, Architecture
-from export.pipeline import ExportOptions, export_model
+from export.layers import ClassifierGraph
+from export.models import find_source
+from export.pipeline import ExportOptions, export_artifact
+from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier
 from tests.artifact_cache import cached, contents
 
@@ -39,6 +38,30 @@ settings.register_profile("steady", deadline=None, derandomize=True)
 settings.load_profile("steady")
 
 
+# A user's own file: `--model finches.py:build`.
+OWN_MODEL = """from collections import OrderedDict
+
+from torch import nn
+
+
+def build(classes=4, channels=6):
+    layers = {"conv": nn.Conv2d(3, channels, 5, stride=4), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
+    return nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(channels, classes)))
+
+
+def one():
+    return build(1)
+
+
+def two():
+    return build(2)
+
+
+def wide():
+    return build(1000, channels=32)
+"""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a browser, and put files with slow tests first, so that no worker ends long before."""
@@ -55,6 +78,24 @@ def package_folder(name: str) -> Path:
     assert spec is not None
     assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0])
+
+
+def untrained(name: str, **options: object) -> nn.Module:
+    """A model of torchvision, or EfficientNet-Lite0, in evaluation mode and without its weights."""
+    if name == "efficientnet_lite0":
+        from efficientnet_lite_pytorch import EfficientNet
+
+        return EfficientNet.from_name("efficientnet-lite0").eval()  # type: ignore[no-any-return]
+    from torchvision.models import get_model
+
+    return get_model(name, weights=None, **options).eval()  # type: ignore[no-any-return]
+
+
+def split_at(model: nn.Module, *layers: str, size: int = 224) -> SplitClassifier:
+    """A model split at layers that are named, or at its last feature map, for inputs of `size` pixels."""
+    x = torch.zeros(2, 3, size, size, device=next(model.parameters()).device)
+    graph = ClassifierGraph(model.eval(), x)
+    return graph.split([graph.find(layer) for layer in layers] or [graph.default])
 
 
 def heatmap_by_torch(cam: NDArray[np.floating], size: tuple[int, int] = (224, 224)) -> NDArray[np.float64]:
@@ -89,9 +130,9 @@ def artifacts() -> Iterator[Path]:
     """A folder with the artefact of EfficientNet-Lite0, its real weights inside; shared, so not to be written to."""
 
     def export(root: Path) -> None:
-        export_model(ExportOptions(model="efficientnet_lite0", out=root / "efficientnet_lite0"))
+        export_artifact(ExportOptions(model="efficientnet_lite0", out=root / "efficientnet_lite0"))
 
-    yield from _shared("lite0", export)
+    yield from shared("lite0", export)
 
 
 @pytest.fixture(scope="session")
@@ -135,9 +176,9 @@ def seeded_resnet50(resnet50_checkpoint: Path) -> Iterator[Path]:
     """The artefact directory of that ResNet-50; shared, so not to be written to."""
 
     def export(root: Path) -> None:
-        export_model(ExportOptions(weights=str(resnet50_checkpoint), out=root / "seeded"))
+        export_artifact(ExportOptions(weights=str(resnet50_checkpoint), out=root / "seeded", int8=False))
 
-    for root in _shared("resnet50", export):
+    for root in shared("resnet50", export):
         yield root / "seeded"
 
 
@@ -175,10 +216,9 @@ def eager_resnet50(resnet50_checkpoint: Path) -> SplitClassifier:
 
 
 def _eager(name: str, state: dict[str, torch.Tensor]) -> SplitClassifier:
-    architecture = ARCHITECTURES[name]
-    model = architecture.build(1000)
+    model = untrained(name)
     model.load_state_dict(state)
-    return SplitClassifier(*architecture.split(model.eval(), architecture.layers[-1])).eval()
+    return split_at(model)
 
 
 @pytest.fixture(scope="session")
@@ -189,27 +229,30 @@ def quick_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """
 
     def export(root: Path) -> None:
-        checkpoint = tmp_path_factory.mktemp("quick") / "finches.pth"
-        torch.manual_seed(3)
-        torch.save(_build(1000, channels=32).state_dict(), checkpoint)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(ARCHITECTURES, "tiny", _tiny(channels=32))
-            export_model(ExportOptions(model="tiny", weights=str(checkpoint), out=root / "finches"))
+        export_artifact(own_model(tmp_path_factory.mktemp("quick"), "wide", root / "finches"))
 
-    yield from _shared("quick", export)
+    yield from shared("quick", export)
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExportOptions:
-    """Options that export `tiny`, a model of two layers added to the table for one test, so that all takes a moment."""
-    monkeypatch.setitem(ARCHITECTURES, "tiny", _tiny(channels=6))
+def tiny(tmp_path: Path) -> ExportOptions:
+    """Options that export a user's own model of two layers and four classes, so that all takes a moment."""
+    return own_model(tmp_path, "build", tmp_path / "out" / "finches")
+
+
+def own_model(folder: Path, function: str, out: Path) -> ExportOptions:
+    """Options that export a function of `finches.py`, which is written into `folder` with its weights."""
+    (folder / "finches.py").write_text(OWN_MODEL, encoding="utf-8")
+    model, checkpoint = f"{folder / 'finches.py'}:{function}", folder / "finches.pth"
     torch.manual_seed(3)
-    checkpoint = tmp_path / "finches.pth"
-    torch.save(_build(4, channels=6).state_dict(), checkpoint)
-    return ExportOptions(model="tiny", weights=str(checkpoint), out=tmp_path / "out" / "finches")
+    torch.save(find_source(model).load().module.state_dict(), checkpoint)
+    steps = PreprocessingOptions(
+        resize=40, size=(32, 32), interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3
+    )  # fmt: skip
+    return ExportOptions(model=model, weights=str(checkpoint), out=out, preprocessing=steps)
 
 
-def _shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
+def shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
     """Yield the folder of a shared export, and fail if a test has changed it."""
     root = cached(name, export)
     before = contents(root)
@@ -217,18 +260,3 @@ def _shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
     assert contents(root) == before, (
         f"a test has changed the files of {root}: it must change a copy; delete that folder"
     )
-
-
-def _tiny(channels: int) -> Architecture:
-    def split(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
-        stages = list(model.children())
-        return nn.Sequential(*stages[:2]), nn.Sequential(*stages[2:])
-
-    steps = Preprocessing(resize=40, crop=32, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
-    build = partial(_build, channels=channels)
-    return Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
-
-
-def _build(classes: int, channels: int) -> nn.Module:
-    layers = {"conv": nn.Conv2d(3, channels, 5, stride=4), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
-    return nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(channels, classes))).eval()

@@ -18,7 +18,7 @@ from camcore.images.photo import read_size
 from camcore.model.manifest import Preprocessing
 from tests.worker_memory import watched_children
 
-STEPS = Preprocessing(40, 32, "bilinear", (0.5,) * 3, (0.5,) * 3)
+STEPS = Preprocessing(40, (32, 32), "bilinear", (0.5,) * 3, (0.5,) * 3)
 _SIZE = (40, 30)
 _BATCH = 100  # photos, after each of which a good one must be read
 _LIMITS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\1\0")  # of a length, a size or an offset

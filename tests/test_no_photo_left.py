@@ -94,9 +94,9 @@ def photo() -> bytes:
 
 def test_sigterm_at_any_moment_leaves_nothing(place: Place, photo: bytes) -> None:
     pictures = 0
-    for moment in moments(seed=1):
+    for number, moment in enumerate(moments(seed=1), start=1):
         with place.page() as page:
-            pictures += use_until(page, photo, moment, signal.SIGTERM)
+            pictures += use_until(page, photo, moment, signal.SIGTERM, at_least=number == MOMENTS)
             assert page.process.returncode == 0
         assert place.left() == []
         assert list(place.temporary.glob("camcore-*")) == []
@@ -107,10 +107,10 @@ def test_sigterm_at_any_moment_leaves_nothing(place: Place, photo: bytes) -> Non
 
 def test_sigkill_at_any_moment_leaves_nothing_after_the_next_start(place: Place, photo: bytes) -> None:
     pictures, kept = 0, 0
-    for moment in moments(seed=2):
+    for number, moment in enumerate(moments(seed=2), start=1):
         with place.page() as page:
             assert photos_left(place, photo) == [], "what the page before has left is deleted"
-            pictures += use_until(page, photo, moment, signal.SIGKILL)
+            pictures += use_until(page, photo, moment, signal.SIGKILL, at_least=number == MOMENTS)
         wait_for_the_end_of_children(place)
         check_printed(page, photo)
         kept += len(photos_left(place, photo))
@@ -128,12 +128,18 @@ def moments(seed: int) -> list[float]:
     return [chance.uniform(0, LONGEST) for _ in range(MOMENTS)]
 
 
-def use_until(page: Page, photo: bytes, moment: float, ending: signal.Signals) -> int:
-    """Use a page, and end it after so many seconds; return how many pictures it gave, all of them without metadata."""
+def use_until(page: Page, photo: bytes, moment: float, ending: signal.Signals, at_least: int = 0) -> int:
+    """Use a page, and end it after so many seconds, and when it has given at least so many pictures.
+
+    Return how many it gave, all of them without metadata.
+    """
     pictures: list[bytes] = []
     with ThreadPoolExecutor(1) as visitor:
         visit = visitor.submit(visit_until_the_end, page, photo, pictures)
         time.sleep(moment)
+        end = time.monotonic() + START
+        while len(pictures) < at_least and time.monotonic() < end:
+            time.sleep(0.05)
         page.process.send_signal(ending)
         page.process.wait(END)
         visit.result(timeout=60)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 
 from export.labels import imagenet_labels
@@ -18,6 +19,15 @@ from tests.readme_examples import DOCUMENTS, EXAMPLES, ROOT, commands
 
 MAX_LINES = 180
 NEEDS_MORE = "python -m (demo|tests.bench|pytest)"  # a browser's test, a benchmark's own smoke test, and this run
+
+CLASSIFIER = """
+from torch import nn
+
+
+def build() -> nn.Module:
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)]
+    return nn.Sequential(nn.Conv2d(3, 8, 7, stride=8), nn.ReLU(), *head)
+"""
 
 # `python -m` for each of several modules with its arguments, in one process, as torch takes seconds to load.
 IN_ONE_PROCESS = """
@@ -48,6 +58,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) 
     shutil.copy(photos["99"], folder / "thrush.jpg")
     torch.manual_seed(0)
     torch.save(resnet18(num_classes=3).state_dict(), folder / "birds.pth")
+    torch.save(timm.create_model("mobilenetv4_conv_small", num_classes=2).state_dict(), folder / "trap.pth")
+    (folder / "classifier.py").write_text(CLASSIFIER)
     for place, index in (("bonegl", "22"), ("himbul", "99")):
         (folder / "birds" / place).mkdir(parents=True)
         shutil.copy(photos[index], folder / "birds" / place / "1.jpg")

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from camcore.errors import EffortError
+from camcore.errors import BoxesError, EffortError
 from camcore.explainer import Explainer
 from camcore.images.preprocess import RESIZE_MODES
+from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import Effort, read_effort
-from camcore.methods.score_cam import DEFINITIONS
+from camcore.metrics.localisation import Target
 from camcore.model.manifest import find_artifact
+from camcore.types import Box
 
 DONE, SOME_FAILED, NOTHING_DONE, STOPPED = 0, 1, 2, 130
 
@@ -28,7 +30,8 @@ def add_shared(parser: argparse.ArgumentParser, out: str) -> None:
         "--effort", type=effort, default="fast", metavar=efforts, help=f"extent of Score-CAM: {extents}"
     )
     modes = "; ".join(f"{mode}: {meaning}" for mode, meaning in RESIZE_MODES.items())
-    parser.add_argument("--fit", dest="resize_mode", choices=RESIZE_MODES, default="crop", help=modes)
+    fit = f"{modes} (default: as the model was trained)"
+    parser.add_argument("--fit", dest="resize_mode", choices=RESIZE_MODES, help=fit)
     parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=f"output folder (default: {out})")
 
@@ -49,6 +52,18 @@ def effort(text: str) -> Effort:
         return read_effort(text)
     except EffortError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def box(text: str) -> Box:
+    """Parse a box: left, top, right and bottom edge as fractions of the photo, with commas between them."""
+    edges = [float(edge) for edge in text.split(",")]
+    if len(edges) != 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is not four numbers with commas between them")
+    try:
+        Target.of_boxes([Box(*edges)])
+    except BoxesError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return Box(*edges)
 
 
 def count(text: str) -> int:

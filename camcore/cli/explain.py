@@ -1,6 +1,7 @@
 """The command `explain`, which writes pictures of the class activation maps of photos, and JSON lines."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -9,14 +10,15 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, load_explainer, say, share
-from camcore.drawing.comparison import draw_comparison, source_line
+from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, box, load_explainer, say, share
+from camcore.drawing.comparison import draw_comparison, source_line, stack_comparisons
 from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, draw_overlay
-from camcore.errors import CamError
+from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
 from camcore.formatting import extent, percent, seconds
 from camcore.images.decoder import shared_decoder
+from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.model.classes import find_class_pair
@@ -28,6 +30,9 @@ from camcore.results import Explanation
 def run(arguments: argparse.Namespace) -> int:
     """Explain photos, and return the exit code, 0 or 1; raise CamError if nothing can be done."""
     explainer = load_explainer(arguments)
+    explainers = [explainer.at_layer(name) for name in _layers(explainer, arguments.layers)]
+    if arguments.box is not None and explainer.manifest.preprocessing.view == "photo":
+        raise BoxesError(f"{explainer.manifest.model} sees whole photos, not boxes of animals: leave out --box")
     classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
     options = ExplainOptions(*classes, arguments.definition, arguments.effort, arguments.resize_mode)
     make_folder(arguments.out)
@@ -37,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         prefix = f"[{number}/{len(stems)}] " if len(stems) > 1 else ""
         record: PhotoRecord | FailureRecord
         try:
-            record = _explain(explainer, options, arguments, photo, stem)
+            record = _explain(explainers, options, arguments, photo, stem)
             message = _summary(record, arguments.out / f"{stem}.compare.png")
         except CamError as error:
             failures, message = failures + 1, str(error)
@@ -49,24 +54,62 @@ def run(arguments: argparse.Namespace) -> int:
     return SOME_FAILED if failures else DONE
 
 
+def _layers(explainer: Explainer, names: Sequence[str] | None) -> list[str]:
+    """Return the names of the layers to explain: the target layer, those that are named, or all."""
+    layers = [layer.name for layer in explainer.manifest.layers]
+    return layers if names == ["all"] else list(dict.fromkeys(names or layers[:1]))
+
+
 def _explain(
-    explainer: Explainer, options: ExplainOptions, arguments: argparse.Namespace, file: str, stem: str
+    explainers: Sequence[Explainer], options: ExplainOptions, arguments: argparse.Namespace, file: str, stem: str
 ) -> PhotoRecord:
-    """Explain one photo, write its files, and return its JSON record."""
-    view = shared_decoder().view(Path(file), explainer.manifest.preprocessing, options.resize_mode)
+    """Explain one photo at each layer, write its files, and return its JSON record."""
+    view = shared_decoder().view(Path(file), explainers[0].manifest.preprocessing, options.resize_mode, arguments.box)
+    records, pictures = [], []
+    for explainer in explainers:
+        layer = explainer.manifest.layer.name if len(explainers) > 1 else None
+        record, picture = _explain_layer(
+            explainer, options, arguments, name=Path(file).name, view=view, stem=_stem(stem, layer)
+        )
+        if layer is not None:
+            for explanation in record["explanations"]:
+                explanation["layer"] = layer
+        records.append(record)
+        pictures.append(picture)
+    save_picture(arguments.out / f"{stem}.compare.png", stack_comparisons(pictures))
+    explanations = [explanation for record in records for explanation in record["explanations"]]
+    duration = sum(record["seconds"] for record in records)
+    return {**records[0], "file": file, "seconds": duration, "explanations": explanations}
+
+
+def _explain_layer(
+    explainer: Explainer,
+    options: ExplainOptions,
+    arguments: argparse.Namespace,
+    *,
+    name: str,
+    view: View,
+    stem: str,
+) -> tuple[PhotoRecord, Image.Image]:
+    """Explain one photo at one layer, write its files, and return its record and the comparison."""
     start = time.perf_counter()
     forward_pass = explainer.forward(view)
     methods = list(dict.fromkeys(arguments.methods or ALL_METHODS))
     steps = explainer.stream(forward_pass, options, methods)
-    explanations = finished(_with_progress(steps, options, Path(file).name), methods)
+    explanations = finished(_with_progress(steps, options, name), methods)
     duration = time.perf_counter() - start
-    source = source_line(Path(file).name, explainer.manifest, explanations)
-    maps = _save(explanations, forward_pass.view.image, source, arguments, stem)
-    record = photo_record(file, explainer.manifest, duration, explainer.predict(forward_pass), explanations, maps=maps)
+    source = source_line(name, explainer.manifest, explanations)
+    maps, picture = _save(explanations, forward_pass.view.image, source, arguments, stem)
+    record = photo_record(name, explainer.manifest, duration, explainer.predict(forward_pass), explanations, maps=maps)
     if arguments.sanity:
         class_idx, contrast_idx = explanations[0].class_idx, options.contrast_idx
         record["sanity"] = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
-    return record
+    return record, picture
+
+
+def _stem(stem: str, layer: str | None) -> str:
+    """Return the start of the names of a photo's files, with the layer if several are explained."""
+    return stem if layer is None else f"{stem}.{re.sub(r'[^a-zA-Z0-9_]+', '-', layer)}"
 
 
 def _summary(record: PhotoRecord, picture: Path) -> str:
@@ -91,8 +134,8 @@ def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: 
 
 def _save(
     explanations: Sequence[Explanation], view: Image.Image, source: str, arguments: argparse.Namespace, stem: str
-) -> dict[MethodName, str]:
-    """Write each overlay, its map if requested, and the comparison; return the paths of the maps."""
+) -> tuple[dict[MethodName, str], Image.Image]:
+    """Write each overlay, and its map if requested; return the paths of the maps, and the comparison."""
     opacity, colour_map = arguments.opacity, arguments.colour_map
     overlays = []
     maps: dict[MethodName, str] = {}
@@ -105,8 +148,7 @@ def _save(
             save_map(path, explanation.heatmap)
             maps[explanation.method] = str(path)
     comparison = draw_comparison(view, explanations, source, opacity=opacity, colour_map=colour_map, overlays=overlays)
-    save_picture(arguments.out / f"{stem}.compare.png", comparison)
-    return maps
+    return maps, comparison
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -124,5 +166,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     opacity_help = f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
     parser.add_argument("--opacity", type=share, default=OPACITY, help=opacity_help)
     parser.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="colour map (default: inferno)")
+    layer_help = "layer of the exported model, repeatable, or all (default: its target layer)"
+    parser.add_argument("--layer", dest="layers", metavar="NAME", action="append", help=layer_help)
+    box_help = "box of the animal, as fractions of the photo, for a model of cropped detections"
+    parser.add_argument("--box", type=box, metavar="LEFT,TOP,RIGHT,BOTTOM", help=box_help)
     parser.add_argument("--save-maps", action="store_true", help="heatmaps as .npy files, float32 in [0, 1]")
     parser.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")

@@ -25,10 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Study a folder, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
     folder, boxes, category, out = arguments.folder, arguments.boxes, arguments.category, arguments.out
     paths = InputPaths(folder, boxes, arguments.truth, arguments.species, category, arguments.confidence)
-    effort, resize_mode = arguments.effort, arguments.resize_mode
-    options = ExplainOptions(definition=arguments.definition, effort=effort, resize_mode=resize_mode)
-    settings = StudySettings(options, category, arguments.sanity)
     explainer = load_explainer(arguments)
+    resize_mode = arguments.resize_mode or explainer.manifest.preprocessing.resize_mode
+    options = ExplainOptions(definition=arguments.definition, effort=arguments.effort, resize_mode=resize_mode)
+    settings = StudySettings(options, category, arguments.sanity)
     inputs = load_inputs(paths, explainer.manifest.labels, out)
     make_folder(out / PICTURES)
     log = StudyLog(out, conditions(explainer.manifest, settings))

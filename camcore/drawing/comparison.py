@@ -44,10 +44,10 @@ def draw_comparison(
     """
     if overlays is None:
         overlays = [draw_overlay(view, explanation.heatmap, opacity, colour_map) for explanation in explanations]
-    panels = 1 + len(explanations)
+    panels, panel_height = 1 + len(explanations), round(_PANEL * view.height / view.width)
     width = 2 * _MARGIN + panels * _PANEL + (panels - 1) * _GAP + 4 * _SCALE_WIDTH
     verdict_lines = _wrapped(verdict, _font("DejaVuSans", _TITLE), width - 2 * _MARGIN)
-    verdict_top = 2 * _MARGIN + _PANEL + 3 * _LINE_HEIGHT - 8
+    verdict_top = 2 * _MARGIN + panel_height + 3 * _LINE_HEIGHT - 8
     height = verdict_top + 8 + len(verdict_lines) * _VERDICT_LINE + 2 * _LINE_HEIGHT
     picture = Image.new("RGB", (width, height), _BACKGROUND)
     _draw_panel(picture, 0, view, boxes, ["What the model saw", f"{view.width} × {view.height} pixels"])
@@ -55,7 +55,7 @@ def draw_comparison(
         duration = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
         caption = [METHODS[explanation.method].title, subject(explanation), duration]
         _draw_panel(picture, column, Image.fromarray(overlay), boxes, caption)
-    _draw_scale(picture, width - _MARGIN - 2 * _SCALE_WIDTH, colour_map)
+    _draw_scale(picture, width - _MARGIN - 2 * _SCALE_WIDTH, panel_height, colour_map)
     for number, line in enumerate(verdict_lines):
         top = verdict_top + number * _VERDICT_LINE
         ImageDraw.Draw(picture).text((_MARGIN, top), line, _FOREGROUND, _font("DejaVuSans", _TITLE))
@@ -65,9 +65,20 @@ def draw_comparison(
     return picture
 
 
+def stack_comparisons(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Return comparisons of one photo below each other, one per layer."""
+    width, height = max(picture.width for picture in pictures), sum(picture.height for picture in pictures)
+    stacked = Image.new("RGB", (width, height), _BACKGROUND)
+    top = 0
+    for picture in pictures:
+        stacked.paste(picture, (0, top))
+        top += picture.height
+    return stacked
+
+
 def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanation]) -> str:
     """Return the text that names the photo, model and settings of a comparison."""
-    parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.target_layer}"]
+    parts = [photo, f"{manifest.model} {manifest.weights}, {manifest.layer.name}"]
     for explanation in explanations:
         if explanation.definition:
             definition = f"{METHODS[explanation.method].title} as in “{explanation.definition}”"
@@ -83,12 +94,12 @@ def _draw_panel(
     lines: Sequence[str],
 ) -> None:
     left = _MARGIN + column * (_PANEL + _GAP)
-    panel = image.resize((_PANEL, _PANEL), Image.Resampling.LANCZOS)
+    panel = image.resize((_PANEL, round(_PANEL * image.height / image.width)), Image.Resampling.LANCZOS)
     for box in boxes:
         _draw_box(panel, box)
     picture.paste(panel, (left, _MARGIN))
     draw = ImageDraw.Draw(picture)
-    top = _MARGIN + _PANEL + 8
+    top = _MARGIN + panel.height + 8
     for number, line in enumerate(lines):
         font = _font("DejaVuSans", _TEXT) if number else _font("DejaVuSans-Bold", _TITLE)
         colour = _SECONDARY if number > 1 else _FOREGROUND
@@ -97,20 +108,21 @@ def _draw_panel(
 
 def _draw_box(panel: Image.Image, box: tuple[float, float, float, float]) -> None:
     """Outline a box in white between two dark lines, which can be seen on any colour; one of no width is widened."""
-    left, top = (min(round(edge * _PANEL), _PANEL - _MIN_BOX) for edge in box[:2])
-    right, bottom = max(round(box[2] * _PANEL), left + _MIN_BOX), max(round(box[3] * _PANEL), top + _MIN_BOX)
+    width, height = panel.size
+    left, top = min(round(box[0] * width), width - _MIN_BOX), min(round(box[1] * height), height - _MIN_BOX)
+    right, bottom = max(round(box[2] * width), left + _MIN_BOX), max(round(box[3] * height), top + _MIN_BOX)
     draw = ImageDraw.Draw(panel)
     draw.rectangle((left, top, right - 1, bottom - 1), outline="#1d1c1a", width=4)
     draw.rectangle((left + 1, top + 1, right - 2, bottom - 2), outline="white", width=2)
 
 
-def _draw_scale(picture: Image.Image, left: int, colour_map: ColourMap) -> None:
-    ramp = np.linspace(1, 0, _PANEL)[:, None].repeat(_SCALE_WIDTH, axis=1)
+def _draw_scale(picture: Image.Image, left: int, height: int, colour_map: ColourMap) -> None:
+    ramp = np.linspace(1, 0, height)[:, None].repeat(_SCALE_WIDTH, axis=1)
     colours = (255 * matplotlib.colormaps[colour_map](ramp)[..., :3]).astype(np.uint8)
     picture.paste(Image.fromarray(colours), (left, _MARGIN))
     draw, font = ImageDraw.Draw(picture), _font("DejaVuSans", 13)
     draw.text((left + _SCALE_WIDTH + 5, _MARGIN), "1", _SECONDARY, font, anchor="lt")
-    draw.text((left + _SCALE_WIDTH + 5, _MARGIN + _PANEL), "0", _SECONDARY, font, anchor="lb")
+    draw.text((left + _SCALE_WIDTH + 5, _MARGIN + height), "0", _SECONDARY, font, anchor="lb")
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:

@@ -15,8 +15,9 @@ from pebble import ProcessExpired, ProcessPool
 from camcore.errors import PhotoError
 from camcore.images import worker
 from camcore.images.photo import open_file
-from camcore.images.preprocess import ResizeMode, View
-from camcore.model.manifest import Preprocessing
+from camcore.images.preprocess import View
+from camcore.model.manifest import Preprocessing, ResizeMode
+from camcore.types import Box
 
 WORKERS = 2
 _TOO_MUCH = "this photo takes too much memory or time to open: save it again as a plain JPEG"
@@ -43,16 +44,18 @@ class PhotoDecoder:
         self,
         source: Path | bytes,
         preprocessing: Preprocessing,
-        resize_mode: ResizeMode = "crop",
+        resize_mode: ResizeMode | None = None,
+        box: Box | None = None,
         *,
+        with_whole: bool = True,
         timeout: float | None = None,
     ) -> View:
-        """Return the model's view of a photo, given by its path or its bytes.
+        """Return the model's view of a photo, given by its path or its bytes; see `make_view` for the options.
 
         Raise PhotoError if the photo cannot be read, or takes too much time or memory, and TimeoutError if it is not
         decoded after `timeout` seconds, the time spent waiting for a process included.
         """
-        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode)
+        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode, box, with_whole)
         return self._run(worker.make_view_within_limits, request, timeout)
 
     def display_copy(self, source: Path | bytes, *, timeout: float | None = None) -> bytes:

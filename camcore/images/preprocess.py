@@ -1,22 +1,30 @@
 """Preprocessing: the model's input from a photo, and the part of the photo that the model sees."""
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
 from camcore.images.photo import STRIP_PIXELS
-from camcore.model.manifest import Preprocessing
-from camcore.types import Array
+from camcore.model.manifest import Interpolation, Preprocessing, ResizeMode
+from camcore.types import Array, Box
 
-ResizeMode = Literal["crop", "squash"]
 RESIZE_MODES: dict[ResizeMode, str] = {
-    "crop": "resize the short side, then crop the centre, as the weights were trained",
-    "squash": "resize the whole photo to the model's square, which distorts it",
+    "crop": "resize the photo until it covers the model's input, then crop the centre",
+    "squash": "resize the whole photo to the model's input, which distorts it",
+    "pad": "resize the whole photo without distortion, and fill the rest with the colour that the model sees as 0",
 }
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_REACH = {Image.Resampling.BILINEAR: 1, Image.Resampling.BICUBIC: 2}  # to either side, in pixels of the smaller image
+_FILTERS: dict[Interpolation, Image.Resampling] = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+# How far a filter reaches to either side, in pixels of the smaller image.
+_REACH = {resample: reach for reach, resample in enumerate(_FILTERS.values())}
 # torchvision resizes the whole photo before it crops, and up to this many resized pixels the result equals its to the
 # last bit. Above, the photo is cropped first, for a thin photo would take gigabytes; that differs by at most one grey
 # level.
@@ -39,29 +47,52 @@ class View:
     """The part of a photo that the model sees."""
 
     image: Image.Image  # that part as an RGB image of the model's input size
-    box: tuple[float, float, float, float]  # its left, top, right, bottom in pixels of the photo, may be fractions
+    box: tuple[float, float, float, float]  # its left, top, right, bottom in pixels; a padded view exceeds the photo
     photo_size: tuple[int, int]  # (width, height) of the photo
-    whole: Image.Image | None = None  # the whole photo, resized to that size; None if the view is of the whole photo
+    whole: Image.Image | None = None  # the whole photo, resized to that size, if the view is a crop of its centre
+    of_box: bool = False  # whether the view is the box of a detection
 
     @property
     def share(self) -> float:
         """Return the share of the photo that the model sees, in (0, 1]."""
-        left, top, right, bottom = self.box
-        return (right - left) * (bottom - top) / (self.photo_size[0] * self.photo_size[1])
+        (left, top, right, bottom), (width, height) = self.box, self.photo_size
+        return (min(right, width) - max(left, 0)) * (min(bottom, height) - max(top, 0)) / (width * height)
 
 
-def preprocess(photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> tuple[Array, View]:
-    """Return the model's input x, float32 (1, 3, H, W) and normalised, and the view that it shows.
+def preprocess(
+    photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode | None = None, box: Box | None = None
+) -> tuple[Array, View]:
+    """Return the model's input x, float32 (1, 3, H, W) and normalised, and the view that it shows; see `make_view`.
 
-    With `resize_mode="crop"`, x equals torchvision's `weights.transforms()` on the same RGB photo.
+    With "crop", x equals torchvision's `weights.transforms()` on the same RGB photo.
     """
-    view = make_view(photo, steps, resize_mode)
+    view = make_view(photo, steps, resize_mode, box)
     return normalise(view, steps), view
 
 
-def make_view(photo: Pixels, steps: Preprocessing, resize_mode: ResizeMode = "crop") -> View:
-    """Return the part of an RGB photo that the model sees, at the size of the model's input."""
-    return _squash(photo, steps) if resize_mode == "squash" else _crop(photo, steps)
+def make_view(
+    photo: Pixels,
+    steps: Preprocessing,
+    resize_mode: ResizeMode | None = None,
+    box: Box | None = None,
+    *,
+    with_whole: bool = True,
+) -> View:
+    """Return the part of an RGB photo that the model sees, at the size of the model's input.
+
+    `resize_mode` is by default the model's own. `box` is that of a detection; only a model whose view is the box
+    (`steps.view`) sees nothing else. Without `with_whole`, the view of a crop has no `whole`, which takes time.
+    """
+    mode = resize_mode or steps.resize_mode
+    make = _VIEWS[mode]
+    if steps.view == "photo" or box is None:
+        view = make(photo, steps)
+        return replace(view, whole=_squash(photo, steps).image) if with_whole and mode == "crop" else view
+    part = _Part(photo, box)
+    view = make(part, steps)
+    (left, top, right, bottom), (x, y) = view.box, part.corner
+    moved = (left + x, top + y, right + x, bottom + y)
+    return replace(view, box=moved, photo_size=photo.size, of_box=True)
 
 
 def normalise(view: View, steps: Preprocessing) -> Array:
@@ -90,24 +121,64 @@ def resize(
     return rows.resize(size, resample, box=(0, top - first, size[0], bottom - first))
 
 
+class _Part:
+    """The pixels of a photo within a box, which is extended to whole pixels and cut off at the edges of the photo."""
+
+    def __init__(self, photo: Pixels, box: Box):
+        width, height = photo.size
+        left, top, right, bottom = box.left * width, box.top * height, box.right * width, box.bottom * height
+        self._photo = photo
+        self.corner = min(max(math.floor(left), 0), width - 1), min(max(math.floor(top), 0), height - 1)
+        ends = min(math.ceil(right), width), min(math.ceil(bottom), height)
+        self.size = max(ends[0] - self.corner[0], 1), max(ends[1] - self.corner[1], 1)
+
+    def crop(self, box: tuple[int, int, int, int], /) -> Image.Image:
+        (left, top, right, bottom), (x, y) = box, self.corner
+        return self._photo.crop((left + x, top + y, right + x, bottom + y))
+
+
 def _squash(photo: Pixels, steps: Preprocessing) -> View:
     box = (0, 0, *photo.size)
-    return View(resize(photo, box, (steps.crop, steps.crop), _FILTERS[steps.interpolation]), box, photo.size)
+    return View(resize(photo, box, steps.size[::-1], _FILTERS[steps.interpolation]), box, photo.size)
+
+
+def _pad(photo: Pixels, steps: Preprocessing) -> View:
+    height, width = steps.size
+    scale = min(width / photo.size[0], height / photo.size[1])
+    inner = max(round(photo.size[0] * scale), 1), max(round(photo.size[1] * scale), 1)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    image = Image.new("RGB", (width, height), steps.zero_colour)
+    image.paste(resize(photo, (0, 0, *photo.size), inner, _FILTERS[steps.interpolation]), (left, top))
+    scale_x, scale_y = photo.size[0] / inner[0], photo.size[1] / inner[1]
+    box = (-left * scale_x, -top * scale_y, (width - left) * scale_x, (height - top) * scale_y)
+    return View(image, box, photo.size)
 
 
 def _crop(photo: Pixels, steps: Preprocessing) -> View:
-    (photo_width, photo_height), (width, height) = photo.size, _resized_size(photo.size, steps.resize)
-    left, top = round((width - steps.crop) / 2), round((height - steps.crop) / 2)
-    right, bottom, scale_x, scale_y = left + steps.crop, top + steps.crop, photo_width / width, photo_height / height
+    (crop_height, crop_width), (width, height) = steps.size, _covering_size(photo.size, steps)
+    left, top = round((width - crop_width) / 2), round((height - crop_height) / 2)
+    right, bottom, scale_x, scale_y = (
+        left + crop_width,
+        top + crop_height,
+        photo.size[0] / width,
+        photo.size[1] / height,
+    )
     box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
     resample = _FILTERS[steps.interpolation]
     if width * height <= _MAX_RESIZED_PIXELS:
         image = resize(photo, (0, 0, *photo.size), (width, height), resample).crop((left, top, right, bottom))
     else:
-        image = resize(photo, box, (steps.crop, steps.crop), resample)
-    return View(image, box, photo.size, _squash(photo, steps).image)
+        image = resize(photo, box, (crop_width, crop_height), resample)
+    return View(image, box, photo.size)
 
 
-def _resized_size(size: tuple[int, int], short: int) -> tuple[int, int]:
-    width, height = size
-    return (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+def _covering_size(size: tuple[int, int], steps: Preprocessing) -> tuple[int, int]:
+    """Return the (width, height) to which a photo of this size is resized before its centre is cropped."""
+    (width, height), scale = size, steps.resize / min(steps.size)
+    least_height, least_width = (round(side * scale) for side in steps.size)
+    if width * least_height <= height * least_width:
+        return least_width, int(least_width * height / width)
+    return int(least_height * width / height), least_height
+
+
+_VIEWS: dict[ResizeMode, Callable[[Pixels, Preprocessing], View]] = {"crop": _crop, "squash": _squash, "pad": _pad}

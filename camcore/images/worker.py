@@ -15,8 +15,9 @@ from pathlib import Path
 from PIL import Image
 
 from camcore.images.photo import decoded, read_size
-from camcore.images.preprocess import ResizeMode, View, make_view, resize
-from camcore.model.manifest import Preprocessing
+from camcore.images.preprocess import View, make_view, resize
+from camcore.model.manifest import Preprocessing, ResizeMode
+from camcore.types import Box
 
 if sys.platform != "win32":  # which has no such limits
     import resource
@@ -36,7 +37,9 @@ class ViewRequest:
 
     source: Path | bytes
     preprocessing: Preprocessing
-    resize_mode: ResizeMode
+    resize_mode: ResizeMode | None = None
+    box: Box | None = None
+    with_whole: bool = True
 
 
 def start() -> None:
@@ -61,7 +64,7 @@ def make_view_within_limits(request: ViewRequest) -> View:
         PhotoError: if the photo cannot be read.
     """
     with _time_limit(request.source), decoded(request.source) as photo:
-        return make_view(photo, request.preprocessing, request.resize_mode)
+        return make_view(photo, request.preprocessing, request.resize_mode, request.box, with_whole=request.with_whole)
 
 
 def make_display_copy_within_limits(source: Path | bytes) -> bytes:

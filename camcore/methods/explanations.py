@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import to_rule
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.heatmap import to_heatmap
-from camcore.methods.score_cam import DEFINITIONS, Int8Forward, score_cam
+from camcore.methods.score_cam import Int8Forward, score_cam
 from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass
 from camcore.types import Array, Forward
@@ -59,7 +60,8 @@ def explain_by_scores(
     class_idx, contrast_idx = explained_class.class_indices
     steps = score_cam(
         forward_pass.x, forward_pass.activations, class_idx, forward, contrast_idx=contrast_idx,
-        definition=DEFINITIONS[options.definition], rule=to_rule(options.effort), int8=int8, chunk=chunk,
+        definition=DEFINITIONS[options.definition], multi_label=forward_pass.multi_label,
+        rule=to_rule(options.effort), int8=int8, chunk=chunk,
     )  # fmt: skip
     duration = shared_seconds
     for step in steps:

@@ -35,13 +35,14 @@ def grad_cam(activations: Array, gradients: Array) -> Array:
 def grad_cam_pp(activations: Array, gradients: Array) -> Array:
     """Return the Grad-CAM++ map (Chattopadhay et al. 2018, arXiv 1710.11063), (h, w) and >= 0.
 
-    Both arguments are (C, h, w). `activations` must be >= 0, as after a ReLU. Then the paper's
+    Both arguments are (C, h, w). The paper derives its weights for activations >= 0, as after a ReLU. Then its
     `alpha ReLU(g) = g^2 ReLU(g) / (2 g^2 + S g^3)` equals `ReLU(g) / (2 + S ReLU(g))`, where S is the channel's sum.
     This form needs no special case at g = 0 and cannot underflow. The paper's factor exp(logit) only scales the map,
-    and is left out.
+    and is left out. Of activations with both signs, S sums those above zero: `S = sum(max(A, 0))`, because with a
+    negative sum the denominator can vanish.
     """
     positive = np.maximum(gradients.astype(np.float64), 0)
-    total = activations.sum(axis=(1, 2), keepdims=True, dtype=np.float64)
+    total = np.maximum(activations, 0).sum(axis=(1, 2), keepdims=True, dtype=np.float64)
     return weighted_map((positive / (2 + total * positive)).sum(axis=(1, 2)), activations)
 
 

@@ -3,41 +3,23 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from camcore.methods.definitions import DEFINITIONS, Definition, channel_weights, log_weights
 from camcore.methods.effort import StoppingRule
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import min_max, upsample
 from camcore.methods.surrogate import ExhaustiveSampler, GaussianProcessSampler, MaskedForward
-from camcore.types import Array, Floats, Forward, Precision, softmax
+from camcore.types import Array, Floats, Forward, Precision
 
-DefinitionName = Literal["paper", "probability", "pytorch-grad-cam", "torchcam"]
-CHUNK = 8
-
-
-@dataclass(frozen=True)
-class Definition:
-    """The choices in which public implementations of Score-CAM differ.
-
-    The weights are the softmax over channels of the logits, or the probabilities themselves. Masks are scaled to [0, 1]
-    after upsampling, or before it, on the layer's grid.
-    """
-
-    score: Literal["logit", "probability"]
-    stretch: Literal["after upsampling", "before upsampling"]
-    align_corners: bool  # convention of the upsampling
-    reproduces: str  # the implementation that gives the same map
+CHUNK = 8  # masked inputs of 224 x 224 pixels that are run at once; larger batches are no faster
 
 
-DEFINITIONS: dict[DefinitionName, Definition] = {
-    "paper": Definition("logit", "after upsampling", False, "Algorithm 1 of the paper's later version"),
-    "probability": Definition("probability", "after upsampling", False, "the authors' published code"),
-    "pytorch-grad-cam": Definition("logit", "after upsampling", True, "grad-cam 1.5.7"),
-    "torchcam": Definition("logit", "before upsampling", False, "torchcam 0.5.0"),
-}
+def batch_size(size: Sequence[int]) -> int:
+    """Return how many inputs of `size` (H, W) to run at once: as many pixels as `CHUNK` inputs of 224 x 224 have."""
+    return max(CHUNK * 224 * 224 // (size[0] * size[1]), 1)
 
 
 def alive_channels(activations: Array) -> NDArray[np.intp]:
@@ -58,30 +40,6 @@ def masks(activations: Array, size: tuple[int, int], definition: Definition) -> 
     if definition.stretch == "before upsampling":
         return upsample(min_max(activations), size, definition.align_corners)
     return min_max(upsample(activations, size, definition.align_corners))
-
-
-def log_weights(logits: Array, class_idx: int, definition: Definition, contrast_idx: int | None = None) -> Floats:
-    """Return the logarithms (N,) of the weights that `logits` (N, K) give, up to a constant that they share.
-
-    With `contrast_idx` the score is the difference of the two logits, or the probability among these two classes only.
-    """
-    values = logits.astype(np.float64)
-    if contrast_idx is not None:
-        values = values[:, [class_idx, contrast_idx]]
-        values, class_idx = values - values[:, 1:], 0
-    if definition.score == "logit":
-        return values[:, class_idx]
-    values -= values.max(axis=1, keepdims=True)
-    result: Floats = values[:, class_idx] - np.log(np.exp(values).sum(axis=1))
-    return result
-
-
-def channel_weights(logarithms: Floats, definition: Definition) -> Floats:
-    """Return the weights (n,) of n channels from their `log_weights`: their softmax, or the probabilities."""
-    if definition.score == "logit":
-        return softmax(logarithms)
-    weights: Floats = np.exp(logarithms)
-    return weights
 
 
 @dataclass(frozen=True)
@@ -120,6 +78,7 @@ def score_cam(
     *,
     contrast_idx: int | None = None,
     definition: Definition = DEFINITIONS["paper"],
+    multi_label: bool = False,
     rule: StoppingRule | None = None,
     int8: Int8Forward | None = None,
     chunk: int = CHUNK,
@@ -130,8 +89,9 @@ def score_cam(
 
     Args:
         x: the model's input, (1, 3, H, W); it is multiplied by the masks after normalisation.
-        activations: of the target layer, (C, h, w), after its ReLU.
-        class_idx, contrast_idx: the class to explain, and the class that it is set against; see `log_weights`.
+        activations: of the target layer, (C, h, w).
+        class_idx, contrast_idx, multi_label: the class to explain, the class that it is set against, and whether
+            several classes may be right at once; see `log_weights`.
         rule: when to stop. The most informative channels then run first, and those that do not run are predicted. With
             None, or a limit that leaves no channel out, every channel that varies is run: the exhaustive map.
         int8: a forward to run instead of `forward` where, under a rule, it is more informative for its time.
@@ -150,6 +110,7 @@ def score_cam(
     forwards = {True: forward} | ({False: int8.forward} if int8 else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
     scores = partial(log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx)
+    scores = partial(scores, multi_label=multi_label)
     measure = _Measurement(x, activations, definition, forwards, scores, batch)
     forwards_run = exact_forwards = 0
     done = False

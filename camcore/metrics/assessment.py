@@ -6,9 +6,10 @@ from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.agreement import Agreement, agreement
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
-from camcore.metrics.localisation import Box, Target, localise
+from camcore.metrics.localisation import Target, localise
 from camcore.metrics.verdict import Verdict, write_verdict
 from camcore.results import Explanation, Prediction
+from camcore.types import Box
 
 
 def locate_heat(

@@ -1,10 +1,14 @@
 """What a verdict on one photo is made from, besides the predictions and the maps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.localisation import Localisation
+from camcore.metrics.thresholds import UNSURE
+from camcore.model.manifest import Preprocessing
 from camcore.results import Prediction
 
 
@@ -26,13 +30,32 @@ class TargetEvidence:
     localisations: Mapping[MethodName, Localisation | None]  # None for an empty heatmap
 
 
+SeenSource = Literal["photo", "box", "photo without box"]
+
+
 @dataclass(frozen=True)
 class CrossChecks:
     """What the model predicts for the whole photo, and how alike the maps are to those of its first choice."""
 
     seen: float = 1.0  # share of the photo that the model saw, in (0, 1]
-    whole: Prediction | None = None  # for the whole photo, squeezed into the model's square
+    whole: Prediction | None = None  # for the whole photo, squeezed into the model's input
     overlaps: Mapping[MethodName, float] = field(default_factory=dict)  # of the hottest fifths, for another class
+    # What the model saw: the photo, the box of a detection, or the photo although it was trained on such boxes.
+    source: SeenSource = "photo"
+    # The other classes that a multi-label model holds for right; None for a model whose classes exclude each other.
+    also: tuple[Prediction, ...] | None = None
 
 
 NO_CHECKS = CrossChecks()
+
+
+def seen_source(view: View, steps: Preprocessing) -> SeenSource:
+    """Return what a model with this preprocessing saw in a view."""
+    if view.of_box:
+        return "box"
+    return "photo" if steps.view == "photo" else "photo without box"
+
+
+def other_labels(predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
+    """Return the classes besides the first, the most probable, that a multi-label model holds for right."""
+    return tuple(prediction for prediction in predictions[1:] if prediction.probability >= UNSURE)

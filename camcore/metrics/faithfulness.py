@@ -6,7 +6,7 @@ from itertools import chain, islice
 
 import numpy as np
 
-from camcore.types import Array, Forward, Precision, softmax
+from camcore.types import Array, Forward, Precision, to_probabilities
 
 STEPS = 32
 BLUR = 10.0  # standard deviation in pixels
@@ -18,7 +18,7 @@ _REACH = 4  # half-width of the blur's kernel in standard deviations
 class Protocol:
     """The protocol of the measurement; metrics from different protocols are not comparable.
 
-    Scores are softmax probabilities of the explained class. Areas follow the trapezoid rule over the share of pixels.
+    Scores are probabilities of the explained class. Areas follow the trapezoid rule over the share of pixels.
     """
 
     steps: int = STEPS  # of equal numbers of pixels, the hottest first; equally hot pixels change row by row
@@ -56,18 +56,21 @@ def faithfulness(
     forward: Forward,
     *,
     int8: Forward | None = None,
+    multi_label: bool = False,
     chunk: int = BATCH,
 ) -> list[Faithfulness | None]:
     """Measure the faithfulness of several heatmaps (H, W) of one input x (1, 3, H, W), in batches of `chunk` inputs.
 
     The heatmaps explain the class `class_idx`. `int8` is a quantised model for the curves; None to use `forward`. An
-    empty heatmap gives no order of pixels; its entry is None.
+    empty heatmap gives no order of pixels; its entry is None. With `multi_label`, scores are sigmoids; see
+    `to_probabilities`.
     """
     nonempty = [heatmap for heatmap in heatmaps if heatmap.any()]
     if not nonempty:
         return [None] * len(heatmaps)
-    p, *masked = _probabilities(chain(x, (x[0] * heatmap for heatmap in nonempty)), class_idx, forward, chunk)
-    curves = _curves(x[0], nonempty, class_idx, int8 or forward, chunk)
+    exact, fast = (_Score(model, class_idx, multi_label, chunk) for model in (forward, int8 or forward))
+    p, *masked = exact(chain(x, (x[0] * heatmap for heatmap in nonempty)))
+    curves = _curves(x[0], nonempty, fast)
     precision: Precision = "int8" if int8 else "fp32"
     measured = (
         Faithfulness(drop(p, q), q > p, gain(p, q), deleted, inserted, area(deleted), area(inserted), precision)
@@ -110,12 +113,12 @@ def _blur(size: int, deviation: float) -> Array:
 
 
 def _curves(
-    x: Array, heatmaps: Sequence[Array], class_idx: int, forward: Forward, chunk: int
+    x: Array, heatmaps: Sequence[Array], score: "_Score"
 ) -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
     """Yield the deletion and insertion curves of each heatmap; their shared end points are run once."""
     baselines = np.zeros_like(x), blurred(x)
     perturbed = chain.from_iterable(_perturbed(x, *baselines, heatmap) for heatmap in heatmaps)
-    values = iter(_probabilities(chain((x, *baselines), perturbed), class_idx, forward, chunk))
+    values = iter(score(chain((x, *baselines), perturbed)))
     original, empty, blur = islice(values, 3)
     for _ in heatmaps:
         deleted, inserted = (tuple(islice(values, STEPS - 1)) for _ in range(2))
@@ -133,9 +136,18 @@ def _perturbed(x: Array, zeros: Array, blur: Array, heatmap: Array) -> Iterator[
             yield np.where(ranks.reshape(heatmap.shape) < count, hottest, rest)
 
 
-def _probabilities(inputs: Iterator[Array], class_idx: int, forward: Forward, chunk: int) -> list[float]:
-    """Return the probability of a class for each input (3, H, W), run in batches."""
-    probabilities: list[float] = []
-    while batch := list(islice(inputs, chunk)):
-        probabilities += softmax(forward(np.stack(batch)))[:, class_idx].tolist()
-    return probabilities
+@dataclass(frozen=True)
+class _Score:
+    """Callable that returns the probability of a class for each input (3, H, W), run in batches of `chunk`."""
+
+    forward: Forward
+    class_idx: int
+    multi_label: bool
+    chunk: int
+
+    def __call__(self, inputs: Iterator[Array]) -> list[float]:
+        probabilities: list[float] = []
+        while batch := list(islice(inputs, self.chunk)):
+            logits = self.forward(np.stack(batch))
+            probabilities += to_probabilities(logits, self.multi_label)[:, self.class_idx].tolist()
+        return probabilities

@@ -2,30 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from camcore.errors import BoxesError
 from camcore.images.preprocess import View
-from camcore.types import Array, Floats
+from camcore.types import Array, Box, Floats
 
 LEAST_AREA = 1e-9  # of a photo: less than a pixel of the largest photo
-
-
-class Box(NamedTuple):
-    """A rectangle in an upright photo, as fractions of its width and height: 0 is left or top, 1 right or bottom."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def area(self) -> float:
-        """Return its share of the photo."""
-        return (self.right - self.left) * (self.bottom - self.top)
 
 
 def in_view(box: Box, view: View) -> Box | None:

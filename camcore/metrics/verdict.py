@@ -10,20 +10,12 @@ from camcore.formatting import percent
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
+from camcore.metrics.prediction_verdict import NameStatus, Warnings, compare_with_first_choice, judge_name, judge_view
+from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, MINOR, MODERATE, OFF, ON, SEVERE
 from camcore.results import Prediction
 
-UNSURE = 0.5  # a prediction of lower probability is uncertain
-ON, OFF = 1.2, 0.8  # least lift of heat on the target, and largest lift of heat off it
-SEES_ALL = 0.995  # share of the photo: a view of less is reported
-FILLS = 0.7  # share of the view: a larger target holds most of nearly every map, so lift tells little
-CUT_OFF = 0.25  # share of the target outside the view: more is worth a warning
-AGREE, DISAGREE = 0.5, 1 / 3  # overlap of the hottest fifths of the two methods that differ most
-SEVERE, MODERATE, MINOR = 4, 2, 1  # severity of one warning; the verdict adds them up
-
-NameStatus = Literal["right", "wrong", "no such class", "not told"]
 HeatPlace = Literal["on the target", "off the target", "in between", "unknown"]
 State = Literal["look again", "on the target", "not judged"]
-Warnings = list[tuple[int, str]]  # severity and text of each warning
 
 
 @dataclass(frozen=True)
@@ -56,11 +48,11 @@ def write_verdict(
     in the order of `agreement`. `explained` is the class that the heatmaps explain; None for the most probable class.
     `not_found` is the noun of a target that a detector did not find in the photo.
     """
-    name, name_text, name_warnings = _judge_name(top_prediction, truth)
+    name, name_text, name_warnings = judge_name(top_prediction, truth, checks.also)
     if explained is not None and explained.class_idx != top_prediction.class_idx:
         name_text += f" The maps explain {explained.name} ({percent(explained.probability)}) instead."
-        name_text += _compare_with_first_choice(top_prediction, explained, checks.overlaps)
-    view_text, view_warnings = _judge_view(top_prediction, checks)
+        name_text += compare_with_first_choice(top_prediction, explained, checks.overlaps)
+    view_text, view_warnings = judge_view(top_prediction, checks)
     place, place_text, place_warnings = _judge_place(target_evidence, any(shows_place.values()), not_found)
     agreement_text, agreement_warnings = _judge_agreement(shows_place, agreement)
     sentence = " ".join(filter(None, (name_text, view_text, place_text, agreement_text, _limitation(name, place))))
@@ -68,47 +60,6 @@ def write_verdict(
     warnings = tuple(text for _, text in sorted(weighted, key=lambda warning: -warning[0]))
     severity = sum(severity for severity, _ in weighted)
     return Verdict(sentence, name, place, warnings, severity, *_state(place, warnings, target_evidence, not_found))
-
-
-def _judge_name(top_prediction: Prediction, truth: TrueClass | None) -> tuple[NameStatus, str, Warnings]:
-    predicted = f"Predicted {top_prediction.name} ({percent(top_prediction.probability)})"
-    warnings = [(MINOR, "the prediction is uncertain")] if top_prediction.probability < UNSURE else []
-    if truth is None:
-        return "not told", f"{predicted}.", warnings
-    if truth.prediction is None:
-        return "no such class", f"{predicted}; the model has no class for {truth.title}.", warnings
-    if truth.prediction.class_idx == top_prediction.class_idx:
-        return "right", f"{predicted}, as labelled.", warnings
-    label = f"{truth.prediction.name} ({percent(truth.prediction.probability)})"
-    warnings.insert(0, (SEVERE, "the prediction differs from the label"))
-    return "wrong", f"{predicted}; the label is {label}.", warnings
-
-
-def _judge_view(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Warnings]:
-    if checks.seen >= SEES_ALL:
-        return "", []
-    seen = f"The model saw the middle {percent(checks.seen)} of the photo"
-    if checks.whole is None:
-        return f"{seen}.", []
-    probability = percent(checks.whole.probability)
-    if checks.whole.class_idx == top_prediction.class_idx:
-        return f"{seen}, and predicts the same for the whole photo ({probability}).", []
-    warning = f"for the whole photo, the model predicts {checks.whole.name}"
-    return f"{seen}. For the whole photo, it predicts {checks.whole.name} ({probability}).", [(MODERATE, warning)]
-
-
-def _compare_with_first_choice(
-    top_prediction: Prediction, explained: Prediction, overlaps: Mapping[MethodName, float]
-) -> str:
-    """Return a sentence on whether the maps of two classes differ: an absurd class may have a convincing map."""
-    if not overlaps:
-        return ""
-    values = ", ".join(f"{percent(overlap)} in {METHODS[method].title}" for method, overlap in overlaps.items())
-    if min(overlaps.values()) >= AGREE:
-        same = f"For {explained.name}, the same places are hot as for {top_prediction.name}"
-        return f" {same} (the hottest fifths overlap by {values}): the place does not tell the two apart."
-    both = f"The hottest fifths of the maps for {explained.name} and for {top_prediction.name}"
-    return f" {both} overlap by {values}."
 
 
 def _judge_place(

@@ -4,37 +4,57 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from camcore.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 TORCHSCRIPT = "model.ts.pt"
 ONNX = "model.onnx"
 ONNX_INT8 = "model.int8.onnx"
 PREFERRED = ("resnet50", "efficientnet_lite0")
 
-Interpolation = Literal["bilinear", "bicubic"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+ResizeMode = Literal["crop", "squash", "pad"]
+ViewSource = Literal["photo", "box"]
+InputLayout = Literal["NCHW", "NHWC"]
+Head = Literal["softmax", "one logit", "multi-label"]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a photo becomes the model's input: resize the short side, crop the centre, normalise."""
+    """How a photo becomes the model's input: resize, crop or pad, normalise."""
 
-    resize: int  # length of the short side after resizing, in pixels
-    crop: int  # side of the square that is cropped, in pixels
+    resize: int  # for "crop": length of the input's shorter side before the crop, in pixels of the resized photo
+    size: tuple[int, int]  # (height, width) of the model's input, in pixels
     interpolation: Interpolation  # filter for resizing
     mean: tuple[float, float, float]  # of each channel, for pixels in [0, 1]
     std: tuple[float, float, float]  # standard deviation of each channel, for pixels in [0, 1]
+    resize_mode: ResizeMode = "crop"  # how a photo of another shape becomes an input of that size
+    view: ViewSource = (
+        "photo"  # "box" for a model of cropped detections: it sees the box of the animal, if there is one
+    )
 
     @property
     def zero_colour(self) -> tuple[int, int, int]:
         """Return the RGB colour, 0 to 255, of a pixel that is 0 after normalisation, as masked pixels are."""
-        red, green, blue = (round(255 * value) for value in self.mean)
+        red, green, blue = (min(max(round(255 * value), 0), 255) for value in self.mean)
         return red, green, blue
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer at which the model can be explained: everything after it is computed from its activations alone."""
+
+    name: str  # of the module or of the operation in the model's graph
+    channels: int
+    map_size: tuple[int, int]  # (h, w) of its activations
+    linear_head: bool  # only global average pooling and one linear layer follow: Grad-CAM equals classic CAM
+    signed: bool = False  # whether activations below zero were seen
+    number: int = 0  # position in the artefact, which names the methods of the TorchScript model
 
 
 @dataclass(frozen=True)
@@ -56,34 +76,75 @@ class Manifest:
 
     model: str  # name of the architecture
     weights: str  # name of the weights: `IMAGENET1K_V2`, `package`, or the file name of a checkpoint
-    target_layer: str  # name of the layer whose activations the methods use
-    channels: int  # of the target layer
-    map_size: tuple[int, int]  # (h, w) of the target layer's activations
-    linear_head: bool  # the head is global average pooling and one linear layer: Grad-CAM equals classic CAM
+    layers: tuple[Layer, ...]  # of the artefact; the methods use the first, unless another is chosen
     labels: tuple[str, ...]  # names of the classes, by index
     preprocessing: Preprocessing
     parity: Mapping[str, Any]  # largest differences of the artefacts from the eager model
     versions: Mapping[str, str]  # of the packages that exported
     files: Mapping[str, str]  # SHA-256 of each file of the artefact
     int8: Quantization | None = None  # None if no int8 model was requested
+    head: Head = "softmax"  # what probabilities are made of; "one logit" z became the two classes -z/2 and z/2
+    input_layout: InputLayout = "NCHW"  # of the exported model; the files of the artefact take NCHW
+    classifier: str | None = None  # TorchScript parameter with the last weight matrix; None for the last of two axes
     format: int = FORMAT
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Read a manifest that `to_json` wrote; raise ValueError, KeyError or TypeError for any other text."""
+        """Read a manifest that `to_json` wrote, now or in format 1; raise ValueError, KeyError or TypeError otherwise.
+
+        A manifest of format 1 has one layer and a square input.
+        """
         values = json.loads(text)
-        if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        steps = values["preprocessing"]
-        values["preprocessing"] = Preprocessing(**{**steps, "mean": tuple(steps["mean"]), "std": tuple(steps["std"])})
+        number = values.get("format") if isinstance(values, dict) else None
+        if number not in (1, FORMAT):
+            raise ValueError(f"its format is {number}, not 1 or {FORMAT}: it was written by a newer version")
+        if number == 1:
+            values = _from_format_1(values)
+        steps: dict[str, Any] = values["preprocessing"]
+        values["preprocessing"] = Preprocessing(
+            **steps | {name: tuple(steps[name]) for name in ("size", "mean", "std")}
+        )
+        values["layers"] = tuple(Layer(**{**layer, "map_size": tuple(layer["map_size"])}) for layer in values["layers"])
+        if not values["layers"]:
+            raise ValueError("it has no layer")
         values["labels"] = tuple(values["labels"])
-        values["map_size"] = tuple(values["map_size"])
         values["int8"] = Quantization(**values["int8"]) if values.get("int8") else None
         return cls(**{field.name: values[field.name] for field in fields(cls)})
+
+    @property
+    def layer(self) -> Layer:
+        """Return the layer that the methods use."""
+        return self.layers[0]
+
+    @property
+    def multi_label(self) -> bool:
+        """Return whether several classes may be right at once: each has a probability of its own."""
+        return self.head == "multi-label"
+
+    def at_layer(self, name: str) -> "Manifest":
+        """Return the manifest with another layer first; raise ArtifactError if the artefact has no such layer."""
+        chosen = [layer for layer in self.layers if layer.name == name]
+        if not chosen:
+            names = ", ".join(layer.name for layer in self.layers)
+            raise ArtifactError(
+                f"{self.model} was exported without the layer {name!r}: choose {names}, or export again"
+            )
+        return replace(self, layers=(*chosen, *(layer for layer in self.layers if layer.name != name)))
 
     def to_json(self) -> str:
         """Return the manifest as indented JSON, in the order of the fields."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+
+def _from_format_1(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of format 2 that those of format 1 mean."""
+    layer = {"name": values["target_layer"], **{key: values[key] for key in ("channels", "map_size", "linear_head")}}
+    steps = dict(values["preprocessing"])
+    side = steps.pop("crop")
+    return {
+        "head": "softmax", "input_layout": "NCHW", "classifier": None, **values,
+        "layers": [layer], "preprocessing": {**steps, "size": [side, side]}, "format": FORMAT,
+    }  # fmt: skip
 
 
 def sha256(path: Path) -> str:
@@ -146,6 +207,7 @@ def find_artifact(root: Path | str | None = None, model: str | None = None) -> P
             )
         return root
     names = list_artifacts(root)
+    model = model and model.replace("/", "-")  # timm/NAME is in the folder timm-NAME
     if model is not None and model not in names:
         content = f"it holds {', '.join(names) or 'none'}"
         raise ArtifactError(f"{root} has no model {model!r} ({content}): run `python -m export --model {model}`")

@@ -16,7 +16,7 @@ from camcore import formatting
 from camcore.drawing.output import save_text
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.heat_place import NO_HEAT
-from camcore.metrics.verdict import SEES_ALL, SEVERE
+from camcore.metrics.thresholds import SEES_ALL, SEVERE
 from camcore.report import figures, notes, plots, summary
 from camcore.report.metrics_table import MISSING, SECTIONS, number
 from camcore.report.summary import Record

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.verdict import FILLS
+from camcore.metrics.thresholds import FILLS
 from camcore.report import summary
 from camcore.report.metrics_table import number
 from camcore.report.summary import Record

@@ -9,7 +9,7 @@ from typing import Any
 
 from camcore.metrics.faithfulness import PROTOCOL
 from camcore.metrics.sanity import SEEDS
-from camcore.metrics.verdict import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
+from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
@@ -56,7 +56,8 @@ def _description(
     manifest: Manifest, settings: StudySettings, input_settings: dict[str, Any], class_name: str
 ) -> dict[str, Any]:
     explain_settings = {name: value for name, value in settings.to_json().items() if name != "word"}
-    model = {name: getattr(manifest, name) for name in ("model", "weights", "target_layer", "linear_head")}
+    layer = {"target_layer": manifest.layer.name, "linear_head": manifest.layer.linear_head}
+    model = {"model": manifest.model, "weights": manifest.weights, "head": manifest.head, **layer}
     return {
         "date": date.today().isoformat(),
         "model": {**model, "files": dict(manifest.files), "versions": dict(manifest.versions)},
@@ -80,7 +81,7 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
         **asdict(PROTOCOL),
         "area": "trapezoid rule over the share of pixels, from 0 to 1, both ends included",
         "precision": f"average drop, increase and gain in fp32, and the curves in {curves}",
-        "score": f"softmax probability of the explained class, {class_name}",
+        "score": f"{'sigmoid' if manifest.multi_label else 'softmax'} probability of the explained class, {class_name}",
         "zero": f"0 after normalisation is the colour rgb({red}, {green}, {blue})",
         "energy": "share of the heatmap's sum inside the boxes, which are united and cover pixels by fractions",
         "agreement": "Spearman's rank correlation over all pixels, and overlap of the hottest fifths",
@@ -100,13 +101,13 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
 
 def _limits(manifest: Manifest) -> list[str]:
     """Return what the explanations of a model cannot show."""
-    rows, columns = manifest.map_size
-    size = manifest.preprocessing.crop
+    rows, columns = manifest.layer.map_size
+    height, width = manifest.preprocessing.size
     return [
         "A heatmap shows where in the view the evidence for a class lies, not what the model recognised there.",
         "Heat on the animal does not prove that the model recognises the animal, and heat beside it does not prove "
         "that the model fails elsewhere: test it with the same animal in front of another background.",
-        f"The layer's grid is coarse ({rows} × {columns} on {size} × {size} pixels), so heat extends about one cell "
+        f"The layer's grid is coarse ({rows} × {columns} on {height} × {width} pixels), so heat extends about one cell "
         "beyond the edges of what it belongs to.",
         "Masked and blurred photos are unlike the photos that the model was trained on: metrics measured on them "
         "compare methods, and prove nothing about a single one.",

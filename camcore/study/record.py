@@ -16,8 +16,8 @@ from camcore.methods.grad_cam import ALL_METHODS, METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
-from camcore.metrics.localisation import Box, visible_boxes
-from camcore.metrics.verdict import NameStatus
+from camcore.metrics.localisation import visible_boxes
+from camcore.metrics.prediction_verdict import NameStatus
 from camcore.model.manifest import sha256
 from camcore.options import ExplainOptions
 from camcore.records import explanation_record
@@ -26,6 +26,7 @@ from camcore.study.file_names import PICTURES
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
+from camcore.types import Box
 
 
 @dataclass(frozen=True)

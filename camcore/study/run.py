@@ -18,6 +18,7 @@ from camcore.report.metrics_csv import to_csv
 from camcore.study.file_names import METRICS, PROGRESS, REPORT, STUDY
 from camcore.study.inputs.load import StudyInputs, StudyItem
 from camcore.study.record import StudySettings, identify, make_record
+from camcore.types import Box
 
 
 class StudyLog:
@@ -100,17 +101,22 @@ def run_study(
     out: Path,
     log: StudyLog,
     *,
-    decode: Callable[[Path], View] | None = None,
+    decode: Callable[[Path, Sequence[Box]], View] | None = None,
     acquire_model: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[StudiedPhoto]:
     """Yield the photos of a study in order, each as soon as it is explained or its record is found in `log`.
 
-    No photo is explained before it is read from this generator. `decode` returns the model's view of a photo, by
-    default with the shared decoder; the model runs only within `acquire_model()`. The record of a photo that cannot be
-    read has its `error`. The folder for pictures in `out` must exist. Raise OutputError if a result cannot be written.
+    No photo is explained before it is read from this generator. `decode` returns the model's view of a photo in which
+    boxes mark the animal, by default with the shared decoder; the model runs only within `acquire_model()`. The record
+    of a photo that cannot be read has its `error`. The folder for pictures in `out` must exist. Raise OutputError if a
+    result cannot be written.
     """
     steps, resize_mode = explainer.manifest.preprocessing, settings.options.resize_mode
-    decode = decode or (lambda path: shared_decoder().view(path, steps, resize_mode))
+
+    def decode_here(path: Path, boxes: Sequence[Box]) -> View:
+        return shared_decoder().view(path, steps, resize_mode, Box.around(boxes) if boxes else None)
+
+    decode = decode or decode_here
     for item in inputs.items:
         identity = identify(item.photo)
         record = log.find(item, identity["sha256"])
@@ -118,7 +124,7 @@ def run_study(
             yield StudiedPhoto(record, reused=True)
             continue
         try:
-            view = decode(item.photo.path)
+            view = decode(item.photo.path, item.boxes or ())
             with acquire_model():
                 record = identity | make_record(explainer, item, view, settings, out)
         except OutputError:

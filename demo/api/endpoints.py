@@ -19,7 +19,7 @@ from camcore.errors import CamError
 from camcore.methods.grad_cam import METHODS
 from demo.api.parameter_errors import ParameterError
 from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters, view_of
-from demo.api.responses import ExplainResponse, File, explain_photo, predict_photo, to_file
+from demo.api.responses import ExplainResponse, File, boxes_of, explain_photo, predict_photo, to_file
 from demo.service import messages
 from demo.service.gradio_internals import add_endpoint
 from demo.service.models import Models
@@ -71,7 +71,8 @@ class Endpoints:
     def predict(self, parameters: PredictParameters, request: gr.Request | None) -> ExplainResponse:
         """Say what an image classifier sees in a photo: its most probable classes."""
         deadline = self._deadline(request)
-        view = view_of(self._models, parameters.photo, parameters.model, parameters.fit, deadline)
+        photo, fit, with_whole = parameters.photo, parameters.fit, parameters.needs_whole
+        view = view_of(self._models, photo, parameters.model, fit, deadline, with_whole=with_whole)
         with self._models.queue.acquire(deadline):
             return predict_photo(self._models.explainer(parameters.model), view, parameters.top)
 
@@ -81,7 +82,9 @@ class Endpoints:
         Answers again and again while Score-CAM refines; cancel to stop it. The last answer is complete.
         """
         deadline = self._deadline(request)
-        view = view_of(self._models, parameters.photo, parameters.model, parameters.fit, deadline)
+        view = view_of(
+            self._models, parameters.photo, parameters.model, parameters.fit, deadline, boxes=boxes_of(parameters)
+        )
         with self._models.queue.acquire(deadline):
             explainer = self._models.explainer(parameters.model)
             for record, pictures in explain_photo(explainer, view, parameters, new_folder()):

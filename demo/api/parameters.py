@@ -6,7 +6,7 @@ describes the endpoints to programs by these models, and checks every call again
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self, cast
+from typing import Annotated, ClassVar, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic.functional_validators import BeforeValidator, PlainValidator, WrapValidator
@@ -14,12 +14,14 @@ from pydantic.functional_validators import BeforeValidator, PlainValidator, Wrap
 from camcore.drawing.overlay import OPACITY, ColourMap
 from camcore.errors import BoxesError
 from camcore.images.formats import ACCEPTED_FORMATS
-from camcore.images.preprocess import ResizeMode, View
+from camcore.images.preprocess import View
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.methods.score_cam import DefinitionName
-from camcore.metrics.localisation import Box, Target
+from camcore.metrics.localisation import Target
 from camcore.model.classes import find_class_pair
+from camcore.model.manifest import ResizeMode
+from camcore.types import Box
 from demo.api.parameter_errors import errors_of, not_a_value, parameter_error
 from demo.service import messages
 from demo.service.gradio_internals import FileDataMeta, is_served_file
@@ -31,7 +33,10 @@ from demo.service.uploads import MAX_PHOTOS, is_zip
 _MAX_CLASSES = 1000  # that `/predict` returns
 _MAX_CHARS = 200  # of a class or an effort
 _PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
-_FIT = "crop shows the model the centre of the photo, squash all of it, squeezed into a square"
+_FIT = (
+    "crop shows the model the centre of the photo, squash all of it, squeezed into the shape of its input, and pad all "
+    "of it with plain borders; as in its training if null"
+)
 _MODEL = "which of the exported models; the first if null"
 
 
@@ -42,10 +47,22 @@ class Upload(NamedTuple):
     meta: FileDataMeta
 
 
-def view_of(models: Models, upload: Upload, model: str | None, resize_mode: ResizeMode, deadline: Deadline) -> View:
-    """Return a model's view of an uploaded photo; raise PhotoError or RequestTimeoutError as `Photos.view` does."""
+def view_of(
+    models: Models,
+    upload: Upload,
+    model: str | None,
+    resize_mode: ResizeMode | None,
+    deadline: Deadline,
+    *,
+    boxes: Sequence[Box] = (),
+    with_whole: bool = True,
+) -> View:
+    """Return a model's view of an uploaded photo, in which `boxes` mark the animal.
+
+    Raise PhotoError or RequestTimeoutError as `Photos.view` does.
+    """
     path, steps = Path(upload.path), models.manifests[model or models.first].preprocessing
-    return models.photos.view(path, path, steps, resize_mode, deadline)
+    return models.photos.view(path, path, steps, resize_mode, deadline, boxes=boxes, with_whole=with_whole)
 
 
 def _check_upload(value: object) -> Upload:
@@ -97,6 +114,7 @@ class Parameters(BaseModel):
     """The parameters of an endpoint, of which the first is an uploaded file."""
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
+    needs_whole: ClassVar[bool] = True  # whether the model is asked about the whole photo too
 
     @classmethod
     def parse(cls, values: Sequence[object], models: Models) -> Self:
@@ -112,15 +130,24 @@ class Parameters(BaseModel):
         if not is_zip(Path(upload.path)):
             options = dict(values)
             with errors_of(parameter):
-                view_of(models, upload, options["model"], options.get("fit", "crop"), models.queue.deadline())
+                view_of(
+                    models,
+                    upload,
+                    options["model"],
+                    options.get("fit"),
+                    models.queue.deadline(),
+                    with_whole=self.needs_whole,
+                )
 
 
 class PredictParameters(Parameters):
     """The parameters of `/predict`."""
 
+    needs_whole: ClassVar[bool] = False
+
     photo: _Upload = Field(description=_PHOTO)
     model: _ModelName = Field(None, description=_MODEL)
-    fit: ResizeMode = Field("crop", description=_FIT)
+    fit: ResizeMode | None = Field(None, description=_FIT)
     top: int = Field(5, ge=1, le=_MAX_CLASSES, description="how many classes")
 
 
@@ -139,7 +166,7 @@ class ExplainParameters(Parameters):
     )
     definition: DefinitionName = Field("paper", description="Score-CAM variant")
     effort: _EffortText = Field("fast", description="fast, exact (every channel), or a number of forwards of Score-CAM")
-    fit: ResizeMode = Field("crop", description=_FIT)
+    fit: ResizeMode | None = Field(None, description=_FIT)
     model: _ModelName = Field(None, description=_MODEL)
     sanity: bool = Field(False, description="also compare with the maps of a classifier that has learnt nothing")
     colour_map: ColourMap = Field("inferno", description="colour map of the pictures")

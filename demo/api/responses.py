@@ -13,11 +13,12 @@ from camcore.explainer import Explainer
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.assessment import assess, locate_heat
-from camcore.metrics.localisation import Box, visible_boxes
+from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
 from camcore.records import PhotoRecord, photo_record
 from camcore.results import Explanation, ForwardPass
+from camcore.types import Box
 from demo.api.parameters import ExplainParameters
 from demo.service import messages
 from demo.service.gradio_internals import FileDataMeta
@@ -92,6 +93,11 @@ def predict_photo(explainer: Explainer, view: View, top: int) -> ExplainResponse
     return _record(explainer, explainer.forward(view), (), top)
 
 
+def boxes_of(parameters: ExplainParameters) -> tuple[Box, ...]:
+    """Return the box that marks the animal, if there is one."""
+    return (Box(*parameters.box),) if parameters.box else ()
+
+
 def explain_photo(
     explainer: Explainer, view: View, parameters: ExplainParameters, folder: Path
 ) -> Iterator[tuple[ExplainResponse, Pictures]]:
@@ -109,7 +115,7 @@ def explain_photo(
         yield _record(explainer, forward_pass, tuple(latest.values())), pictures
     explanations = [latest[method] for method in methods]
     record = _record(explainer, forward_pass, explanations)
-    boxes = (Box(*parameters.box),) if parameters.box else ()
+    boxes = boxes_of(parameters)
     target_evidence = locate_heat(boxes, forward_pass.view, explanations, messages.TARGET)
     checks = explainer.cross_check(forward_pass, explanations)
     verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence, checks=checks)

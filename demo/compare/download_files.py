@@ -14,7 +14,7 @@ from camcore.drawing.output import make_folder, save_map, save_picture, save_tex
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.localisation import Box, visible_boxes
+from camcore.metrics.localisation import visible_boxes
 from camcore.report.html import write_photo_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.description import describe_photo
@@ -23,6 +23,7 @@ from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.record import StudySettings, draw, findings, identify
+from camcore.types import Box
 from demo.compare.explain import assess_finished
 from demo.compare.session import FinishedExplanation
 from demo.service import messages
@@ -121,7 +122,7 @@ def _describe(source: DownloadSource) -> dict[str, Any]:
     explanation, options = source.finished.explanations[0], source.finished.request.options
     command = ["python", "-m", "camcore", "explain", source.photo.file]
     command += ["--class", str(explanation.class_idx), "--model", source.model, "--definition", options.definition]
-    command += ["--effort", str(options.effort), "--fit", options.resize_mode]
+    command += ["--effort", str(options.effort), *(["--fit", options.resize_mode] if options.resize_mode else [])]
     manifest, file = source.explainer.manifest, source.photo.file
     return describe_photo(manifest, source.settings, file, explanation.name, shlex.join(command))
 

@@ -120,10 +120,14 @@ def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: lis
     def change_model(*inputs: Any) -> tuple[Any, ...]:
         manifest = models.explainer(inputs[-1]).manifest
         class_list, description = compare_html.class_list(manifest), compare_html.model_description(manifest)
-        return _request(None, *inputs), "", "", class_list, description
+        session, path, definition, _, *others = inputs
+        resize_mode = manifest.preprocessing.resize_mode
+        request = _request(None, session, path, definition, resize_mode, *others)
+        return request, "", "", class_list, description, compare_html.look_alike(manifest), resize_mode
 
     fields = [page.photo_panel.any_class, page.question_panel.contrast_class]
-    outputs = [request, *fields, page.photo_panel.class_list, panel.model_description]
+    described = [page.photo_panel.class_list, panel.model_description, panel.look_alike, panel.resize_mode]
+    outputs = [request, *fields, *described]
     panel.model.input(change_model, inputs, outputs, **ASKING)
 
 
@@ -150,7 +154,7 @@ def _values(state: PageState, session: Session) -> list[Any]:
     choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     return [
         compare_html.message(state.photo_message),
-        compare_html.note(text.seen(state.view.share)) if state.view else "",
+        compare_html.note(text.seen(state.view)) if state.view else "",
         gr.update(
             visible=state.view is not None, value=text.SHOW["crop" if state.view and state.view.whole else "squash"]
         ),

@@ -10,12 +10,13 @@ from pathlib import Path
 from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import seconds
-from camcore.images.preprocess import ResizeMode, View
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
-from camcore.metrics.localisation import Box
+from camcore.model.manifest import ResizeMode
 from camcore.results import Explanation
+from camcore.types import Box
 from demo.compare import text
 from demo.compare.session import ExplainRequest, FinishedExplanation, PageState, Session
 from demo.service import messages
@@ -28,7 +29,7 @@ _REPAINT_INTERVAL = 0.35  # seconds: short enough to watch the map grow and to s
 
 
 def prepare_photo(
-    models: Models, session: Session, path: Path, resize_mode: ResizeMode, model: str | None
+    models: Models, session: Session, path: Path, resize_mode: ResizeMode | None, model: str | None
 ) -> str | None:
     """Decode a photo before its explanation waits for the model, and return the path of a copy to show in its place.
 
@@ -37,7 +38,7 @@ def prepare_photo(
     deadline = models.queue.deadline()
     with suppress(CamError):
         steps = models.explainer(model).manifest.preprocessing
-        models.photos.view(id(session), path, steps, resize_mode, deadline)
+        models.photos.view(id(session), path, steps, resize_mode, deadline, boxes=session.boxes)
         copy = models.photos.displayable_copy(id(session), path, deadline)
         return None if copy is None else str(copy)
     return None
@@ -60,7 +61,9 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
     deadline = models.queue.deadline(request.made_at)
     try:
         explainer, path, resize_mode = models.explainer(request.model), Path(request.path), request.options.resize_mode
-        view = models.photos.view(id(session), path, explainer.manifest.preprocessing, resize_mode, deadline)
+        view = models.photos.view(
+            id(session), path, explainer.manifest.preprocessing, resize_mode, deadline, boxes=session.boxes
+        )
         with models.queue.enter() as queued:
             yield from _wait(queued, session, request, deadline)
             if session.newest == request:

@@ -110,11 +110,16 @@ def scale() -> str:
     return f'<div class="scale"><span>0</span><div class="ramp"></div><span>1</span><em>{escape(text.SCALE)}</em></div>'
 
 
+def look_alike(manifest: Manifest) -> str:
+    """Return a note for models in which Grad-CAM and Grad-CAM++ are nearly the same, "" for others."""
+    return note(text.LOOK_ALIKE) if manifest.layer.linear_head else ""
+
+
 def model_description(manifest: Manifest) -> str:
     """Return a description of a model as HTML: a sentence for everybody, then the technical details."""
-    (height, width), int8 = manifest.map_size, manifest.int8
+    (height, width), int8 = manifest.layer.map_size, manifest.int8
     details = (
-        f"Technical details: weights {manifest.weights}; layer {manifest.target_layer} with {manifest.channels:,} "
+        f"Technical details: weights {manifest.weights}; layer {manifest.layer.name} with {manifest.layer.channels:,} "
         f"channels; the outputs differ from those of the original model by "
         f"{manifest.parity['worst_share_of_range']:.0e} of their range; "
     )
@@ -125,6 +130,7 @@ def model_description(manifest: Manifest) -> str:
     else:
         details += f"its 8-bit version is {int8.speed_up:.1f} times as fast, with fidelity {int8.fidelity_mean:.3f}."
     name = f"{manifest.model} knows {len(manifest.labels):,} names. Its heatmaps have {height} × {width} cells."
+    name += text.HEADS[manifest.head]
     return note(name) + note(details)
 
 

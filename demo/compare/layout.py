@@ -9,8 +9,8 @@ import gradio as gr
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
 from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.images.samples import sample_photos
+from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.grad_cam import METHODS
-from camcore.methods.score_cam import DEFINITIONS
 from camcore.model.manifest import Manifest
 from demo.compare import downloads, text
 from demo.compare import html as compare_html
@@ -52,6 +52,7 @@ class MapPanel:
     opacity: gr.Slider
     colours: gr.Radio
     definition: gr.Dropdown
+    look_alike: gr.HTML
     resize_mode: gr.Radio
     effort: gr.Radio
     model: gr.Dropdown
@@ -162,12 +163,13 @@ def _map_panel(models: Models) -> MapPanel:
     with gr.Row(elem_id="drawing"):
         opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=text.OPACITY, elem_id="opacity", buttons=[])
         colours = gr.Radio(list(COLOUR_MAPS), value="inferno", label=text.COLOURS, elem_id="colours")
-    if manifest.linear_head:
-        gr.HTML(compare_html.note(text.LOOK_ALIKE), elem_id="note")
+    look_alike = gr.HTML(compare_html.look_alike(manifest), elem_id="note")
     with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
         with gr.Row():
             effort = _radio(text.EFFORTS, "fast", text.EFFORT, text.EFFORT_HINT, "effort")
-            resize_mode = _radio(text.RESIZE_MODES, "crop", text.RESIZE_MODE, text.RESIZE_MODE_HINT, "fit")
+            resize_mode = _radio(
+                text.RESIZE_MODES, manifest.preprocessing.resize_mode, text.RESIZE_MODE, text.RESIZE_MODE_HINT, "fit"
+            )
         definitions = [(f"{name}: {definition.reproduces}", name) for name, definition in DEFINITIONS.items()]
         definition = gr.Dropdown(
             definitions, value="paper", label=text.DEFINITION, info=text.DEFINITION_HINT, elem_id="definition"
@@ -175,7 +177,9 @@ def _map_panel(models: Models) -> MapPanel:
         names = [(f"{name}, knows {len(model.labels):,} names", name) for name, model in models.manifests.items()]
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
         description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
-    return MapPanel(outlines, maps, verdict, opacity, colours, definition, resize_mode, effort, model, description)
+    return MapPanel(
+        outlines, maps, verdict, opacity, colours, definition, look_alike, resize_mode, effort, model, description
+    )
 
 
 def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: str) -> gr.Radio:

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from camcore.images.preprocess import RESIZE_MODES
+from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import NAMED_EFFORTS
-from camcore.methods.score_cam import DEFINITIONS
 from demo.compare.session import FinishedExplanation, choose_class
 from demo.service.models import Models
 from demo.service.opening import Opening

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.drawing.overlay import COLOUR_MAPS
-from camcore.methods.score_cam import DEFINITIONS
+from camcore.methods.definitions import DEFINITIONS
 from demo.service.event_settings import AT_ONCE
 
 _KEY = "what-did-the-classifier-look-at"

@@ -9,10 +9,11 @@ from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.evidence import TargetEvidence
-from camcore.metrics.localisation import Box, in_view
+from camcore.metrics.localisation import in_view
 from camcore.report.metrics_table import METRICS, MISSING, Metric
 from camcore.report.plots import mean_curves
 from camcore.results import Explanation
+from camcore.types import Box
 from demo.compare import text
 from demo.compare.html import contrast_figure, message
 from demo.compare.questions import ContrastAnswer, FaithfulnessAnswer

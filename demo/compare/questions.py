@@ -11,9 +11,10 @@ from camcore.metrics import agreement
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.faithfulness import Faithfulness
-from camcore.metrics.localisation import Box, Target
+from camcore.metrics.localisation import Target
 from camcore.options import ExplainOptions
 from camcore.results import Explanation
+from camcore.types import Box
 from demo.compare import text
 from demo.compare.explain import assess_finished
 from demo.compare.session import FinishedExplanation, Session, choose_class

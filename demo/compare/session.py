@@ -8,10 +8,10 @@ from camcore.errors import ClassError
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence
-from camcore.metrics.localisation import Box
 from camcore.model.classes import find_class
 from camcore.options import ExplainOptions
 from camcore.results import Explanation, ForwardPass, Prediction
+from camcore.types import Box
 from demo.compare import text
 from demo.service import messages
 

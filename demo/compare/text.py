@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 
 from camcore.formatting import percent, seconds
+from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.verdict import SEES_ALL
+from camcore.metrics.thresholds import SEES_ALL
+from camcore.model.manifest import Head
 from camcore.results import Explanation
 
 TITLE = "What did the classifier look at?"
@@ -23,7 +25,8 @@ ANY_CLASS_HINT = "Type a name that the model knows; a list opens as you type. Or
 EXPLAIN = "Explain"
 STOP = "Stop"
 EXAMPLES = "Examples"
-SAW_WHOLE = "The model saw the whole photo, squeezed into a square."
+SAW_WHOLE = "The model saw the whole photo."
+SAW_BOX = "The model saw the box of the animal only."
 SHOW = {"crop": "Show it the whole photo", "squash": "Show it the centre only"}
 
 BEGIN = "Choose a photo or one of the examples."
@@ -35,6 +38,11 @@ LOOK_ALIKE = (
     "In this model, Grad-CAM and Grad-CAM++ are computed in almost the same way, so their heatmaps look alike. "
     "Agreement between these two does not make the result more certain."
 )
+HEADS: dict[Head, str] = {
+    "softmax": "",
+    "one logit": " What supports one of its two names is what speaks against the other.",
+    "multi-label": " Several names may be right at once, so their probabilities do not add up to 100%.",
+}
 OPACITY = "Opacity"
 COLOURS = "Colours"
 SETTINGS = "How it is computed"
@@ -42,10 +50,11 @@ EFFORT = "Score-CAM"
 EFFORT_HINT = "Quick computes the features that matter most and estimates the rest. Complete computes all of them."
 EFFORTS = {"fast": "Quick (seconds)", "exact": "Complete (minutes)"}
 RESIZE_MODE = "What the model is shown"
-RESIZE_MODE_HINT = "The model needs a square picture."
+RESIZE_MODE_HINT = "The model needs a picture of one shape. The first choice is as in its training."
 RESIZE_MODES = {
-    "crop": "The centre square of the photo, as in its training",
-    "squash": "The whole photo, squeezed into a square",
+    "crop": "The centre of the photo",
+    "squash": "The whole photo, squeezed",
+    "pad": "The whole photo, with plain borders",
 }
 DEFINITION = "Score-CAM variant"
 DEFINITION_HINT = "Published programs compute Score-CAM in different ways. Each choice reproduces one of them."
@@ -116,9 +125,11 @@ def cost(explanation: Explanation) -> str:
     return ", ".join(parts)
 
 
-def seen(share: float) -> str:
+def seen(view: View) -> str:
     """Return a sentence on how much of the photo the model saw."""
-    return SAW_WHOLE if share >= SEES_ALL else f"The model saw the middle {percent(share)} of the photo."
+    if view.of_box:
+        return SAW_BOX
+    return SAW_WHOLE if view.share >= SEES_ALL else f"The model saw the middle {percent(view.share)} of the photo."
 
 
 def waiting(ahead: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from camcore.formatting import percent
 from camcore.images.formats import PHOTO_SUFFIXES
-from camcore.metrics.verdict import MINOR, MODERATE, SEVERE
+from camcore.metrics.thresholds import MINOR, MODERATE, SEVERE
 from camcore.report.metrics_table import METRICS, MISSING, Metric, number
 from camcore.report.summary import Record, mean
 from demo.many.session import SortOrder, TableState

@@ -89,16 +89,20 @@ def load_models(
 
 
 def _export(folder: Path, model: str, report_progress: Callable[[str], None], timeout: float) -> Models:
-    from export.errors import WeightsError
-    from export.models import ARCHITECTURES
-    from export.pipeline import ExportOptions, export_model
+    from export.errors import ExportError, WeightsError
+    from export.models import find_source
+    from export.pipeline import ExportOptions, export_artifact
 
-    if model not in ARCHITECTURES:
-        raise ArtifactError(f"{folder} has no model {model!r}, and none of that name can be exported")
+    try:
+        find_source(model)
+    except ExportError as error:
+        raise ArtifactError(f"{folder} has no model {model!r}, and it cannot be exported: {error}") from error
     report_progress(f"no {model} has been exported yet: exporting it to {folder / model}, once")
     notice = None
     try:
-        directory = export_model(ExportOptions(model=model, out=folder / model), progress=report_progress)
+        directory = export_artifact(
+            ExportOptions(model=model, out=folder / model.replace("/", "-")), progress=report_progress
+        )
     except WeightsError as error:
         if model != DEFAULT:
             raise
@@ -108,5 +112,5 @@ def _export(folder: Path, model: str, report_progress: Callable[[str], None], ti
         )
         directory = folder / EMBEDDED
         if EMBEDDED not in list_artifacts(folder):
-            export_model(ExportOptions(model=EMBEDDED, out=directory), progress=report_progress)
+            export_artifact(ExportOptions(model=EMBEDDED, out=directory), progress=report_progress)
     return Models(Explainer.load(directory), directory, notice, timeout=timeout)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from camcore.images.preprocess import ResizeMode
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
-from camcore.methods.score_cam import DefinitionName
-from camcore.metrics.localisation import Box
+from camcore.model.manifest import ResizeMode
+from camcore.types import Box
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Visitors' photos, decoded in processes of their own: one photo per visitor at a time."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,8 +10,9 @@ from typing import Any
 
 from camcore.errors import PhotoError
 from camcore.images.decoder import shared_decoder
-from camcore.images.preprocess import ResizeMode, View
-from camcore.model.manifest import Preprocessing
+from camcore.images.preprocess import View
+from camcore.model.manifest import Preprocessing, ResizeMode
+from camcore.types import Box
 from demo.service.queue import Deadline
 
 _TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -39,21 +40,32 @@ class Photos:
         self._results: OrderedDict[tuple[Any, ...], View | PhotoError] = OrderedDict()
 
     def view(
-        self, visitor: Hashable, path: Path, preprocessing: Preprocessing, resize_mode: ResizeMode, deadline: Deadline
+        self,
+        visitor: Hashable,
+        path: Path,
+        preprocessing: Preprocessing,
+        resize_mode: ResizeMode | None,
+        deadline: Deadline,
+        *,
+        boxes: Sequence[Box] = (),
+        with_whole: bool = True,
     ) -> View:
-        """Return the model's view of an uploaded photo.
+        """Return the model's view of an uploaded photo, in which `boxes` mark the animal.
 
         Raise PhotoError if it cannot be read or is no longer there, RequestTimeoutError if it is not decoded by the
         deadline.
         """
         if not path.is_file():
             raise PhotoError(UPLOAD_GONE)
-        key = (path, path.stat().st_mtime_ns, preprocessing, resize_mode)
+        box = Box.around(boxes) if boxes and preprocessing.view == "box" else None
+        key = (path, path.stat().st_mtime_ns, preprocessing, resize_mode, box, with_whole)
         with self._turn(visitor, deadline):
             result = self._results.get(key)
             if result is None:
                 try:
-                    result = shared_decoder().view(path, preprocessing, resize_mode, timeout=deadline.left)
+                    result = shared_decoder().view(
+                        path, preprocessing, resize_mode, box, with_whole=with_whole, timeout=deadline.left
+                    )
                 except PhotoError as error:
                     result = error
                 self._keep(key, result)

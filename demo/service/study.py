@@ -20,6 +20,7 @@ from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
 from camcore.study.record import StudySettings
 from camcore.study.run import StudyLog, run_study, write_results
+from camcore.types import Box
 from demo.service import messages
 from demo.service.models import Models
 from demo.service.uploads import UploadError, collect, is_zip, read_upload
@@ -27,7 +28,6 @@ from demo.service.uploads import UploadError, collect, is_zip, read_upload
 _THUMBNAIL = 80  # pixels
 _PHOTOS, _BOXES = "photos", "boxes"
 _MAX_NAME = 60  # characters
-_SETTINGS = StudySettings(target_word=messages.TARGET)
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Study:
         self.model = request.model or models.first
         try:
             self._explainer = models.explainer(self.model)
+            resize_mode = self._explainer.manifest.preprocessing.resize_mode
+            self._settings = StudySettings(ExplainOptions(resize_mode=resize_mode), messages.TARGET)
             make_folder(self._out / PICTURES)
             photos = self._folder / _PHOTOS / _study_name(request.uploads)
             notes = collect(request.uploads, photos)
@@ -77,15 +79,21 @@ class Study:
     def resume(self) -> None:
         """Start from the first photo again; photos that were explained before are not explained anew."""
         self.rows: list[TableRow] = []
-        log = StudyLog(self._out, conditions(self._explainer.manifest, _SETTINGS))
+        log = StudyLog(self._out, conditions(self._explainer.manifest, self._settings))
         self._photos = run_study(
-            self._explainer, self.inputs, _SETTINGS, self._out, log, decode=self._decode, acquire_model=self._acquire
+            self._explainer,
+            self.inputs,
+            self._settings,
+            self._out,
+            log,
+            decode=self._decode,
+            acquire_model=self._acquire,
         )
 
     @property
     def options(self) -> ExplainOptions:
         """Return the options with which each photo is explained."""
-        return _SETTINGS.options
+        return self._settings.options
 
     @property
     def total(self) -> int:
@@ -124,9 +132,9 @@ class Study:
         """Delete the study's folder."""
         self._temporary.cleanup()
 
-    def _decode(self, path: Path) -> View:
-        steps, resize_mode = self._explainer.manifest.preprocessing, _SETTINGS.options.resize_mode
-        return self._models.photos.view(id(self), path, steps, resize_mode, self._models.queue.deadline())
+    def _decode(self, path: Path, boxes: Sequence[Box]) -> View:
+        steps, deadline = self._explainer.manifest.preprocessing, self._models.queue.deadline()
+        return self._models.photos.view(id(self), path, steps, None, deadline, boxes=boxes)
 
     def _acquire(self) -> AbstractContextManager[None]:
         return self._models.queue.acquire(self._models.queue.deadline())
@@ -136,7 +144,7 @@ class Study:
         folder, boxes = self._paths.folder.name, self._paths.boxes and self._paths.boxes.name
         options = [*(["--boxes", boxes] if boxes else []), "--model", self.model]
         command = shlex.join(["python", "-m", "camcore", "study", folder, *options])
-        description = describe(self._explainer.manifest, self._paths, _SETTINGS, self.inputs, command)
+        description = describe(self._explainer.manifest, self._paths, self._settings, self.inputs, command)
         settings = description["settings"] | {"folder": folder, "boxes": boxes}
         return {**description, "settings": settings, "notes": list(self.notes)}
 

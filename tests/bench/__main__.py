@@ -11,6 +11,7 @@ BENCHES = {
     "page": "waiting times on the page, in Chromium",
     "endpoints": "waiting times of programs, one and ten at once, with the page open beside them",
     "decoding": "cost of decoding photos in processes of their own",
+    "models": "export and maps of one model of each family of torchvision, and of ten of timm",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

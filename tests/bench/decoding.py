@@ -16,7 +16,7 @@ from camcore.model.manifest import Preprocessing
 from tests.bench.machine import describe_machine, resident_memory
 from tests.bench.timing import in_turns
 
-STEPS = Preprocessing(256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+STEPS = Preprocessing(256, (224, 224), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 PHOTOS = {"224-pixel JPEG": ((224, 224), 5), "12-megapixel JPEG": ((4_000, 3_000), 10)}  # and the target in ms
 MAX_MEGABYTES = 60
 

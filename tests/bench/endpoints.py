@@ -13,7 +13,6 @@ from statistics import median, quantiles
 from gradio_client import Client, handle_file
 from playwright.sync_api import Page, expect, sync_playwright
 
-from export.models import RESNETS
 from tests.bench.machine import describe_machine, describe_versions, resident_memory
 from tests.bench.scene import bundled_photo, prepare_scene
 from tests.browser.conftest import CHROMIUM, Served, served
@@ -95,6 +94,6 @@ def _told(values: list[float]) -> tuple[str, str, str]:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench endpoints", description="Waiting times of programs.")
-    parser.add_argument("--model", choices=RESNETS, default="resnet50", help="default: resnet50")
+    parser.add_argument("--model", metavar="NAME", default="resnet50", help="default: resnet50")
     parser.add_argument("--calls", type=int, default=50, metavar="N", help="of each endpoint (default: 50)")
     return parser.parse_args(arguments)

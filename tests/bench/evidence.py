@@ -17,8 +17,7 @@ from camcore.metrics.faithfulness import STEPS, faithfulness
 from camcore.model.manifest import ONNX, ONNX_INT8
 from camcore.model.onnx import Scorer
 from camcore.types import Forward
-from export.models import RESNETS
-from export.pipeline import ExportOptions, export_model
+from export.pipeline import ExportOptions, export_artifact
 from export.quantize import quantize
 from tests.bench.machine import cores, describe_machine, describe_versions
 from tests.bench.scene import Scene, bundled_photo, imagenet_photos, prepare_scene
@@ -109,7 +108,7 @@ def _print_times(samples: dict[str, list[Sample]]) -> None:
 
 def _lite0(folder: Path) -> tuple[Explainer, Scorer, Scorer]:
     """EfficientNet-Lite0 with its real weights, and it in fp32 and in int8, which an export finds too slow to keep."""
-    directory = export_model(ExportOptions(model="efficientnet_lite0", out=folder / "lite0", int8=False))
+    directory = export_artifact(ExportOptions(model="efficientnet_lite0", out=folder / "lite0", int8=False))
     explainer = Explainer.load(directory)
     quantize(directory, explainer.manifest.preprocessing, imagenet_photos()[:_CALIBRATION], always=True)
     return explainer, Scorer(directory / ONNX), Scorer(directory / ONNX_INT8)
@@ -149,9 +148,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench evidence", description="Time and precision of the faithfulness figures."
     )
-    parser.add_argument(
-        "--model", choices=RESNETS, default="resnet50", help="default: resnet50, for which the limit is"
-    )
+    parser.add_argument("--model", metavar="NAME", default="resnet50", help="default: resnet50, for which the limit is")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--forwards", type=int, default=64, metavar="N", help="of the Score-CAM (default: 64)")
     parser.add_argument("--photos", type=Path, metavar="DIR", help="default: 20 of ImageNet that foolbox carries")

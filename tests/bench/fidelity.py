@@ -13,21 +13,14 @@ from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, PhotoError, open_photo
 from camcore.images.preprocess import RESIZE_MODES
+from camcore.methods.definitions import DEFINITIONS, DefinitionName, channel_weights, log_weights
 from camcore.methods.effort import Effort, read_effort
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
-from camcore.methods.score_cam import (
-    CHUNK,
-    DEFINITIONS,
-    DefinitionName,
-    alive_channels,
-    channel_weights,
-    log_weights,
-    masks,
-)
+from camcore.methods.score_cam import CHUNK, alive_channels, masks
 from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
-from export.pipeline import ExportOptions, export_model
+from export.pipeline import ExportOptions, export_artifact
 from tests.bench.curves import draw_curves, tabulate_curves
 from tests.bench.estimators import ESTIMATORS, OURS
 from tests.bench.machine import describe_machine, describe_versions
@@ -78,7 +71,7 @@ def main(arguments: list[str]) -> int:
     rows: list[Row] = []
     curves: dict[str, dict[str, list[list[float]]]] = {d: {name: [] for name in ESTIMATORS} for d in COMPARED}
     with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
-        artifact = options.artifact or export_model(ExportOptions("efficientnet_lite0", out=Path(folder) / "lite0"))
+        artifact = options.artifact or export_artifact(ExportOptions("efficientnet_lite0", out=Path(folder) / "lite0"))
         explainer = Explainer.load(artifact)
         for subject in _subjects(explainer, Scorer(artifact / ONNX), options):
             for definition in COMPARED:

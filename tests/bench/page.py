@@ -8,7 +8,6 @@ from statistics import median
 
 from playwright.sync_api import Page, sync_playwright
 
-from export.models import RESNETS
 from tests.bench.machine import describe_machine, describe_versions
 from tests.bench.scene import bundled_photo, prepare_scene
 from tests.browser.conftest import CHROMIUM, served
@@ -83,7 +82,7 @@ def _measure(page: Page, rounds: int) -> list[list[float]]:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench page", description="Waiting times, in the browser.")
     parser.add_argument(
-        "--model", choices=RESNETS, default="resnet50", help="default: resnet50, for which the targets are"
+        "--model", metavar="NAME", default="resnet50", help="default: resnet50, for which the targets are"
     )
     parser.add_argument("--rounds", type=int, default=9, metavar="N", help="default: 9")
     return parser.parse_args(arguments)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from export.models import RESNETS
 from tests.bench.fidelity import median_forwards
 from tests.bench.libraries import FAST, LIBRARIES, Camcore, Library
 from tests.bench.memory import run_alone
@@ -95,11 +94,11 @@ def _some_channels(scene: Scene, options: argparse.Namespace) -> Figures:
 def _forwards_of_the_fast_rule(folder: Path, photos: Path | None) -> int:
     """The median on real photos with EfficientNet-Lite0: a network of random weights has no such number."""
     from camcore import Explainer
-    from export.pipeline import ExportOptions, export_model
+    from export.pipeline import ExportOptions, export_artifact
 
     paths = sorted(photos.iterdir()) if photos else imagenet_photos()
     _say(f"the fast rule on {len(paths)} photos, with EfficientNet-Lite0")
-    lite0 = export_model(ExportOptions("efficientnet_lite0", out=folder / "lite0"))
+    lite0 = export_artifact(ExportOptions("efficientnet_lite0", out=folder / "lite0"))
     return median_forwards(Explainer.load(lite0), paths)
 
 
@@ -164,7 +163,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--channels", type=_positive, default=64, metavar="N", help="to extrapolate from (default: 64)")
     parser.add_argument("--rounds", type=_positive, metavar="N", help="default: 9, with --full 1")
     parser.add_argument(
-        "--model", choices=RESNETS, default="resnet50", help="default: resnet50, for which the targets are"
+        "--model", metavar="NAME", default="resnet50", help="default: resnet50, for which the targets are"
     )
     parser.add_argument("--forwards", type=_positive, metavar="N", help="of the fast rule (default: measured, on:)")
     parser.add_argument(

@@ -13,7 +13,6 @@ from pathlib import Path
 from statistics import median
 
 from camcore.options import ExplainOptions
-from export.models import RESNETS
 from tests.bench.machine import describe_machine, describe_versions, peak_memory, resident_memory
 from tests.bench.scene import Scene, bundled_photo, imagenet_photos, open_scene, prepare_scene
 from tests.bench.timing import in_turns
@@ -141,7 +140,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench scaling", description="Time and memory against channels, chunk and photos."
     )
-    parser.add_argument("--model", choices=RESNETS, default="resnet50", help="default: resnet50")
+    parser.add_argument("--model", metavar="NAME", default="resnet50", help="default: resnet50")
     parser.add_argument("--forwards", type=int, default=80, help="of the fast rule (default: 80)")
     parser.add_argument("--photos", type=int, default=200, help="explanations in a row (default: 200)")
     return parser.parse_args(arguments)

@@ -47,15 +47,18 @@ def prepare_scene(root: Path, model: str, photo: Path, crop: int | None = None) 
     from torchvision.models import get_model
 
     from camcore import Explainer, open_photo
-    from export.pipeline import ExportOptions, export_model
+    from export.pipeline import ExportOptions, export_artifact
+    from export.preprocessing import PreprocessingOptions
 
     torch.manual_seed(SEED)
     weights = root / "weights.pth"
     torch.save(get_model(model, weights=None).state_dict(), weights)
-    artifact = export_model(ExportOptions(model=model, weights=str(weights), out=root / "artifact", crop=crop))
+    steps = PreprocessingOptions(size=(crop, crop) if crop else None)
+    options = ExportOptions(model=model, weights=str(weights), out=root / "artifact", preprocessing=steps)
+    artifact = export_artifact(options)
     explainer = Explainer.load(artifact)
     forward_pass = explainer.forward(open_photo(photo))
-    scene = Scene(root, model, photo.resolve(), int(forward_pass.logits.argmax()), explainer.manifest.channels)
+    scene = Scene(root, model, photo.resolve(), int(forward_pass.logits.argmax()), explainer.manifest.layer.channels)
     np.save(scene.x, forward_pass.x)
     (root / "scene.json").write_text(json.dumps(asdict(scene), default=str), encoding="utf-8")
     return scene

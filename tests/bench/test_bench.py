@@ -204,7 +204,7 @@ def test_evidence_prints_times_and_shifts(
         return Path(shutil.copytree(artifacts / "efficientnet_lite0", str(options.out)))
 
     monkeypatch.setattr(evidence, "prepare_scene", lambda *_: scene)
-    monkeypatch.setattr(evidence, "export_model", exported)
+    monkeypatch.setattr(evidence, "export_artifact", exported)
     monkeypatch.setattr(evidence, "imagenet_photos", lambda: imagenet_photos()[:4])
     assert main(["evidence", "--model", "resnet18", "--rounds", "1", "--forwards", "8"]) == 0
     printed = capsys.readouterr().out

@@ -15,7 +15,9 @@ from typing import Literal, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
+from tests.conftest import shared
 from tests.processes import END, end
+from tests.stand_in import export_stand_in
 
 ColourScheme = Literal["light", "dark"]
 ROOT = Path(__file__).parents[2]
@@ -23,6 +25,14 @@ START = 240  # seconds until a page is served
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 expect.set_options(timeout=FINISHED / 2)  # five seconds by default, too few while another worker computes
+# The two most probable classes of the photos of foolbox and gradio, as EfficientNet-Lite0 predicts them.
+NAMES = (
+    "bull mastiff, boxer", "folding chair, dining table", "beaker, perfume", "buckeye, custard apple",
+    "strawberry, trifle", "thatch, boathouse", "beach wagon, jeep", "convertible, beach wagon", "yurt, mountain tent",
+    "bottlecap, doormat", "drum, drumstick", "Loafer, sandal", "prayer rug, mosque", "cannon, oxcart",
+    "spoonbill, white stork", "goose, ruffed grouse", "dalmatian, Great Dane", "bald eagle, kite",
+    "leafhopper, leaf beetle", "dung beetle, ground beetle", "lion, Tibetan mastiff", "cheetah, snow leopard",
+)  # fmt: skip
 _CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -68,10 +78,40 @@ def _listen(server: "subprocess.Popen[str]", address: "Future[str]", printed: li
 
 
 @pytest.fixture(scope="session")
-def address(artifacts: Path) -> Iterator[str]:
-    """Address of a running page."""
+def stand_in_artifacts(imagenet_photos: list[Path], animal_photos: list[Path]) -> Iterator[Path]:
+    """A folder with a stand-in for EfficientNet-Lite0, which answers in a moment; shared, so not to be written to."""
+    names = dict(zip([*imagenet_photos, *animal_photos], NAMES, strict=True))
+
+    def export(root: Path) -> None:
+        export_stand_in([(path, pair.split(", ")) for path, pair in names.items()], root / "efficientnet_lite0")
+
+    yield from shared("stand-in", export)
+
+
+@pytest.fixture(scope="session")
+def stand_in_address(stand_in_artifacts: Path) -> Iterator[str]:
+    """Address of a page with the stand-in, which runs until the end of the session."""
+    with served(stand_in_artifacts) as page:
+        yield page.address
+
+
+@pytest.fixture(scope="session")
+def lite0_address(artifacts: Path) -> Iterator[str]:
+    """Address of a page with EfficientNet-Lite0, which runs until the end of the session."""
     with served(artifacts) as page:
         yield page.address
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest) -> str:
+    """Address of a running page: with a stand-in where the mark `stand_in` says that the maps do not matter.
+
+    A test in a marked file whose maps or times do matter is marked `stand_in(False)`.
+    """
+    mark = request.node.get_closest_marker("stand_in")
+    name = "stand_in_address" if mark and mark.args != (False,) else "lite0_address"
+    found: str = request.getfixturevalue(name)
+    return found
 
 
 @pytest.fixture(scope="session")

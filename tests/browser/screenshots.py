@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from export.pipeline import ExportOptions, export_model
+from export.pipeline import ExportOptions, export_artifact
 from tests.browser.conftest import CHROMIUM, ROOT, served
 from tests.conftest import package_folder
 
@@ -19,7 +19,7 @@ QUALITY = 82
 def main() -> int:
     """Write `compare.webp`, `questions.webp` and `many.webp` into `demo/images`."""
     with tempfile.TemporaryDirectory(prefix="camcore-screenshots-") as folder, sync_playwright() as playwright:
-        artifact = export_model(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
+        artifact = export_artifact(ExportOptions(model="efficientnet_lite0", out=Path(folder) / "efficientnet_lite0"))
         with served(artifact) as server:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")

@@ -19,6 +19,9 @@ Screenshot = Callable[[str], None]
 DONE = re.compile("^Done: ")
 
 
+pytestmark = pytest.mark.stand_in
+
+
 @pytest.fixture
 def page(page: Page) -> Page:
     """The page with this tab open."""
@@ -71,6 +74,7 @@ def names(page: Page) -> list[str]:
     return page.locator("#many-table td.file").all_inner_texts()
 
 
+@pytest.mark.stand_in(False)
 def test_table_fills_row_by_row_and_shows_what_cannot_be_read(
     page: Page, photos: list[Path], screenshot: Screenshot
 ) -> None:
@@ -110,6 +114,7 @@ def test_table_fills_row_by_row_and_shows_what_cannot_be_read(
     screenshot("many-done")
 
 
+@pytest.mark.stand_in(False)
 def test_table_of_a_zip_with_boxes_has_species_and_lift(
     page: Page, zipped: Path, tmp_path: Path, screenshot: Screenshot
 ) -> None:

@@ -17,6 +17,9 @@ from tests.browser.conftest import narrow, wide
 Screenshot = Callable[[str], None]
 
 
+pytestmark = pytest.mark.stand_in
+
+
 def upload(page: Page, photo: Path) -> None:
     page.locator("#photo input[type=file]").first.set_input_files(photo)
 
@@ -95,10 +98,12 @@ def moved(before: dict[str, list[float]], after: dict[str, list[float]]) -> dict
     }
 
 
+@pytest.mark.stand_in(False)
 def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path, screenshot: Screenshot) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
     run_every_channel(page)
+    expect(page.locator("#status")).to_contain_text("so far")  # then there is something to keep
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped a")  # at some run, or after a method
     page.get_by_role("button", name="How it is computed").click()
@@ -306,6 +311,7 @@ def _vast_png() -> bytes:
 def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
+    page.locator("#page-link p").wait_for()  # the last of what a run asks of the server
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
     heat = page.locator("#map-0 img.heat")

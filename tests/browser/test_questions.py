@@ -15,6 +15,9 @@ Screenshot = Callable[[str], None]
 EDGES = ("Left %", "Top %", "Right %", "Bottom %")
 
 
+pytestmark = pytest.mark.stand_in
+
+
 @pytest.fixture
 def eagle(imagenet_photos: list[Path]) -> Path:
     return next(path for path in imagenet_photos if path.stem.endswith("_22"))
@@ -156,6 +159,7 @@ def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
     expect(page.locator("#box-message .message")).to_have_count(0)
 
 
+@pytest.mark.stand_in(False)
 @wide
 def test_the_model_is_described_and_chosen(explained: Page) -> None:
     explained.get_by_role("button", name="How it is computed").click()
@@ -250,6 +254,7 @@ def test_about_explains_with_formulas(page: Page, screenshot: Screenshot) -> Non
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.stand_in(False)
 def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet_photos: list[Path]) -> None:
     """Each sees their own photo; Stop stops only one's own run."""
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}

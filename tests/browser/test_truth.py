@@ -24,7 +24,7 @@ def test_the_crop_is_named_and_the_whole_photo_is_one_click_away(page: Page, eag
     )
     expect(page.locator("#verdict")).to_contain_text("was not judged: there is no box.")
     page.get_by_role("button", name="Show it the whole photo").click()
-    expect(page.locator("#seen")).to_contain_text("The model saw the whole photo, squeezed into a square.")
+    expect(page.locator("#seen")).to_contain_text("The model saw the whole photo.")
     expect(page.locator("#verdict p")).not_to_contain_text("The model saw the middle")
     expect(page.get_by_role("button", name="Show it the centre only")).to_be_visible()
     expect(page.locator("#scale")).to_contain_text(

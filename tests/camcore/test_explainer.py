@@ -91,8 +91,8 @@ def test_the_stream_gives_the_gradient_methods_first_and_then_a_growing_score_ca
     assert alive is not None
     assert [e.forwards for e in streamed[2:]] == [*range(50, alive, 50), alive]
     assert [e.complete for e in streamed] == [True, True, *[False] * (len(streamed) - 3), True]
-    assert {e.channels for e in streamed[2:]} == {lite0.manifest.channels}
-    assert 0 < alive < lite0.manifest.channels
+    assert {e.channels for e in streamed[2:]} == {lite0.manifest.layer.channels}
+    assert 0 < alive < lite0.manifest.layer.channels
 
 
 def test_each_explanation_names_its_class_method_and_definition(

@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "gradio"}
 PROGRESS = [
     "reading the weights of {model}",
+    "input: 64 × 64 pixels, the centre of the photo after its shorter side is resized to {resize}; bilinear; "
+    "mean 0.485 0.456 0.406; standard deviation 0.229 0.224 0.225 (torchvision's {entry}, except --size)",
+    "finding the layers in the graph",
     "tracing into TorchScript",
     "exporting to ONNX",
     "comparing both with the eager model, on random input and 2 photos",
@@ -79,12 +82,14 @@ def test_the_default_is_resnet50_with_v2_from_torchvisions_cache(resnet50_checkp
     (cache / "resnet50-11ad3fa6.pth").symlink_to(resnet50_checkpoint)
     out = tmp_path / "out" / "resnet50"
     status, stdout, stderr = _wait(_start("--crop", 64, "--out", out, torch_home=tmp_path / "torch"))
-    assert _steps(stderr) == [line.format(model="resnet50", out=out) for line in PROGRESS]
+    assert _steps(stderr) == [
+        line.format(model="resnet50", resize=232, entry="IMAGENET1K_V2", out=out) for line in PROGRESS
+    ]
     assert (status, stdout) == (0, "")
     assert _is_whole(out)
     manifest = read_manifest(out)
-    assert (manifest.model, manifest.weights, manifest.target_layer) == ("resnet50", "IMAGENET1K_V2", "layer4")
-    assert (manifest.channels, manifest.preprocessing.resize) == (2048, 232)
+    assert (manifest.model, manifest.weights, manifest.layer.name) == ("resnet50", "IMAGENET1K_V2", "layer4")
+    assert (manifest.layer.channels, manifest.preprocessing.resize) == (2048, 232)
     assert manifest.labels == imagenet_labels()
 
 
@@ -102,7 +107,7 @@ def test_v1_is_taken_when_asked_for(
     assert capsys.readouterr().out == ""
     manifest = read_manifest(out)
     assert (manifest.weights, manifest.preprocessing.resize) == ("IMAGENET1K_V1", 256)
-    assert (manifest.target_layer, manifest.channels) == ("layer1", 256)
+    assert (manifest.layer.name, manifest.layer.channels) == ("layer1", 256)
 
 
 @pytest.mark.slow
@@ -137,10 +142,12 @@ def test_a_killed_export_leaves_the_old_artefact_and_two_at_once_a_whole_one(
     rivals = {layer: _start(*arguments, "--layer", layer) for layer in ("layer3", "layer2")}
     for rival in rivals.values():
         status, stdout, stderr = _wait(rival)
-        assert _steps(stderr) == [line.format(model="resnet18", out=out) for line in PROGRESS]
+        assert _steps(stderr) == [
+            line.format(model="resnet18", resize=256, entry="IMAGENET1K_V1", out=out) for line in PROGRESS
+        ]
         assert (status, stdout) == (0, "")
     assert _is_whole(out)
-    assert read_manifest(out).target_layer in rivals
+    assert read_manifest(out).layer.name in rivals
 
 
 @pytest.mark.slow
@@ -168,7 +175,7 @@ def test_ctrl_c_while_torch_loads_says_so(monkeypatch: pytest.MonkeyPatch, capsy
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--model", "vgg16"], ["--crop", "0"], ["--crop", "many"], ["--resize", "99999"], ["photo.jpg"], ["--labels"]],
+    [["--size", "320x"], ["--crop", "0"], ["--crop", "many"], ["--resize", "99999"], ["photo.jpg"], ["--labels"]],
     ids=" ".join,
 )
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +202,9 @@ def test_every_error_is_one_sentence_on_stderr(
         (["--weights", str(resnet18_checkpoint)], "birds.pth is not a checkpoint of resnet50 (it lacks layer1.0."),
         ([*birds, "--labels", "names.txt"], "names.txt names 1 classes, but the model has 10"),
         ([*birds, "--labels", "none.txt"], "there is no labels file none.txt"),
-        ([*birds, "--layer", "fc"], "resnet18 has no layer 'fc'"),
+        (["--model", "vgg"], "there is no model 'vgg'"),
+        ([*birds, "--layer", "layer5"], "the model has no layer 'layer5': --list-layers prints all"),
+        ([*birds, "--layer", "fc"], "the layer 'fc' is no feature map of more than one place: choose layer4."),
         ([*birds, "--photos", "taken"], "--photos taken holds no readable photo"),
         ([*birds, "--out", "taken"], "taken holds other files (thesis.docx)"),
         ([*birds, "--out", "text.pth"], "text.pth is a file"),
@@ -207,7 +216,7 @@ def test_every_error_is_one_sentence_on_stderr(
         assert streams.out == ""
         assert error.startswith("error: ")
         assert says in error
-        assert len(progress) <= 1
+        assert len(progress) <= 3
 
 
 def test_help_and_import_load_neither_torch_nor_a_setting() -> None:

@@ -16,9 +16,9 @@ from torchvision.models import ResNet18_Weights, ResNet50_Weights
 
 from export import pretrained as subject
 from export.errors import WeightsError
-from export.models import ARCHITECTURES
 from export.pretrained import PACKAGE, is_pretrained, pretrained
 from export.weights import load_weights
+from tests.conftest import untrained
 
 V1, V2 = "IMAGENET1K_V1", "IMAGENET1K_V2"
 RESNET18 = ResNet18_Weights.IMAGENET1K_V1
@@ -101,7 +101,7 @@ def test_a_cached_file_of_another_model_is_named_with_what_to_delete(cache: Path
     cached.symlink_to(resnet50_checkpoint)
     weights = pretrained("resnet18", V1)
     with pytest.raises(WeightsError, match=r"unknown layer1\.0\.conv3\.weight") as refusal:
-        load_weights(ARCHITECTURES["resnet18"].build(1000), weights, "resnet18")
+        load_weights(untrained("resnet18"), weights, "resnet18")
     assert str(refusal.value).startswith(f"the cached file {cached} is not a checkpoint of resnet18")
     assert str(refusal.value).endswith(": delete that file and export again")
 

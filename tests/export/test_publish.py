@@ -21,7 +21,7 @@ import pytest
 from camcore.model.manifest import MANIFEST, ONNX, TORCHSCRIPT
 from export import publish
 from export.errors import ExportError
-from export.pipeline import ExportOptions, export_model
+from export.pipeline import ExportOptions, export_artifact
 from export.publish import staged
 
 FILES = (MANIFEST, ONNX, TORCHSCRIPT)
@@ -222,13 +222,13 @@ def test_the_directory_has_the_rights_of_any_other(target: Path, tmp_path: Path)
 
 def test_an_export_past_a_files_limit_is_one_sentence(tiny: ExportOptions) -> None:
     resource = pytest.importorskip("resource")
-    directory = export_model(tiny)
+    directory = export_artifact(tiny)
     before = (directory / MANIFEST).read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # less than each of the three files
     try:
         with pytest.raises(ExportError, match=re.escape(f"{directory} cannot be written (File too large): make room")):
-            export_model(tiny)
+            export_artifact(tiny)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (directory / MANIFEST).read_bytes() == before
@@ -253,13 +253,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_one_sentence_and_keeps_the_old_artefact(
     room: int, step: str, small_disk: Path, tiny: ExportOptions
 ) -> None:
-    directory = export_model(replace(tiny, out=small_disk / "finches"))
+    directory = export_artifact(replace(tiny, out=small_disk / "finches"))
     before = {path.name: path.read_bytes() for path in directory.iterdir()}
     filler = small_disk / "filler"
     filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - room))
     steps: list[str] = []
     with pytest.raises(ExportError) as refusal:
-        export_model(replace(tiny, out=directory), progress=steps.append)
+        export_artifact(replace(tiny, out=directory), progress=steps.append)
     assert [said for said in steps if not said.startswith("no int8 model")][-1].startswith(step)
     assert str(refusal.value) == (
         f"{directory} cannot be written (No space left on device): make room or choose another --out"
@@ -267,7 +267,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_artefact(
     assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
     assert _around(directory) == ["filler"]
     filler.unlink()
-    export_model(replace(tiny, out=directory))
+    export_artifact(replace(tiny, out=directory))
 
 
 def test_a_mount_point_is_refused_before_any_work(small_disk: Path) -> None:

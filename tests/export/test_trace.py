@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from camcore.model.onnx import Scorer
 from camcore.model.torchscript import TracedModel
 from export.errors import ExportError
-from export.models import ARCHITECTURES
 from export.trace import SplitClassifier, to_onnx, to_torchscript
+from tests.conftest import split_at, untrained
 
 SIZE = 64
 
 
 def _split(name: str, layer: str) -> SplitClassifier:
     torch.manual_seed(2)
-    architecture = ARCHITECTURES[name]
-    return SplitClassifier(*architecture.split(architecture.build(10), layer)).eval()
+    return split_at(untrained(name, num_classes=10), layer, size=SIZE)
 
 
 @pytest.fixture(scope="module", params=[("resnet18", "layer2"), ("resnext50_32x4d", "layer4")], ids="-".join)
@@ -32,14 +31,14 @@ def split(request: pytest.FixtureRequest) -> SplitClassifier:
 @pytest.fixture(scope="module")
 def torchscript(split: SplitClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("traced") / "model.ts.pt"
-    to_torchscript(split, SIZE, path)
+    to_torchscript(split, (SIZE, SIZE), path)
     return path
 
 
 @pytest.fixture(scope="module")
 def onnx_file(split: SplitClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    to_onnx(split, SIZE, path)
+    to_onnx(split, (SIZE, SIZE), path)
     return path
 
 
@@ -113,7 +112,7 @@ def test_a_model_that_onnx_cannot_express_is_one_error(tmp_path: Path) -> None:
             return x if x.sum() > 0 else -x
 
     with pytest.raises(ExportError, match="cannot be exported to ONNX"):
-        to_onnx(SplitClassifier(Undecided(), nn.Flatten()).eval(), 8, tmp_path / "model.onnx")
+        to_onnx(SplitClassifier([Undecided(), nn.Flatten()]).eval(), (8, 8), tmp_path / "model.onnx")
 
 
 def test_a_file_that_the_checker_refuses_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +120,7 @@ def test_a_file_that_the_checker_refuses_is_one_error(tmp_path: Path, monkeypatc
     onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
     monkeypatch.setattr(torch.onnx, "export", lambda *_arguments, **_options: None)
     with pytest.raises(ExportError, match=r"cannot be exported to ONNX \(ValidationError\)"):
-        to_onnx(SplitClassifier(nn.Identity(), nn.Flatten()).eval(), 8, tmp_path / "model.onnx")
+        to_onnx(SplitClassifier([nn.Identity(), nn.Flatten()]).eval(), (8, 8), tmp_path / "model.onnx")
 
 
 def _eager_gradients(split: SplitClassifier, x: Tensor, class_idx: int) -> np.ndarray:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from export.errors import WeightsError
-from export.models import ARCHITECTURES
+from export.models import classifier_weight
 from export.weights import Weights, load_weights, number_of_classes, read_checkpoint
+from tests.conftest import untrained
 
 State = dict[str, Tensor]
 
@@ -34,7 +35,8 @@ def _saved(content: object, folder: Path) -> Path:
 
 
 def _loaded(weights: Weights, name: str = "resnet18") -> nn.Module:
-    model = ARCHITECTURES[name].build(number_of_classes(weights, ARCHITECTURES[name].classifier, name))
+    classes = number_of_classes(weights, classifier_weight(untrained(name)), name)
+    model = untrained(name, num_classes=classes)
     load_weights(model, weights, name)
     return model
 
@@ -54,7 +56,7 @@ FORMS: dict[str, Callable[[State], Any]] = {
 def test_every_usual_form_of_a_checkpoint_is_taken(form: str, state: State, tmp_path: Path) -> None:
     weights = read_checkpoint(_saved(FORMS[form](state), tmp_path))
     assert weights.name == "birds.pth"
-    assert number_of_classes(weights, "fc", "resnet18") == 10
+    assert number_of_classes(weights, "fc.weight", "resnet18") == 10
     loaded = _loaded(weights).state_dict()
     assert all(torch.equal(loaded[key], tensor) for key, tensor in state.items())
 
@@ -146,11 +148,11 @@ def test_a_checkpoint_of_another_resnet_says_which_keys_differ(state: State, res
 def test_a_checkpoint_without_a_linear_layer_says_what_it_has() -> None:
     lite0 = Weights("lite0.pth", {"_fc.weight": torch.zeros(5, 9)}, source="lite0.pth", remedy="use --model")
     with pytest.raises(WeightsError, match=r"no linear layer fc\.weight, but _fc\.weight\): use --model"):
-        number_of_classes(lite0, "fc", "resnet18")
-    assert number_of_classes(lite0, "_fc", "efficientnet_lite0") == 5
+        number_of_classes(lite0, "fc.weight", "resnet18")
+    assert number_of_classes(lite0, "_fc.weight", "efficientnet_lite0") == 5
     flat = Weights("flat.pth", {"fc.weight": torch.zeros(5)}, source="flat.pth", remedy="use --model")
     with pytest.raises(WeightsError, match="no linear layer"):
-        number_of_classes(flat, "fc", "resnet18")
+        number_of_classes(flat, "fc.weight", "resnet18")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

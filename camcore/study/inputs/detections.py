@@ -9,8 +9,9 @@ from reprlib import repr as shortened
 from typing import Any
 
 from camcore.errors import BoxesError
-from camcore.metrics.localisation import LEAST_AREA, Box
+from camcore.metrics.localisation import LEAST_AREA
 from camcore.study.inputs.path_matching import PathMatcher, fold
+from camcore.types import Box
 
 CONFIDENCE = 0.2  # default of the minimum detection confidence
 DETECTORS = "MegaDetector or SpeciesNet"

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camcore.metrics.localisation import Box
 from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.path_matching import PathMatcher
 from camcore.study.inputs.photos import StudyPhoto, find_photos
@@ -17,6 +16,7 @@ from camcore.study.inputs.species import (
     truth_of_subfolder,
     unknown_note,
 )
+from camcore.types import Box
 
 
 @dataclass(frozen=True)

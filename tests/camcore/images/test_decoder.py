@@ -24,7 +24,7 @@ from camcore.model.manifest import Preprocessing
 from tests.hostile_photos import KINDS
 from tests.test_boundaries import ROOT
 
-STEPS = Preprocessing(256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+STEPS = Preprocessing(256, (224, 224), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 TOO_MUCH = "this photo takes too much memory or time to open: save it again as a plain JPEG"
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited and read on Linux only")
 
@@ -133,7 +133,7 @@ def test_largest_accepted_photo_takes_300_mb(mode: str, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from camcore.images import worker;"
         "from camcore.model.manifest import Preprocessing;"
-        "steps = Preprocessing(256, 224, 'bilinear', (0.5, 0.5, 0.5), (0.5, 0.5, 0.5));"
+        "steps = Preprocessing(256, (224, 224), 'bilinear', (0.5, 0.5, 0.5), (0.5, 0.5, 0.5));"
         "worker.limit_memory();"
         "worker.make_view_within_limits(worker.ViewRequest(Path(sys.argv[1]), steps, 'crop'));"
         "print(Path('/proc/self/status').read_text())"
@@ -160,7 +160,7 @@ def test_a_script_without_a_main_guard_is_not_imported_again(tmp_path: Path) -> 
         "print('imported', __name__)\n"
         "from camcore.images.decoder import PhotoDecoder\n"
         "from camcore.model.manifest import Preprocessing\n"
-        "steps = Preprocessing(256, 224, 'bilinear', (0.5,) * 3, (0.5,) * 3)\n"
+        "steps = Preprocessing(256, (224, 224), 'bilinear', (0.5,) * 3, (0.5,) * 3)\n"
         "with PhotoDecoder() as decoder:\n"
         f"    print(decoder.view({jpeg((64, 64))!r}, steps).photo_size)\n"
     )

@@ -16,22 +16,22 @@ import camcore.images.preprocess
 from camcore import open_photo
 from camcore.images.preprocess import View, preprocess
 from camcore.model.manifest import Preprocessing
-from export.models import ARCHITECTURES
+from export.models import find_source
 
 RESNET50 = {
     "IMAGENET1K_V1": ResNet50_Weights.IMAGENET1K_V1.transforms(),
     "IMAGENET1K_V2": ResNet50_Weights.IMAGENET1K_V2.transforms(),
 }
-LITE0 = ARCHITECTURES["efficientnet_lite0"].preprocessing(None)
+LITE0 = find_source("efficientnet_lite0").preprocessing
 # Round numbers, so that every box below can be computed by hand.
-ROUND = Preprocessing(resize=200, crop=100, interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
+ROUND = Preprocessing(resize=200, size=(100, 100), interpolation="bilinear", mean=(0, 0, 0), std=(1, 1, 1))
 CLOSER_PHOTOS = sorted((Path(__file__).parents[4] / "shared" / "photos").glob("*.jpg"))
 
 side = st.integers(1, 700)
 
 
 def steps(weights: str) -> Preprocessing:
-    return ARCHITECTURES["resnet50"].preprocessing(weights)
+    return find_source("resnet50", weights).preprocessing
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -54,8 +54,8 @@ def cut(photo: Image.Image, limit: int, chosen: Preprocessing, monkeypatch: pyte
 
 def test_the_manifests_numbers_are_torchvisions() -> None:
     assert (steps("IMAGENET1K_V1").resize, steps("IMAGENET1K_V2").resize) == (256, 232)
-    assert steps("IMAGENET1K_V1").crop == steps("IMAGENET1K_V2").crop == 224
-    assert ARCHITECTURES["resnet18"].preprocessing(None).resize == ResNet18_Weights.DEFAULT.transforms().resize_size[0]
+    assert steps("IMAGENET1K_V1").size == steps("IMAGENET1K_V2").size == (224, 224)
+    assert find_source("resnet18").preprocessing.resize == ResNet18_Weights.DEFAULT.transforms().resize_size[0]
 
 
 @pytest.mark.parametrize("weights", RESNET50)
@@ -162,7 +162,7 @@ def test_squash_keeps_left_and_top_apart() -> None:
 
 
 def test_the_input_is_the_view_normalised() -> None:
-    chosen = Preprocessing(200, 100, "bilinear", mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2))
+    chosen = Preprocessing(200, (100, 100), "bilinear", mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 2))
     x, _ = preprocess(Image.new("RGB", (50, 70), (255, 51, 0)), chosen)
     assert x.shape == (1, 3, 100, 100)
     assert_allclose(x[0, :, 7, 9], [(1 - 0.1) / 0.5, 0, -0.15], atol=1e-6)

@@ -17,9 +17,9 @@ from camcore.images.preprocess import preprocess
 from camcore.methods.grad_cam import METHODS, grad_cam, grad_cam_pp, weighted_map
 from camcore.model.manifest import TORCHSCRIPT
 from camcore.model.torchscript import TracedModel
-from export.models import ARCHITECTURES
+from export.models import find_source
 from export.trace import SplitClassifier, to_torchscript
-from tests.conftest import heatmap_by_torch
+from tests.conftest import heatmap_by_torch, split_at, untrained
 
 EAGLE, SPOONBILL = 17, 14  # indices of foolbox's photos
 DIAGONAL = [[1, 0, 0], [0, 2, 0], [0, 0, 3]]
@@ -69,12 +69,11 @@ def earlier_layer(
 ) -> tuple[SplitClassifier, TracedModel, NDArray[np.float32]]:
     """Return a seeded ResNet-18 split before its last layer, eager and traced, and the activations of a photo."""
     name, layer = request.param.split()
-    architecture = ARCHITECTURES[name]
     torch.manual_seed(1)
-    split = SplitClassifier(*architecture.split(architecture.build(1000), layer)).eval()
+    split = split_at(untrained(name), layer)
     path = tmp_path_factory.mktemp("earlier") / TORCHSCRIPT
-    to_torchscript(split, 224, path)
-    x, _ = preprocess(open_photo(imagenet_photos[SPOONBILL]), architecture.preprocessing(None))
+    to_torchscript(split, (224, 224), path)
+    x, _ = preprocess(open_photo(imagenet_photos[SPOONBILL]), find_source(name).preprocessing)
     model = TracedModel(path)
     return split, model, model.forward(x)[1][0]
 
@@ -109,6 +108,13 @@ def test_grad_cam_pp_by_hand() -> None:
     dead = [[5.0] * 3] * 3
     cam = grad_cam_pp(array(DIAGONAL, CROSS, [[0] * 3] * 3), array(first, second, dead))
     assert_allclose(cam, 15 / 56 * np.array(DIAGONAL) + 1 / 19 * np.array(CROSS), rtol=1e-6)
+
+
+def test_grad_cam_pp_of_signed_activations_by_hand() -> None:
+    """Only activations above zero are summed: 4 of a channel whose sum is -2, where 2 + S g would be 0 for g = 1."""
+    signed = [[4, 0, -6], [0, 0, 0], [0, 0, 0]]
+    cam = grad_cam_pp(array(signed), array([[1, 0, 0], [0, 0, 0], [0, 0, 0]]))  # weight 1 / (2 + 4)
+    assert_allclose(cam, [[4 / 6, 0, 0], [0, 0, 0], [0, 0, 0]], rtol=1e-6)
 
 
 def test_weighted_map_by_hand() -> None:

@@ -15,8 +15,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from camcore import Explainer, ForwardPass, open_photo
+from camcore.methods.definitions import DefinitionName
 from camcore.methods.grad_cam import MethodName
-from camcore.methods.score_cam import DefinitionName
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch, in_halves
 
@@ -34,7 +34,7 @@ class Eager(nn.Module):
 
     def __init__(self, split: SplitClassifier):
         super().__init__()
-        self.features, self.head = split.get_submodule("_features"), split.get_submodule("_head")
+        self.features, self.head = split.segments
         with torch.no_grad():
             self._blank = self.head(self.features(torch.zeros(1, 3, 224, 224)))
 

@@ -9,8 +9,9 @@ from PIL import Image
 
 from camcore.errors import BoxesError
 from camcore.images.preprocess import View, preprocess
-from camcore.metrics.localisation import Box, Localisation, Target, in_view, localise
+from camcore.metrics.localisation import Localisation, Target, in_view, localise
 from camcore.model.manifest import Preprocessing
+from camcore.types import Box
 
 
 def whole(size: int, photo: tuple[int, int] | None = None) -> View:
@@ -142,7 +143,7 @@ def test_the_visible_and_the_cut_off_part_add_up_to_the_box(
     top, bottom = sorted((edges[2], edges[3]))
     if right - left < 1e-3 or bottom - top < 1e-3:
         return
-    steps = Preprocessing(resize=20, crop=16, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    steps = Preprocessing(resize=20, size=(16, 16), interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
     _, view = preprocess(Image.new("RGB", (width, height)), steps, fit)  # type: ignore[arg-type]
     box = Box(left, top, right, bottom)
     target = Target.of_boxes([box])

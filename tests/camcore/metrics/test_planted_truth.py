@@ -17,7 +17,6 @@ from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import make_view
 from camcore.methods.grad_cam import METHODS
-from camcore.metrics.localisation import Box
 from camcore.model.manifest import Preprocessing
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import read_detections
@@ -25,8 +24,8 @@ from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.record import StudySettings, make_record
-from export.models import ARCHITECTURES, Architecture
-from export.pipeline import ExportOptions, export_model
+from camcore.types import Box
+from export import export_model
 
 SETTINGS = StudySettings(target_word="bird")
 SIDE, CELL = 64, 8
@@ -34,21 +33,11 @@ RED, BLUE, GREEN = (200, 40, 40), (40, 60, 190), (50, 130, 60)
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "photos"
 
 
-def colour_network(name: str, colour: Sequence[float], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Explainer:
+def colour_network(name: str, colour: Sequence[float], folder: Path) -> Explainer:
     """A network of two classes: the first answers to `colour`, weights of R, G and B, in cells of 8 pixels."""
 
-    def build(_classes: int) -> nn.Module:
-        layers = {"conv": nn.Conv2d(3, 2, CELL, stride=CELL), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
-        return nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(2, 2))).eval()
-
-    def split(model: nn.Module, _layer: str) -> tuple[nn.Module, nn.Module]:
-        stages = list(model.children())
-        return nn.Sequential(*stages[:2]), nn.Sequential(*stages[2:])
-
-    steps = Preprocessing(resize=SIDE, crop=SIDE, interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
-    entry = Architecture(("relu",), "fc", build=build, split=split, preprocessing=lambda _weights: steps)
-    monkeypatch.setitem(ARCHITECTURES, "planted", entry)
-    model = build(2)
+    layers = {"conv": nn.Conv2d(3, 2, CELL, stride=CELL), "relu": nn.ReLU(), "pool": nn.AdaptiveAvgPool2d(1)}
+    model = nn.Sequential(OrderedDict(layers, flat=nn.Flatten(), fc=nn.Linear(2, 2)))
     weights = torch.zeros(2, 3, CELL, CELL)
     weights[0] = torch.tensor(colour)[:, None, None] / CELL**2
     state = {
@@ -58,10 +47,8 @@ def colour_network(name: str, colour: Sequence[float], folder: Path, monkeypatch
         "fc.bias": torch.zeros(2),
     }
     model.load_state_dict(state)
-    checkpoint = folder / f"{name}.pth"
-    torch.save(model.state_dict(), checkpoint)
-    options = ExportOptions(model="planted", weights=str(checkpoint), out=folder / name, int8=False)
-    return Explainer.load(export_model(options))
+    steps = Preprocessing(resize=SIDE, size=(SIDE, SIDE), interpolation="bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)
+    return Explainer.load(export_model(model, folder / name, preprocessing=steps, int8=False))
 
 
 def record_of(
@@ -84,10 +71,8 @@ def pasted(animal: Image.Image, background: Image.Image, box: tuple[int, int, in
 
 
 @pytest.mark.parametrize("box", [(8, 16, 32, 48), (0, 0, 24, 24), (40, 40, 64, 64), (16, 0, 40, 16)])
-def test_a_network_that_answers_to_the_patch_is_on_the_target(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, box: tuple[int, int, int, int]
-) -> None:
-    explainer = colour_network("patch", (1, -0.5, -0.5), tmp_path, monkeypatch)
+def test_a_network_that_answers_to_the_patch_is_on_the_target(tmp_path: Path, box: tuple[int, int, int, int]) -> None:
+    explainer = colour_network("patch", (1, -0.5, -0.5), tmp_path)
     picture, marked = pasted(Image.new("RGB", (8, 8), RED), Image.new("RGB", (SIDE, SIDE), BLUE), box)
     record = record_of(explainer, picture, marked, tmp_path)
     assert record["verdict"]["place"] == "on the target"
@@ -99,9 +84,9 @@ def test_a_network_that_answers_to_the_patch_is_on_the_target(
 
 @pytest.mark.parametrize("box", [(8, 16, 32, 48), (0, 0, 24, 24), (40, 40, 64, 64)])
 def test_a_network_that_answers_to_the_background_is_off_the_target(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, box: tuple[int, int, int, int]
+    tmp_path: Path, box: tuple[int, int, int, int]
 ) -> None:
-    explainer = colour_network("background", (-0.5, -0.5, 1), tmp_path, monkeypatch)
+    explainer = colour_network("background", (-0.5, -0.5, 1), tmp_path)
     picture, marked = pasted(Image.new("RGB", (8, 8), RED), Image.new("RGB", (SIDE, SIDE), BLUE), box)
     record = record_of(explainer, picture, marked, tmp_path)
     assert record["verdict"]["place"] == "off the target"
@@ -119,7 +104,7 @@ def test_an_animal_pasted_on_another_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, animal_photos: list[Path], colour: Any, place: str
 ) -> None:
     """A lion on a meadow, to a network that knows warm colours, and to one that knows green."""
-    explainer = colour_network("pasted", colour, tmp_path, monkeypatch)
+    explainer = colour_network("pasted", colour, tmp_path)
     lion = Image.open(animal_photos[0]).convert("RGB")
     picture, marked = pasted(lion, Image.new("RGB", (128, 96), GREEN), (24, 40, 64, 80))
     record = record_of(explainer, picture, marked, tmp_path)
@@ -129,7 +114,7 @@ def test_an_animal_pasted_on_another_background(
 
 
 def test_a_network_without_evidence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    explainer = colour_network("patch", (1, -0.5, -0.5), tmp_path, monkeypatch)
+    explainer = colour_network("patch", (1, -0.5, -0.5), tmp_path)
     picture = Image.new("RGB", (SIDE, SIDE), BLUE)
     record = record_of(explainer, picture, Box(0, 0, 0.5, 0.5), tmp_path)
     assert "No map highlights any part of the photo." in record["verdict"]["sentence"]

@@ -10,7 +10,8 @@ from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Localisation
-from camcore.metrics.verdict import AGREE, DISAGREE, FILLS, SEES_ALL, HeatPlace, Verdict, write_verdict
+from camcore.metrics.thresholds import AGREE, DISAGREE, FILLS, SEES_ALL
+from camcore.metrics.verdict import HeatPlace, Verdict, write_verdict
 from camcore.results import Prediction
 
 CLIFF = Prediction(972, "cliff", 0.62)

@@ -15,6 +15,7 @@ from camcore.model.manifest import (
     ONNX,
     ONNX_INT8,
     TORCHSCRIPT,
+    Layer,
     Manifest,
     Preprocessing,
     Quantization,
@@ -29,16 +30,33 @@ OF_ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 WRITTEN = Manifest(
     model="resnet50",
     weights="IMAGENET1K_V2",
-    target_layer="layer4",
-    channels=2048,
-    map_size=(7, 9),
-    linear_head=True,
+    layers=(Layer("layer4", 2048, (7, 9), linear_head=True), Layer("layer2.relu", 512, (28, 36), False, True, 1)),
     labels=("tench", "grand-père “x”", "羊"),
-    preprocessing=Preprocessing(232, 224, "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    preprocessing=Preprocessing(
+        232, (224, 288), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), resize_mode="pad", view="box"
+    ),
     parity={"photos": 2, "onnx": {"logits": 1e-5}},
     versions={"torch": "2.15.0"},
     files={TORCHSCRIPT: OF_ABC, ONNX: OF_ABC},
+    head="multi-label",
+    input_layout="NHWC",
+    classifier="segments.2.fc.weight",
 )
+# What `python -m export` wrote before layers, heads and sizes had fields of their own.
+FORMAT_1 = """{
+ "model": "resnet18", "weights": "birds.pth", "target_layer": "layer3", "channels": 256, "map_size": [14, 14],
+ "linear_head": false, "labels": ["wren", "robin"],
+ "preprocessing": {
+  "resize": 256, "crop": 224, "interpolation": "bicubic", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]
+ },
+ "parity": {"photos": 2, "tolerance": 0.0001}, "versions": {"torch": "2.15.0"},
+ "files": {"model.ts.pt": "12ab", "model.onnx": "34cd"},
+ "int8": {
+  "used": true, "noise": 0.005, "fidelity_mean": 0.999, "fidelity_min": 0.99, "speed_up": 2.9, "photos": 4,
+  "float_layers": 0
+ },
+ "format": 1
+}"""
 
 
 def write(directory: Path, model: str = "resnet50") -> Path:
@@ -84,7 +102,9 @@ def test_a_manifest_survives_the_round_trip() -> None:
     assert read == WRITTEN
     assert hash(read.preprocessing) == hash(WRITTEN.preprocessing)
     assert isinstance(read.labels, tuple)
-    assert isinstance(read.map_size, tuple)
+    assert isinstance(read.preprocessing.size, tuple)
+    assert all(isinstance(layer.map_size, tuple) for layer in read.layers)
+    assert json.loads(WRITTEN.to_json())["format"] == 2
     assert read.to_json() == WRITTEN.to_json()
 
 
@@ -96,8 +116,8 @@ def test_a_manifest_is_legible() -> None:
 def test_the_manifest_of_an_export_describes_the_model(artifacts: Path) -> None:
     directory = artifacts / "efficientnet_lite0"
     manifest = read_manifest(directory)
-    assert (manifest.model, manifest.weights, manifest.linear_head) == ("efficientnet_lite0", "package", True)
-    assert (manifest.channels, manifest.map_size, len(manifest.labels)) == (1280, (7, 7), 1000)
+    assert (manifest.model, manifest.weights, manifest.layer.linear_head) == ("efficientnet_lite0", "package", True)
+    assert (manifest.layer.channels, manifest.layer.map_size, len(manifest.labels)) == (1280, (7, 7), 1000)
     assert manifest.int8 is not None
     names = (TORCHSCRIPT, ONNX, ONNX_INT8) if manifest.int8.used else (TORCHSCRIPT, ONNX)
     assert manifest.files == {name: sha256(directory / name) for name in names}
@@ -139,11 +159,57 @@ def test_a_broken_manifest(tmp_path: Path, text: str) -> None:
     assert f"export it again with `python -m export --out {directory}`" in sentence
 
 
-@pytest.mark.parametrize("other", [0, 2, "1", None])
+@pytest.mark.parametrize("other", [0, 3, 2.5, "1", "2", None, [2]])
 def test_a_manifest_of_another_format(tmp_path: Path, other: object) -> None:
     directory = write(tmp_path / "newer")
     edit(directory, format=other)
-    assert "its format is not 1" in refusal(directory)
+    assert f"its format is {other}, not 1 or 2" in refusal(directory)
+
+
+def test_a_manifest_of_format_1_is_read_with_all_its_fields() -> None:
+    assert Manifest.from_json(FORMAT_1) == Manifest(
+        model="resnet18",
+        weights="birds.pth",
+        layers=(Layer("layer3", 256, (14, 14), linear_head=False, signed=False, number=0),),
+        labels=("wren", "robin"),
+        preprocessing=Preprocessing(
+            256, (224, 224), "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), resize_mode="crop", view="photo"
+        ),
+        parity={"photos": 2, "tolerance": 0.0001},
+        versions={"torch": "2.15.0"},
+        files={TORCHSCRIPT: "12ab", ONNX: "34cd"},
+        int8=Quantization(True, 0.005, 0.999, 0.99, 2.9, 4, 0),
+        head="softmax",
+        input_layout="NCHW",
+        classifier=None,
+        format=2,
+    )
+
+
+@pytest.mark.parametrize("name", ["target_layer", "channels", "map_size", "linear_head", "preprocessing", "labels"])
+def test_a_manifest_of_format_1_that_lacks_a_field(tmp_path: Path, name: str) -> None:
+    directory = write(tmp_path / "lacking")
+    values = json.loads(FORMAT_1)
+    del values[name]
+    (directory / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
+    assert f"cannot be read ('{name}')" in refusal(directory)
+
+
+@pytest.mark.parametrize("layers", [[], {}, "layer4", None, [{}], [7], [{"name": "layer4", "map_size": [7, 7]}]])
+def test_a_manifest_with_invalid_layers_is_refused(tmp_path: Path, layers: object) -> None:
+    directory = write(tmp_path / "other")
+    edit(directory, layers=layers)
+    assert "export it again" in refusal(directory)
+
+
+def test_at_layer_puts_another_layer_first_and_keeps_the_rest() -> None:
+    assert WRITTEN.at_layer("layer4") == WRITTEN
+    other = WRITTEN.at_layer("layer2.relu")
+    assert [layer.name for layer in other.layers] == ["layer2.relu", "layer4"]
+    assert (other.layer.number, other.layer.channels) == (1, 512), "its methods are features_1 and head_1"
+    assert replace(other, layers=WRITTEN.layers) == WRITTEN
+    with pytest.raises(ArtifactError, match=r"resnet50 was exported without the layer 'layer1': choose layer4, layer2"):
+        WRITTEN.at_layer("layer1")
 
 
 @pytest.mark.parametrize("name", sorted({*json.loads(WRITTEN.to_json())} - {"int8"}))
@@ -169,7 +235,7 @@ def test_the_measurements_of_int8_survive_the_round_trip(tmp_path: Path) -> None
     assert read_manifest(tmp_path).int8 == int8
 
 
-@pytest.mark.parametrize("preprocessing", [{}, [], None, {"resize": 1}, {"mean": [0, 0, 0], "std": 1}])
+@pytest.mark.parametrize("preprocessing", [{}, [], None, {"resize": 1}, {"mean": [0, 0, 0], "std": 1}, {"size": 224}])
 def test_a_manifest_with_invalid_preprocessing_is_refused(tmp_path: Path, preprocessing: object) -> None:
     directory = write(tmp_path / "other")
     edit(directory, preprocessing=preprocessing)

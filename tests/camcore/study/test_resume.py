@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from camcore.errors import OutputError
-from camcore.metrics.localisation import Box
 from camcore.study.file_names import PROGRESS
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.run import StudyLog
+from camcore.types import Box
 
 CONDITIONS = {"model": 1}
 ITEM = StudyItem(StudyPhoto(Path("a.jpg"), "a.jpg", "", "a"), None, GroundTruth())

@@ -72,7 +72,7 @@ def test_unreadable_photo_is_refused_in_one_sentence_that_names_no_file(address:
         ({"definition": "mine"}, "definition", "torchcam"),
         ({"effort": "lots"}, "effort", "exact"),
         ({"effort": 0}, "effort", "1 or more"),
-        ({"fit": None}, "fit", "squash"),
+        ({"fit": "stretch"}, "fit", "squash"),
         ({"model": "../../etc"}, "model", "efficientnet_lite0"),
         ({"box": [0.1, 0.2, 0.3]}, "box", "four numbers"),
         ({"box": [0.5, 0.2, 0.3, 0.4]}, "box", "four numbers"),

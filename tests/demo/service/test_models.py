@@ -13,7 +13,7 @@ import pytest
 from camcore import ArtifactError
 from demo.service.models import load_models
 from export import pipeline
-from export.pipeline import ExportOptions, export_model
+from export.pipeline import ExportOptions, export_artifact
 from tests.processes import end
 
 
@@ -72,9 +72,9 @@ def test_load_models_names_damaged_cached_weights_in_its_notice(
     def export(options: ExportOptions, progress: Callable[[str], None]) -> Path:
         if options.model == "efficientnet_lite0":
             return Path(shutil.copytree(artifacts / "efficientnet_lite0", str(options.out)))
-        return export_model(options, progress=progress)
+        return export_artifact(options, progress=progress)
 
-    monkeypatch.setattr(pipeline, "export_model", export)
+    monkeypatch.setattr(pipeline, "export_artifact", export)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     cached = tmp_path / "hub" / "checkpoints" / "resnet50-11ad3fa6.pth"
     cached.parent.mkdir(parents=True)

@@ -16,7 +16,7 @@ from demo.service.photos import Photos
 from demo.service.queue import Deadline, RequestTimeoutError
 from tests.hostile_photos import KINDS
 
-STEPS = Preprocessing(256, 224, "bilinear", (0.5,) * 3, (0.5,) * 3)
+STEPS = Preprocessing(256, (224, 224), "bilinear", (0.5,) * 3, (0.5,) * 3)
 
 
 def soon(seconds: float = 60) -> Deadline:

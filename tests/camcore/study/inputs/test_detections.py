@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camcore.errors import BoxesError
-from camcore.metrics.localisation import Box
 from camcore.study.inputs.detections import EXPECTED_FORMAT, Detections, read_detections
 from camcore.study.inputs.path_matching import PathMatcher
+from camcore.types import Box
 
 BBOX = [0.25, 0.5, 0.5, 0.25]
 BOX = Box(0.25, 0.5, 0.75, 0.75)
