@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,17 @@ from camcore.model.manifest import Preprocessing
 from export.errors import ExportError
 from export.labels import imagenet_labels, numbered_labels
 from export.pretrained import default_weights, is_pretrained, pretrained
-from export.weights import load_weights, number_of_classes, read_checkpoint
+from export.weights import Weights, load_weights, number_of_classes, read_checkpoint
 
 if TYPE_CHECKING:
     from torch import nn
 
 LITE0 = "efficientnet_lite0"
+# Torchvision's weights of these two expect an input that the model itself scales to [-1, 1], and so do checkpoints that
+# were fine-tuned from them. Their auxiliary classifiers are for training only.
+_INCEPTIONS = {"transform_input": True, "aux_logits": False, "init_weights": False}
+_BUILD_OPTIONS: dict[str, dict[str, bool]] = {"googlenet": _INCEPTIONS, "inception_v3": _INCEPTIONS}
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # What most classifiers trained on ImageNet expect, for models that do not say what they expect.
 IMAGENET_STEPS = Preprocessing(256, (224, 224), "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
@@ -87,7 +92,7 @@ def _torchvision_source(name: str, weights: str | None) -> ModelSource:
     steps = entry.transforms()
     (resize,), (crop,), interpolation = steps.resize_size, steps.crop_size, steps.interpolation.value
     preprocessing = Preprocessing(resize, (crop, crop), interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
-    build = partial(get_model, name, weights=None)
+    build = partial(get_model, name, weights=None, **_BUILD_OPTIONS.get(name, {}))
     load = partial(load_architecture, name, build, weights)
     return ModelSource(name, preprocessing, f"torchvision's {entry.name}", load, name)
 
@@ -113,14 +118,19 @@ def load_architecture(name: str, build: Callable[..., nn.Module], weights: str |
     """
     checkpoint = checkpoint_of(weights)
     if checkpoint is None:
-        state = pretrained(name, weights or default_weights(name))
+        state = _without_auxiliary(pretrained(name, weights or default_weights(name)))
         module, labels = build(), imagenet_labels()
     else:
-        state = read_checkpoint(checkpoint)
+        state = _without_auxiliary(read_checkpoint(checkpoint))
         classes = number_of_classes(state, classifier_weight(build()), name)
         module, labels = build(num_classes=classes), numbered_labels(classes)
     load_weights(module.eval(), state, name)
     return LoadedModel(module, state.name, labels)
+
+
+def _without_auxiliary(weights: Weights) -> Weights:
+    state = {key: tensor for key, tensor in weights.state.items() if not key.startswith(_AUXILIARY)}
+    return replace(weights, state=state)
 
 
 def classifier_weight(model: nn.Module) -> str:

@@ -129,6 +129,18 @@ def test_a_checkpoint_of_any_family_tells_its_number_of_classes(name: str, tmp_p
     assert all(torch.equal(state[key], tensor) for key, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_an_inception_scales_its_input_and_loses_its_auxiliary_classifiers(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    tuned = torchvision.models.get_model(
+        name, weights=None, num_classes=3, aux_logits=True, transform_input=True, init_weights=False
+    ).eval()
+    torch.save(tuned.state_dict(), tmp_path / "birds.pth")
+    x = torch.randn(1, 3, 299, 299)
+    with torch.no_grad():
+        assert torch.equal(find_source(name, str(tmp_path / "birds.pth")).load().module(x), tuned(x))
+
+
 def test_a_model_that_nobody_has_is_refused_with_similar_names() -> None:
     with pytest.raises(ExportError, match=r"there is no model 'resnet5': choose a name of torchvision.*resnet50"):
         find_source("resnet5")
