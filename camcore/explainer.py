@@ -18,7 +18,7 @@ from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
 from camcore.methods.score_cam import Int8Forward, batch_size
 from camcore.metrics.assessment import overlap_with
 from camcore.metrics.evidence import CrossChecks, other_labels, seen_source
-from camcore.metrics.faithfulness import BATCH, Faithfulness, faithfulness
+from camcore.metrics.faithfulness import Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
 from camcore.metrics.thresholds import SEES_ALL
 from camcore.model.classes import check_contrast, find_class
@@ -138,7 +138,7 @@ class Explainer:
         )
 
     def faithfulness(
-        self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int = BATCH
+        self, photo: ForwardPass, explanations: Sequence[Explanation], *, exact: bool = False, chunk: int | None = None
     ) -> list[Faithfulness | None]:
         """Measure how the model responds when the pixels that each explanation marks are kept, removed or inserted.
 

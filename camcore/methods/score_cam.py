@@ -17,9 +17,9 @@ from camcore.types import Array, Floats, Forward, Precision
 CHUNK = 8  # masked inputs of 224 x 224 pixels that are run at once; larger batches are no faster
 
 
-def batch_size(size: Sequence[int]) -> int:
-    """Return how many inputs of `size` (H, W) to run at once: as many pixels as `CHUNK` inputs of 224 x 224 have."""
-    return max(CHUNK * 224 * 224 // (size[0] * size[1]), 1)
+def batch_size(size: Sequence[int], of_224: int = CHUNK) -> int:
+    """Return how many inputs of `size` (H, W) to run at once: as many pixels as `of_224` inputs of 224 x 224 have."""
+    return max(of_224 * 224 * 224 // (size[0] * size[1]), 1)
 
 
 def alive_channels(activations: Array) -> NDArray[np.intp]:

@@ -6,11 +6,12 @@ from itertools import chain, islice
 
 import numpy as np
 
+from camcore.methods.score_cam import batch_size
 from camcore.types import Array, Forward, Precision, to_probabilities
 
 STEPS = 32
 BLUR = 10.0  # standard deviation in pixels
-BATCH = 16  # inputs per forward pass; 8 and 32 both take 7% longer on two cores
+_BATCH = 16  # inputs of 224 x 224 pixels per forward pass; 8 and 32 both take 7% longer on two cores
 _REACH = 4  # half-width of the blur's kernel in standard deviations
 
 
@@ -57,18 +58,19 @@ def faithfulness(
     *,
     int8: Forward | None = None,
     multi_label: bool = False,
-    chunk: int = BATCH,
+    chunk: int | None = None,
 ) -> list[Faithfulness | None]:
     """Measure the faithfulness of several heatmaps (H, W) of one input x (1, 3, H, W), in batches of `chunk` inputs.
 
-    The heatmaps explain the class `class_idx`. `int8` is a quantised model for the curves; None to use `forward`. An
-    empty heatmap gives no order of pixels; its entry is None. With `multi_label`, scores are sigmoids; see
-    `to_probabilities`.
+    By default, a batch has fewer of larger inputs. The heatmaps explain the class `class_idx`. `int8` is a quantised
+    model for the curves; None to use `forward`. An empty heatmap gives no order of pixels; its entry is None. With
+    `multi_label`, scores are sigmoids; see `to_probabilities`.
     """
     nonempty = [heatmap for heatmap in heatmaps if heatmap.any()]
     if not nonempty:
         return [None] * len(heatmaps)
-    exact, fast = (_Score(model, class_idx, multi_label, chunk) for model in (forward, int8 or forward))
+    count = chunk or batch_size(x.shape[2:], _BATCH)
+    exact, fast = (_Score(model, class_idx, multi_label, count) for model in (forward, int8 or forward))
     p, *masked = exact(chain(x, (x[0] * heatmap for heatmap in nonempty)))
     curves = _curves(x[0], nonempty, fast)
     precision: Precision = "int8" if int8 else "fp32"
