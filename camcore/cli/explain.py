@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     explainers = [explainer.at_layer(name) for name in _layers(explainer, arguments.layers)]
     if arguments.box is not None and explainer.manifest.preprocessing.view == "photo":
         raise BoxesError(f"{explainer.manifest.model} sees whole photos, not boxes of animals: leave out --box")
+    if arguments.sanity and len(explainers) > 1:
+        raise CamError(f"--sanity compares the maps of one layer, not of {len(explainers)}: name one with --layer")
     classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
     options = ExplainOptions(*classes, arguments.definition, arguments.effort, arguments.resize_mode)
     make_folder(arguments.out)

@@ -95,6 +95,8 @@ def test_explain_draws_the_layers_side_by_side(
     assert both.size == (one.width, 2 * one.height)
     assert main(["explain", "bird.png", "--layer", "stem"]) == 2
     assert "choose late, early" in capsys.readouterr().err
+    assert main(["explain", "bird.png", "--layer", "all", "--sanity"]) == 2
+    assert "--sanity compares the maps of one layer, not of 2: name one with --layer" in capsys.readouterr().err
 
 
 def test_a_padded_view_shows_the_whole_photo_within_its_borders(artifact: Path, photo: Image.Image) -> None:
