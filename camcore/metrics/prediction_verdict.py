@@ -48,7 +48,7 @@ def judge_view(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Wa
         return f"The model saw the box of the animal only, {percent(checks.seen)} of the photo.", []
     text, warnings = _judge_crop(top_prediction, checks)
     if checks.source == "photo without box":
-        text = f"The model was trained on boxes of animals, but there is no box: it was shown the photo. {text}".strip()
+        text = f"The model was trained on boxes of animals, but was not shown one. {text}".strip()
     return text, warnings
 
 

@@ -92,7 +92,12 @@ def findings(
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
         "truth": _truth_record(truth, forward_pass, verdict.name),
-        "view": {"picture": _picture(item.photo, "view"), "size": list(view.image.size), "share": view.share},
+        "view": {
+            "picture": _picture(item.photo, "view"),
+            "size": list(view.image.size),
+            "share": view.share,
+            "of_box": view.of_box,
+        },
         "whole": asdict(checks.whole) if checks.whole else None,
         "target": _target_record(item.boxes or (), view, evidence) if evidence else None,
         "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",

@@ -206,6 +206,14 @@ def test_without_boxes_without_photos_and_with_none_that_could_be_explained(tmp_
     assert "Could not be explained: himbul/bad.jpg." in " ".join(broken.text.split())
 
 
+def test_the_view_of_a_model_of_boxes_is_called_a_box(tmp_path: Path) -> None:
+    record = photo(lifts=(2.0, 1.5, 0.5))
+    record["view"] |= {"share": 0.3, "of_box": True}
+    text = " ".join(report(tmp_path, [record]).text.split())
+    assert "the box of the animal, 30% of the photo; the animal fills 25% of it" in text
+    assert "the middle" not in text
+
+
 def test_the_picture_of_an_empty_map_says_so(tmp_path: Path) -> None:
     record = photo()
     record["explanations"][0]["hottest"] = NO_HEAT
