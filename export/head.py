@@ -76,14 +76,6 @@ def is_linear_head(model: SplitClassifier, layer: int, shape: tuple[int, int, in
 
 def classifier_name(model: SplitClassifier) -> str | None:
     """Return the name of the last weight matrix in the TorchScript model, or None if the model has none."""
-    for number in reversed(range(len(model.segments))):
-        part = model.segments[number]
-        steps = (
-            [(f"segments.{number}.", part)]
-            if not isinstance(part, nn.Sequential)
-            else [(f"segments.{number}.{index}.", step) for index, step in enumerate(part)]
-        )
-        names = [prefix + name for prefix, step in steps for name in weight_names(step)]
-        if names:
-            return names[-1]
-    return None
+    parts = model.segments.named_modules(prefix="segments")
+    names = [f"{prefix}.{name}" for prefix, part in parts for name in weight_names(part)]
+    return names[-1] if names else None

@@ -157,12 +157,8 @@ def _pad(photo: Pixels, steps: Preprocessing) -> View:
 def _crop(photo: Pixels, steps: Preprocessing) -> View:
     (crop_height, crop_width), (width, height) = steps.size, _covering_size(photo.size, steps)
     left, top = round((width - crop_width) / 2), round((height - crop_height) / 2)
-    right, bottom, scale_x, scale_y = (
-        left + crop_width,
-        top + crop_height,
-        photo.size[0] / width,
-        photo.size[1] / height,
-    )
+    right, bottom = left + crop_width, top + crop_height
+    scale_x, scale_y = photo.size[0] / width, photo.size[1] / height
     box = (left * scale_x, top * scale_y, right * scale_x, bottom * scale_y)
     resample = _FILTERS[steps.interpolation]
     if width * height <= _MAX_RESIZED_PIXELS:

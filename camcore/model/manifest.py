@@ -34,9 +34,7 @@ class Preprocessing:
     mean: tuple[float, float, float]  # of each channel, for pixels in [0, 1]
     std: tuple[float, float, float]  # standard deviation of each channel, for pixels in [0, 1]
     resize_mode: ResizeMode = "crop"  # how a photo of another shape becomes an input of that size
-    view: ViewSource = (
-        "photo"  # "box" for a model of cropped detections: it sees the box of the animal, if there is one
-    )
+    view: ViewSource = "photo"  # "box" for a model of cropped detections: it sees the box of the animal, if given
 
     @property
     def zero_colour(self) -> tuple[int, int, int]:
