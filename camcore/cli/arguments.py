@@ -30,7 +30,7 @@ def add_shared(parser: argparse.ArgumentParser, out: str) -> None:
         "--effort", type=effort, default="fast", metavar=efforts, help=f"extent of Score-CAM: {extents}"
     )
     modes = "; ".join(f"{mode}: {meaning}" for mode, meaning in RESIZE_MODES.items())
-    fit = f"{modes} (default: as the model was trained)"
+    fit = f"{modes} (default: as the model was exported)"
     parser.add_argument("--fit", dest="resize_mode", choices=RESIZE_MODES, help=fit)
     parser.add_argument("--sanity", action="store_true", help="comparison with the maps of an untrained classifier")
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help=f"output folder (default: {out})")

@@ -35,7 +35,7 @@ _MAX_CHARS = 200  # of a class or an effort
 _PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
 _FIT = (
     "crop shows the model the centre of the photo, squash all of it, squeezed into the shape of its input, and pad all "
-    "of it with plain borders; as in its training if null"
+    "of it with plain borders; as the model was exported if null"
 )
 _MODEL = "which of the exported models; the first if null"
 

@@ -156,7 +156,8 @@ def _values(state: PageState, session: Session) -> list[Any]:
         compare_html.message(state.photo_message),
         compare_html.note(text.seen(state.view)) if state.view else "",
         gr.update(
-            visible=state.view is not None, value=text.SHOW["crop" if state.view and state.view.whole else "squash"]
+            visible=state.view is not None and not state.view.of_box,
+            value=text.SHOW["crop" if state.view and state.view.whole else "squash"],
         ),
         gr.skip() if state.running and not choices else gr.update(choices=choices, value=choice, visible=bool(choices)),
         gr.update(visible=not state.running, interactive=can_explain),

@@ -38,7 +38,7 @@ def prepare_photo(
     deadline = models.queue.deadline()
     with suppress(CamError):
         steps = models.explainer(model).manifest.preprocessing
-        models.photos.view(id(session), path, steps, resize_mode, deadline, boxes=session.boxes)
+        models.photos.view(id(session), path, steps, resize_mode, deadline)
         copy = models.photos.displayable_copy(id(session), path, deadline)
         return None if copy is None else str(copy)
     return None

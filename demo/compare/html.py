@@ -130,8 +130,9 @@ def model_description(manifest: Manifest) -> str:
     else:
         details += f"its 8-bit version is {int8.speed_up:.1f} times as fast, with fidelity {int8.fidelity_mean:.3f}."
     name = f"{manifest.model} knows {len(manifest.labels):,} names. Its heatmaps have {height} × {width} cells."
-    name += text.HEADS[manifest.head]
-    return note(name) + note(details)
+    whole_or_centre = text.RESIZE_MODES[manifest.preprocessing.resize_mode]
+    name += f" By default it is shown {whole_or_centre[0].lower()}{whole_or_centre[1:]}."
+    return note(name + text.HEADS[manifest.head]) + note(details)
 
 
 def _figure(layers: str, caption: str) -> str:

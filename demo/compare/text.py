@@ -50,7 +50,7 @@ EFFORT = "Score-CAM"
 EFFORT_HINT = "Quick computes the features that matter most and estimates the rest. Complete computes all of them."
 EFFORTS = {"fast": "Quick (seconds)", "exact": "Complete (minutes)"}
 RESIZE_MODE = "What the model is shown"
-RESIZE_MODE_HINT = "The model needs a picture of one shape. The first choice is as in its training."
+RESIZE_MODE_HINT = "The model needs a picture of one shape."
 RESIZE_MODES = {
     "crop": "The centre of the photo",
     "squash": "The whole photo, squeezed",

@@ -94,15 +94,14 @@ def _export(folder: Path, model: str, report_progress: Callable[[str], None], ti
     from export.pipeline import ExportOptions, export_artifact
 
     try:
-        find_source(model)
+        source = find_source(model)
     except ExportError as error:
         raise ArtifactError(f"{folder} has no model {model!r}, and it cannot be exported: {error}") from error
-    report_progress(f"no {model} has been exported yet: exporting it to {folder / model}, once")
+    directory = folder / source.folder
+    report_progress(f"no {model} has been exported yet: exporting it to {directory}, once")
     notice = None
     try:
-        directory = export_artifact(
-            ExportOptions(model=model, out=folder / model.replace("/", "-")), progress=report_progress
-        )
+        export_artifact(ExportOptions(model=model, out=directory), progress=report_progress)
     except WeightsError as error:
         if model != DEFAULT:
             raise
