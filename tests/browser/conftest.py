@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Literal, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.conftest import shared
 from tests.processes import END, end
@@ -33,7 +33,11 @@ NAMES = (
     "spoonbill, white stork", "goose, ruffed grouse", "dalmatian, Great Dane", "bald eagle, kite",
     "leafhopper, leaf beetle", "dung beetle, ground beetle", "lion, Tibetan mastiff", "cheetah, snow leopard",
 )  # fmt: skip
-_CALM = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# Nothing beyond this machine can be reached.
+_CHROMIUM_OPTIONS = [
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]  # fmt: skip
 
 
 class Served(NamedTuple):
@@ -120,35 +124,39 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_CALM)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_OPTIONS)
         yield chromium
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """The context of all tests' pages: with a new one for each, every page would be fetched and compiled again."""
+    shared_context = browser.new_context()
+    yield shared_context
+    shared_context.close()
+
+
 @contextmanager
-def visited(browser: Browser, address: str, width: int, scheme: ColourScheme) -> Iterator[Page]:
+def visited(context: BrowserContext, address: str, width: int, scheme: ColourScheme) -> Iterator[Page]:
     """The page just opened; fails afterwards if it asked for anything beyond this machine or logged an error."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     opened = context.new_page()
+    opened.set_viewport_size({"width": width, "height": 900})
+    opened.emulate_media(color_scheme=scheme)
     opened.set_default_timeout(FINISHED)
-    outside: list[str] = []
+    requested: list[str] = []
     errors: list[str] = []
-
-    def keep_inside(route: object, request: Request) -> None:
-        if request.url.startswith((address, "data:", "blob:")):
-            route.continue_()  # type: ignore[attr-defined]
-        else:
-            outside.append(request.url)
-            route.abort()  # type: ignore[attr-defined]
-
-    opened.route("**/*", keep_inside)
+    opened.on("request", lambda request: requested.append(request.url))
     opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(address)
     opened.locator("#explain").wait_for()
-    yield opened
-    context.close()
-    assert outside == []
+    try:
+        yield opened
+        opened.evaluate("localStorage.clear()")
+    finally:
+        opened.close()
+    assert [url for url in requested if not url.startswith((address, "data:", "blob:"))] == []
     assert errors == []
 
 
@@ -159,10 +167,12 @@ narrow = pytest.mark.parametrize("page", [NARROW], indirect=True)
 
 
 @pytest.fixture(params=[WIDE, NARROW])
-def page(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, context: BrowserContext, address: str) -> Iterator[Page]:
     """The page, wide and light, then narrow and dark; see `visited`."""
-    with visited(browser, address, *request.param) as opened:
+    with visited(context, address, *request.param) as opened:
         yield opened
+    for other in context.pages:
+        other.close()
 
 
 @pytest.fixture

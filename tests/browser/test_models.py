@@ -5,14 +5,14 @@ import re
 import shutil
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.conftest import served, visited
 from tests.browser.test_page import upload, wait_until_done
 
 
 def test_another_model_explains_the_same_photo(
-    browser: Browser, artifacts: Path, animal_photos: list[Path], tmp_path: Path
+    context: BrowserContext, artifacts: Path, animal_photos: list[Path], tmp_path: Path
 ) -> None:
     """The second model is the first with other labels, so that its answers can be told."""
     for name in ("efficientnet_lite0", "ours"):
@@ -20,7 +20,7 @@ def test_another_model_explains_the_same_photo(
     manifest = json.loads((tmp_path / "ours" / "manifest.json").read_text())
     manifest |= {"weights": "ours.pth", "labels": [f"our {label}" for label in manifest["labels"]]}
     (tmp_path / "ours" / "manifest.json").write_text(json.dumps(manifest))
-    with served(tmp_path) as ours, visited(browser, ours.address, 1280, "light") as page:
+    with served(tmp_path) as ours, visited(context, ours.address, 1280, "light") as page:
         upload(page, animal_photos[0])
         wait_until_done(page, "lion")
         page.get_by_role("button", name="How it is computed").click()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import narrow, visited, wide
 from tests.browser.test_page import eagle, run_every_channel, upload, wait_until_done
@@ -64,9 +64,9 @@ def test_what_was_computed_until_stop_is_judged_and_downloaded_and_the_page_goes
 
 
 def test_another_visitor_is_told_how_many_photos_are_first_and_can_stop_waiting(
-    browser: Browser, address: str, eagle: Path
+    context: BrowserContext, address: str, eagle: Path
 ) -> None:
-    with visited(browser, address, 1280, "light") as first, visited(browser, address, 390, "dark") as second:
+    with visited(context, address, 1280, "light") as first, visited(context, address, 390, "dark") as second:
         run_every_channel(first)
         upload(first, eagle)
         expect(first.locator("#map-2 img.heat")).to_be_visible(timeout=120_000)
