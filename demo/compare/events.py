@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
     """
     request = gr.State(ExplainRequest())
     _wire_requests(models, page, session, request)
-    wire_questions(models, page, session)
+    box_events = wire_questions(models, page, session)
+    if any(manifest.preprocessing.view == "box" for manifest in models.manifests.values()):
+        for event in box_events:
+            event.then(partial(show_box, models), [request, *_inputs(page, session)], request, **ASKING)
 
     def run(session: Session, request: ExplainRequest) -> Iterator[list[Any]]:
         previous: list[Any] = []
@@ -59,9 +63,7 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
 
 def _wire_requests(models: Models, page: CompareTab, session: gr.State, request: gr.State) -> None:
     """Connect what makes a request: a photo, a class, a setting, or the button."""
-    panel = page.map_panel
-    settings = [panel.definition, panel.resize_mode, panel.effort, panel.model]
-    inputs = [session, page.photo_panel.photo, *settings]
+    panel, inputs = page.map_panel, _inputs(page, session)
     _wire_photo(models, page, request, inputs)
     _wire_class(models, page, request, inputs)
     _wire_model(models, page, request, inputs)
@@ -74,6 +76,22 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
         return resize_mode, _request(old.options.class_idx, session, path, definition, resize_mode, *others)
 
     page.photo_panel.other_view.click(show_other_view, [request, *inputs], [panel.resize_mode, request], **ASKING)
+
+
+def _inputs(page: CompareTab, session: gr.State) -> list[Any]:
+    panel = page.map_panel
+    settings = [panel.definition, panel.resize_mode, panel.effort, panel.model]
+    return [session, page.photo_panel.photo, *settings]
+
+
+def show_box(models: Models, old: ExplainRequest, session: Session, *inputs: Any) -> Any:
+    """Request the explanation of a box that was just marked or removed, if the chosen model sees boxes."""
+    path, *_, model = inputs
+    sees_boxes = models.explainer(model).manifest.preprocessing.view == "box"
+    was_box = session.view is not None and session.view.of_box
+    if not (path and sees_boxes and (session.boxes or was_box)) or session.corner is not None:
+        return gr.skip()
+    return _request(old.options.class_idx, session, *inputs)
 
 
 def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:

@@ -130,7 +130,7 @@ def _judge(
     explainer: Explainer, session: Session, finished: FinishedExplanation, state: PageState
 ) -> Iterator[PageState]:
     """Keep what has been computed, and yield the state with the verdict, for which the model runs once more."""
-    maps = session.first_choice_maps(finished.request)
+    maps = session.first_choice_maps(finished)
     checks = explainer.cross_check(finished.forward_pass, finished.explanations, maps)
     if session.newest in (None, finished.request):
         session.finish(replace(finished, checks=checks))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from demo.compare import html as compare_html
 from demo.compare import question_html, questions, text
@@ -14,9 +15,9 @@ from demo.service.event_settings import LAST, ON_MODEL
 from demo.service.models import Models
 
 
-def wire_questions(models: Models, page: CompareTab, session: gr.State) -> None:
-    """Connect the components of the questions."""
-    _wire_box(page, session)
+def wire_questions(models: Models, page: CompareTab, session: gr.State) -> tuple[Dependency, ...]:
+    """Connect the components of the questions, and return the events that change the marked box."""
+    box_events = _wire_box(page, session)
     panel = page.question_panel
 
     def measure(session: Session) -> Iterator[str]:
@@ -34,9 +35,10 @@ def wire_questions(models: Models, page: CompareTab, session: gr.State) -> None:
         [panel.compare.click, panel.contrast_class.submit],
         contrast, [session, panel.contrast_class], panel.contrast, **once,
     )  # fmt: skip
+    return box_events
 
 
-def _wire_box(page: CompareTab, session: gr.State) -> None:
+def _wire_box(page: CompareTab, session: gr.State) -> tuple[Dependency, ...]:
     panel, map_panel = page.question_panel, page.map_panel
 
     def values(session: Session, marked: MarkedBox, click_message: str = "") -> list[Any]:
@@ -64,7 +66,9 @@ def _wire_box(page: CompareTab, session: gr.State) -> None:
         *panel.edges, page.photo_panel.click_message, panel.box_message,
         map_panel.outlines, panel.localisation, map_panel.verdict,
     ]  # fmt: skip
-    page.photo_panel.photo.select(click, session, outputs, **LAST)
-    # One event for all four edges, so that the answer is to what was typed last.
-    gr.on([edge.input for edge in panel.edges], type_edges, [session, *panel.edges], outputs, **LAST)
-    panel.clear.click(clear, session, outputs, **LAST)
+    return (
+        page.photo_panel.photo.select(click, session, outputs, **LAST),
+        # One event for all four edges, so that the answer is to what was typed last.
+        gr.on([edge.input for edge in panel.edges], type_edges, [session, *panel.edges], outputs, **LAST),
+        panel.clear.click(clear, session, outputs, **LAST),
+    )

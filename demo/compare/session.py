@@ -101,14 +101,15 @@ class Session:
         if finished.explanations[0].class_idx == finished.predictions[0].class_idx:
             self.first_choice = finished
 
-    def first_choice_maps(self, request: ExplainRequest) -> tuple[Explanation, ...]:
-        """Return the complete maps of the predicted class for the photo and the settings of a request, if any."""
+    def first_choice_maps(self, finished: FinishedExplanation) -> tuple[Explanation, ...]:
+        """Return the complete maps of the predicted class for the same view and settings, if any."""
         if self.first_choice is None:
             return ()
-        earlier = self.first_choice.request
+        request, earlier = finished.request, self.first_choice.request
         same = replace(request.options, class_idx=earlier.options.class_idx) == earlier.options
-        is_same_photo = (request.path, request.model) == (earlier.path, earlier.model)
-        maps = self.first_choice.explanations if same and is_same_photo else ()
+        box, earlier_box = finished.forward_pass.view.box, self.first_choice.forward_pass.view.box
+        is_same_view = (request.path, request.model, box) == (earlier.path, earlier.model, earlier_box)
+        maps = self.first_choice.explanations if same and is_same_view else ()
         return tuple(explanation for explanation in maps if explanation.complete)
 
 
