@@ -1,5 +1,7 @@
 """The Gaussian process against its textbook formulas in float64, and its properties with any scores."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -208,3 +210,18 @@ def test_the_exhaustive_sampler_runs_all_and_predicts_none() -> None:
     plain.observe(np.array([4.0, 5.0]))
     assert plain.exhausted
     assert plain.fidelity == 1
+
+
+@pytest.mark.slow
+def test_memory_stays_within_a_gigabyte_at_4096_channels() -> None:
+    """NumPy reports its arrays to tracemalloc; the limit of runs is that of the fast Score-CAM."""
+    activations = np.random.default_rng(0).uniform(0, 1, (4096, 12, 12)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        sampler = GaussianProcessSampler(activations, (224, 224), 320, noise=0.1, speed_up=2)
+        for _ in range(3):
+            sampler.observe(np.zeros(len(sampler.choose(8))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1e9
