@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
 
 from demo.compare import html as compare_html
 from demo.compare import question_html, questions, text
@@ -15,7 +14,7 @@ from demo.service.event_settings import LAST, ON_MODEL
 from demo.service.models import Models
 
 
-def wire_questions(models: Models, page: CompareTab, session: gr.State) -> tuple[Dependency, ...]:
+def wire_questions(models: Models, page: CompareTab, session: gr.State) -> tuple[Any, ...]:
     """Connect the components of the questions, and return the events that change the marked box."""
     box_events = _wire_box(page, session)
     panel = page.question_panel
@@ -38,7 +37,7 @@ def wire_questions(models: Models, page: CompareTab, session: gr.State) -> tuple
     return box_events
 
 
-def _wire_box(page: CompareTab, session: gr.State) -> tuple[Dependency, ...]:
+def _wire_box(page: CompareTab, session: gr.State) -> tuple[Any, ...]:
     panel, map_panel = page.question_panel, page.map_panel
 
     def values(session: Session, marked: MarkedBox, click_message: str = "") -> list[Any]:
