@@ -13,7 +13,14 @@ from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "artifacts"  # may be deleted at any time but during a run
-_SOURCES = ("export/*.py", "camcore/model/*.py", "camcore/images/*.py", "camcore/methods/*.py", "tests/conftest.py")
+_SOURCES = (
+    "export/*.py",
+    "camcore/model/*.py",
+    "camcore/images/*.py",
+    "camcore/methods/*.py",
+    "tests/conftest.py",
+    "tests/stand_in.py",
+)
 _PACKAGES = ("torch", "torchvision", "onnx", "onnxruntime", "onnxscript", "numpy", "pillow")
 _EXPORT_TIMEOUT = 280.0  # seconds to wait for another worker's export
 _KEPT = 3600.0  # seconds since its last use after which an outdated export is deleted

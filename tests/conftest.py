@@ -22,6 +22,7 @@ from export.pipeline import ExportOptions, export_artifact
 from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier
 from tests.artifact_cache import cached, contents
+from tests.stand_in import NAMES, export_stand_in
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # One core for each worker and for what it starts: threads of two workers would wait for each other.
@@ -232,6 +233,23 @@ def quick_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         export_artifact(own_model(tmp_path_factory.mktemp("quick"), "wide", root / "finches"))
 
     yield from shared("quick", export)
+
+
+@pytest.fixture(scope="session")
+def stand_in_artifacts(imagenet_photos: list[Path], animal_photos: list[Path]) -> Iterator[Path]:
+    """A folder with a stand-in for EfficientNet-Lite0, which answers in a moment; shared, so not to be written to."""
+    names = dict(zip([*imagenet_photos, *animal_photos], NAMES, strict=True))
+
+    def export(root: Path) -> None:
+        export_stand_in([(path, pair.split(", ")) for path, pair in names.items()], root / "efficientnet_lite0")
+
+    yield from shared("stand-in", export)
+
+
+@pytest.fixture(scope="session")
+def stand_in(stand_in_artifacts: Path) -> Explainer:
+    """The stand-in for EfficientNet-Lite0, which predicts the same names."""
+    return Explainer.load(stand_in_artifacts / "efficientnet_lite0")
 
 
 @pytest.fixture

@@ -56,9 +56,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pa
 
 
 @pytest.fixture(scope="module")
-def pairs(photos: dict[tuple[str, str], Path], bird: Path) -> list[tuple[Path, Path]]:
-    """Each file with a good photo that comes next."""
-    return [(path, bird) for path in photos.values()]
+def kinds(photos: dict[tuple[str, str], Path], bird: Path) -> list[list[Path]]:
+    """The files of each kind, with a good photo that comes next."""
+    return [[*(photos[kind, size] for size in SIZES), bird] for kind in KINDS]
 
 
 @pytest.fixture(scope="module")
@@ -129,33 +129,35 @@ def test_predict_answers_or_refuses_and_goes_on(
         assert predict(address, bird.read_bytes() + size.encode()) is None, "the next photo is read"
 
 
-def test_page_shows_a_sentence_or_heatmaps_and_goes_on(models: Models, pairs: list[tuple[Path, Path]]) -> None:
+def test_page_shows_a_sentence_or_heatmaps_and_goes_on(models: Models, kinds: list[list[Path]]) -> None:
     def final_state(path: Path) -> PageState:
         request = ExplainRequest(str(path))
         return list(explain(models, Session(request), request))[-1]
 
-    def is_refused(pair: tuple[Path, Path]) -> bool:
-        hostile, good = pair
-        state = final_state(hostile)
+    def is_refused(path: Path) -> bool:
+        state = final_state(path)
         if state.photo_message:
             check_sentence(state.photo_message)
             assert (state.status, state.view) == ("", None)
         else:
-            assert state.explanations, hostile
-        assert final_state(good).explanations, "the next photo is read"
+            assert state.explanations, path
         return bool(state.photo_message)
 
+    def refused(files: list[Path]) -> int:
+        *hostile, good = files
+        count = sum(map(is_refused, hostile))
+        assert not is_refused(good), "the next photo is read"
+        return count
+
     with ThreadPoolExecutor(WORKERS) as visitors:
-        refused = list(visitors.map(is_refused, pairs))
-    assert len(pairs) / 3 < sum(refused) < len(pairs)
+        count = sum(visitors.map(refused, kinds))
+    assert len(kinds) < count < len(kinds) * len(SIZES)
 
 
 @pytest.mark.usefixtures("commands")
-def test_explain_reports_each_photo_in_a_line(
-    pairs: list[tuple[Path, Path]], capfd: pytest.CaptureFixture[str]
-) -> None:
-    paths = [str(path) for pair in pairs for path in pair]
-    assert main(["explain", "--json", "--effort", "8", *paths]) == 1
+def test_explain_reports_each_photo_in_a_line(kinds: list[list[Path]], capfd: pytest.CaptureFixture[str]) -> None:
+    paths = [str(path) for files in kinds for path in files]
+    assert main(["explain", "--json", "--method", "grad-cam", *paths]) == 1
     captured = capfd.readouterr()
     records = [json.loads(line) for line in captured.out.splitlines()]
     lines = captured.err.splitlines()
@@ -170,16 +172,17 @@ def test_explain_reports_each_photo_in_a_line(
 
 
 @pytest.mark.usefixtures("commands", "without_faithfulness")
-def test_study_reports_each_photo_in_a_row(pairs: list[tuple[Path, Path]], capfd: pytest.CaptureFixture[str]) -> None:
+def test_study_reports_each_photo_in_a_row(kinds: list[list[Path]], capfd: pytest.CaptureFixture[str]) -> None:
     Path("birds").mkdir()
-    for number, (hostile, good) in enumerate(pairs):
-        Path("birds", f"{number:02}-a.jpg").symlink_to(hostile)
-        Path("birds", f"{number:02}-b.jpg").write_bytes(good.read_bytes() + bytes([number]))
+    for number, (*hostile, good) in enumerate(kinds):
+        for size, path in enumerate(hostile):
+            Path("birds", f"{number:02}-{size}.jpg").symlink_to(path)
+        Path("birds", f"{number:02}-good.jpg").write_bytes(good.read_bytes() + bytes([number]))
     assert main(["study", "birds", "--effort", "8"]) == 1
     captured = capfd.readouterr()
     records = json.loads(Path("study/study.json").read_text())["photos"]
     records = [{name: value for name, value in record.items() if value is not None} for record in records]
-    assert len(records) == 2 * len(pairs)
+    assert len(records) == sum(map(len, kinds))
     assert captured.out == ""
     lines = [line for line in captured.err.splitlines() if line.startswith("[")]
     assert len(lines) == len(records)
@@ -193,10 +196,10 @@ def test_study_reports_each_photo_in_a_row(pairs: list[tuple[Path, Path]], capfd
 
 
 def check_records(records: list[dict[str, Any]]) -> None:
-    """Check that every good photo, which is the second of a pair, was explained, and some of the others refused."""
-    assert not any("error" in record for record in records[1::2])
-    refusals = [record["error"] for record in records[::2] if "error" in record]
-    assert len(records) / 6 < len(refusals) < len(records) / 2
+    """Check that every good photo, which is the last of its kind, was explained, and some of the others refused."""
+    assert not any("error" in record for record in records[len(SIZES) :: len(SIZES) + 1])
+    refusals = [record["error"] for record in records if "error" in record]
+    assert len(KINDS) < len(refusals) < len(KINDS) * len(SIZES)
     assert TOO_MUCH in refusals
 
 

@@ -15,9 +15,7 @@ from typing import Literal, NamedTuple
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.conftest import shared
 from tests.processes import END, end
-from tests.stand_in import export_stand_in
 
 ColourScheme = Literal["light", "dark"]
 ROOT = Path(__file__).parents[2]
@@ -25,14 +23,6 @@ START = 240  # seconds until a page is served
 FINISHED = 60_000  # milliseconds a run may take on a slow machine
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 expect.set_options(timeout=FINISHED / 2)  # five seconds by default, too few while another worker computes
-# The two most probable classes of the photos of foolbox and gradio, as EfficientNet-Lite0 predicts them.
-NAMES = (
-    "bull mastiff, boxer", "folding chair, dining table", "beaker, perfume", "buckeye, custard apple",
-    "strawberry, trifle", "thatch, boathouse", "beach wagon, jeep", "convertible, beach wagon", "yurt, mountain tent",
-    "bottlecap, doormat", "drum, drumstick", "Loafer, sandal", "prayer rug, mosque", "cannon, oxcart",
-    "spoonbill, white stork", "goose, ruffed grouse", "dalmatian, Great Dane", "bald eagle, kite",
-    "leafhopper, leaf beetle", "dung beetle, ground beetle", "lion, Tibetan mastiff", "cheetah, snow leopard",
-)  # fmt: skip
 # Nothing beyond this machine can be reached.
 _CHROMIUM_OPTIONS = [
     "--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -79,17 +69,6 @@ def _listen(server: "subprocess.Popen[str]", address: "Future[str]", printed: li
                 address.set_result(found[1])
     if not address.done():
         address.set_exception(RuntimeError("the demo ended before it served a page"))
-
-
-@pytest.fixture(scope="session")
-def stand_in_artifacts(imagenet_photos: list[Path], animal_photos: list[Path]) -> Iterator[Path]:
-    """A folder with a stand-in for EfficientNet-Lite0, which answers in a moment; shared, so not to be written to."""
-    names = dict(zip([*imagenet_photos, *animal_photos], NAMES, strict=True))
-
-    def export(root: Path) -> None:
-        export_stand_in([(path, pair.split(", ")) for path, pair in names.items()], root / "efficientnet_lite0")
-
-    yield from shared("stand-in", export)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""axe-core on the page's states and on the report: no serious fault that is ours, and gradio's by name."""
+"""axe-core on the page's states: no serious fault that is ours, and gradio's by name. `test_report` has the report."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import narrow
 from tests.browser.test_page import upload, wait_until_done
-from tests.browser.test_report import report  # noqa: F401 -- a fixture
 
 pytestmark = pytest.mark.stand_in
 # Faults of gradio's own components: the rule, and what it finds. There is none at present; keep it so.
@@ -86,10 +85,3 @@ def test_no_serious_fault_in_a_message(page: Page, tmp_path: Path) -> None:
 def test_no_serious_fault_in_another_tab(page: Page, tab: str) -> None:
     page.get_by_role("tab", name=tab).click()
     assert faults(page) == set()
-
-
-def test_no_serious_fault_in_a_report(page: Page, report: Path) -> None:  # noqa: F811
-    opened = page.context.new_page()
-    opened.goto(report.as_uri())
-    assert faults(opened) == set()
-    opened.close()

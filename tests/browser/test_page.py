@@ -64,6 +64,7 @@ def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: S
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.stand_in(False)
 @narrow
 def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path, screenshot: Screenshot) -> None:
     run_every_channel(page)
@@ -216,6 +217,7 @@ def test_the_list_of_names_opens_only_on_typing_and_a_choice_asks(page: Page, ea
     wait_until_done(page, "goldfinch")
 
 
+@pytest.mark.stand_in(False)
 @wide
 def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photos: list[Path]) -> None:
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}

@@ -16,6 +16,7 @@ from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 from camcore.cli.main import main
 from camcore.report.html import write_photo_report
 from tests.browser.conftest import ColourScheme
+from tests.browser.test_accessibility import faults
 from tests.conftest import package_folder
 
 # Left, top, width and height by hand, as fractions.
@@ -43,7 +44,7 @@ def report(artifacts: Path, imagenet_photos: list[Path], tmp_path_factory: pytes
     content = {"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": detections}
     (folder / "boxes.json").write_text(json.dumps(content))
     arguments = ["--boxes", str(folder / "boxes.json"), "--artifacts", str(artifacts), "--out", str(folder / "study")]
-    assert main(["study", str(folder / "cats"), *arguments, "--sanity"]) == 1
+    assert main(["study", str(folder / "cats"), *arguments, "--sanity", "--effort", "64"]) == 1
     return folder / "study" / "report.html"
 
 
@@ -129,6 +130,14 @@ def test_a_report_printed_at_once_has_every_picture_and_no_half_empty_page(brows
     filled = [_filled(sheet) for sheet in printed]
     assert min(filled[:-1]) > LEAST_FILLED, filled
     assert sum(filled[:-1]) / len(filled[:-1]) > 0.85, filled
+    page.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_no_serious_fault_of_accessibility(browser: Browser, report: Path, width: int, scheme: ColourScheme) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(report.as_uri())
+    assert faults(page) == set()
     page.close()
 
 

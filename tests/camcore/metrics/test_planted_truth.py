@@ -148,6 +148,7 @@ def test_heat_lies_on_what_was_pasted(lite0: Explainer, imagenet_photos: list[Pa
 
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the photos are not in the repository")
+@pytest.mark.usefixtures("without_faithfulness")
 def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
     """The table of the README."""
     detections = read_detections(SHARED / "megadetector.json")

@@ -20,8 +20,8 @@ LIMIT = 60.0  # seconds that one HTTP request may take
 
 
 @pytest.fixture(scope="package")
-def models(lite0: Explainer, artifacts: Path) -> Models:
-    return Models(lite0, artifacts / "efficientnet_lite0")
+def models(stand_in: Explainer, stand_in_artifacts: Path) -> Models:
+    return Models(stand_in, stand_in_artifacts / "efficientnet_lite0")
 
 
 @pytest.fixture(scope="package")

@@ -124,10 +124,10 @@ def test_full_queue_is_reported_as_busy_and_the_page_still_responds(
 
 
 def test_request_that_takes_too_long_is_stopped_with_a_sentence(
-    lite0: Explainer, artifacts: Path, eagle: Path, address: str
+    stand_in: Explainer, stand_in_artifacts: Path, eagle: Path, address: str
 ) -> None:
     with gr.Blocks() as blocks:
-        Endpoints(Models(lite0, artifacts / "efficientnet_lite0", timeout=30)).add(blocks)
+        Endpoints(Models(stand_in, stand_in_artifacts / "efficientnet_lite0", timeout=30)).add(blocks)
     explain: Any = next(function.fn for function in blocks.fns.values() if function.api_name == "explain")
     http_request = SimpleNamespace(scope={RECEIVED_AT: time.monotonic() - 31})
     request = SimpleNamespace(request=http_request, headers={})

@@ -20,8 +20,8 @@ from demo.service.models import Models
 
 
 @pytest.fixture(scope="module")
-def models(artifacts: Path, lite0: Explainer) -> Models:
-    return Models(lite0, artifacts / "efficientnet_lite0")
+def models(stand_in_artifacts: Path, stand_in: Explainer) -> Models:
+    return Models(stand_in, stand_in_artifacts / "efficientnet_lite0")
 
 
 @pytest.fixture(scope="module")

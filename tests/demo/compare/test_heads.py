@@ -105,10 +105,10 @@ def test_a_marked_box_is_shown_to_a_model_of_boxes_at_once(models_of_boxes: Mode
 
 
 def test_the_page_asks_again_after_a_box_only_with_a_model_of_boxes(
-    models_of_boxes: Models, lite0: Explainer, artifacts: Path
+    models_of_boxes: Models, stand_in: Explainer, stand_in_artifacts: Path
 ) -> None:
     counts = []
-    for models in (models_of_boxes, Models(lite0, artifacts / "efficientnet_lite0", alone=True)):
+    for models in (models_of_boxes, Models(stand_in, stand_in_artifacts / "efficientnet_lite0", alone=True)):
         with gr.Blocks() as blocks:
             wire(models, build(models), gr.State(Session()))
         counts.append(sum(isinstance(function.fn, partial) for function in blocks.fns.values()))

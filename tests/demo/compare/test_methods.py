@@ -26,9 +26,9 @@ def fourth_method(monkeypatch: pytest.MonkeyPatch) -> Method:
 
 
 def test_a_fourth_method_has_its_panel_and_its_output(
-    fourth_method: Method, lite0: Explainer, artifacts: Path, animal_photos: list[Path]
+    fourth_method: Method, stand_in: Explainer, stand_in_artifacts: Path, animal_photos: list[Path]
 ) -> None:
-    models = Models(lite0, artifacts / "efficientnet_lite0")
+    models = Models(stand_in, stand_in_artifacts / "efficientnet_lite0")
     with gr.Blocks() as blocks:
         page = build(models)
         wire(models, page, gr.State(Session()))

@@ -22,8 +22,8 @@ LION, CHEETAH = 291, 293
 
 
 @pytest.fixture(scope="module")
-def models(lite0: Explainer, artifacts: Path) -> Models:
-    return Models(lite0, artifacts / "efficientnet_lite0")
+def models(stand_in: Explainer, stand_in_artifacts: Path) -> Models:
+    return Models(stand_in, stand_in_artifacts / "efficientnet_lite0")
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +157,11 @@ def test_the_first_corner_is_drawn_instead_of_the_former_box() -> None:
     assert 'class="drawn seen corner"' in style
 
 
-def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts: Path, tmp_path: Path) -> None:
+def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(
+    stand_in_artifacts: Path, tmp_path: Path
+) -> None:
     for name in ("first", "second"):
-        shutil.copytree(artifacts / "efficientnet_lite0", tmp_path / name)
+        shutil.copytree(stand_in_artifacts / "efficientnet_lite0", tmp_path / name)
     (tmp_path / "third").mkdir()
     (tmp_path / "third" / "manifest.json").write_text("{")
     explainer = Explainer.load(tmp_path / "second")
@@ -172,10 +174,10 @@ def test_models_are_those_of_the_folder_and_a_half_written_one_is_none(artifacts
     assert list(Models(explainer, tmp_path / "second", alone=True).manifests) == ["second"]
 
 
-def test_a_model_is_described(lite0: Explainer) -> None:
-    html = model_description(lite0.manifest)
+def test_a_model_is_described(stand_in: Explainer) -> None:
+    html = model_description(stand_in.manifest)
     assert "efficientnet_lite0 knows 1,000 names. Its heatmaps have 7 × 7 cells." in html
     assert "weights package; layer " in html
-    assert "with 1,280 channels" in html
+    assert "with 1,024 channels" in html
     assert "of their range" in html
     assert "8-bit version" in html
