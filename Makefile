@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALL ?= $(BIN)/python -m pip install
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
@@ -39,9 +40,9 @@ format: $(VENV)/test-ready
 
 $(VENV)/demo-ready: requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	touch $@
 
 $(VENV)/test-ready: $(VENV)/demo-ready requirements-test.txt
-	$(BIN)/python -m pip install -r requirements.txt -r requirements-test.txt
+	$(INSTALL) -r requirements.txt -r requirements-test.txt
 	touch $@

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from PIL import Image
 
 SIZES = ("small", "medium", "large")
-_SCALE = {"small": 1, "medium": 8, "large": 64}
+_SCALE = {"small": 1, "medium": 3, "large": 64}
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 

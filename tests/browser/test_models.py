@@ -12,11 +12,11 @@ from tests.browser.test_page import upload, wait_until_done
 
 
 def test_another_model_explains_the_same_photo(
-    context: BrowserContext, artifacts: Path, animal_photos: list[Path], tmp_path: Path
+    context: BrowserContext, stand_in_artifacts: Path, animal_photos: list[Path], tmp_path: Path
 ) -> None:
     """The second model is the first with other labels, so that its answers can be told."""
     for name in ("efficientnet_lite0", "ours"):
-        shutil.copytree(artifacts / "efficientnet_lite0", tmp_path / name)
+        shutil.copytree(stand_in_artifacts / "efficientnet_lite0", tmp_path / name)
     manifest = json.loads((tmp_path / "ours" / "manifest.json").read_text())
     manifest |= {"weights": "ours.pth", "labels": [f"our {label}" for label in manifest["labels"]]}
     (tmp_path / "ours" / "manifest.json").write_text(json.dumps(manifest))

@@ -104,14 +104,14 @@ def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path,
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
     run_every_channel(page)
-    expect(page.locator("#status")).to_contain_text("so far")  # then there is something to keep
+    page.locator("#status", has_text="so far").wait_for()  # then there is something to keep
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text("Stopped a")  # at some run, or after a method
     page.get_by_role("button", name="How it is computed").click()
     expect(page.get_by_role("radio", name="Complete")).to_be_hidden()
     stopped = page.evaluate(BOXES)
     page.get_by_role("radio", name=re.compile("^kite")).check()
-    expect(page.locator("#status")).to_contain_text("so far")
+    page.locator("#status", has_text="so far").wait_for()
     expect(page.get_by_role("radio")).to_have_count(5 + len(COLOUR_MAPS))
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     assert moved(stopped, page.evaluate(BOXES)) == {}, "Stop is in the place of Explain"
@@ -223,7 +223,7 @@ def test_a_new_photo_replaces_the_one_being_explained(page: Page, imagenet_photo
     photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
     run_every_channel(page)
     upload(page, photos["22"])
-    expect(page.locator("#map-2 img.heat")).to_be_visible()
+    page.locator("#map-2 img.heat").wait_for()
     page.get_by_role("button", name="Remove Image").click()
     upload(page, photos["99"])
     wait_until_done(page, "goose")

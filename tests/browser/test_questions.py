@@ -270,7 +270,7 @@ def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet
     expect(second.locator("#verdict")).to_contain_text("goose")
     first.get_by_role("button", name="How it is computed").click()
     first.get_by_role("radio", name="Complete").check()
-    expect(first.locator("#status")).to_contain_text("Score-CAM so far", timeout=60_000)
+    first.locator("#status", has_text="Score-CAM so far").wait_for()
     second.get_by_role("button", name="Explain").click()  # waits in the queue
     second.get_by_role("radio", name=re.compile("^goose")).wait_for()
     first.get_by_role("button", name="Stop").click()

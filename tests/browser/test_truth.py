@@ -46,7 +46,7 @@ def test_maps_of_another_name_are_compared_with_those_of_the_prediction(page: Pa
 def test_what_was_computed_until_stop_is_judged_and_downloaded_and_the_page_goes_on(page: Page, eagle: Path) -> None:
     run_every_channel(page)
     upload(page, eagle)
-    expect(page.locator("#map-2 img.heat")).to_be_visible(timeout=120_000)
+    page.locator("#map-2 img.heat").wait_for()  # noticed at once, unlike by `expect`
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_contain_text(re.compile(r"Stopped at [\d,]+ of [\d,]+ runs. The verdict"))
     expect(page.locator("#verdict")).to_contain_text("Predicted bald eagle")
@@ -69,7 +69,7 @@ def test_another_visitor_is_told_how_many_photos_are_first_and_can_stop_waiting(
     with visited(context, address, 1280, "light") as first, visited(context, address, 390, "dark") as second:
         run_every_channel(first)
         upload(first, eagle)
-        expect(first.locator("#map-2 img.heat")).to_be_visible(timeout=120_000)
+        first.locator("#map-2 img.heat").wait_for()
         upload(second, eagle)
         expect(second.locator("#status")).to_contain_text("Waiting: one photo is before yours.")
         second.get_by_role("button", name="Stop").click()

@@ -17,11 +17,14 @@ from torch import Tensor, nn
 from camcore import Explainer, ForwardPass, open_photo
 from camcore.methods.definitions import DefinitionName
 from camcore.methods.grad_cam import MethodName
+from export.pipeline import ExportOptions, export_artifact
+from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch, in_halves
 
 Heatmap = NDArray[np.floating]
 
+SIDE = 128  # pixels of the model's input: a third of the work of 224, for all libraries alike
 CHUNK = 4  # the batch at which eager torch is fastest on a CPU
 COMPARED: tuple[DefinitionName, ...] = ("paper", "pytorch-grad-cam", "torchcam")
 
@@ -36,7 +39,7 @@ class Eager(nn.Module):
         super().__init__()
         self.features, self.head = split.segments
         with torch.no_grad():
-            self._blank = self.head(self.features(torch.zeros(1, 3, 224, 224)))
+            self._blank = self.head(self.features(torch.zeros(1, 3, SIDE, SIDE)))
 
     def forward(self, x: Tensor) -> Tensor:
         drawn = x.flatten(1).any(dim=1)
@@ -60,22 +63,30 @@ class Case:
     gradient_maps: Mapping[MethodName, Heatmap]
 
 
+@pytest.fixture(scope="module")
+def small_lite0(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+    out, steps = tmp_path_factory.mktemp("small") / "lite0", PreprocessingOptions(size=(SIDE, SIDE))
+    options = ExportOptions(model="efficientnet_lite0", out=out, preprocessing=steps, int8=False)
+    return Explainer.load(export_artifact(options))
+
+
 @pytest.fixture(scope="module", params=["eagle", "spoonbill"])
 def case(
-    request: pytest.FixtureRequest, lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
+    request: pytest.FixtureRequest, small_lite0: Explainer, eager_lite0: SplitClassifier, imagenet_photos: list[Path]
 ) -> Case:
     path, network = imagenet_photos[17 if request.param == "eagle" else 14], Eager(eager_lite0)
-    forward_pass, class_idx = lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
-    gradient_maps = {e.method: e.heatmap for e in lite0.explain(forward_pass, class_idx, ["grad-cam", "grad-cam++"])}
+    forward_pass, class_idx = small_lite0.forward(open_photo(path)), int(path.stem.split("_")[-1])
+    explanations = small_lite0.explain(forward_pass, class_idx, ["grad-cam", "grad-cam++"])
+    gradient_maps = {explanation.method: explanation.heatmap for explanation in explanations}
     return Case(forward_pass, class_idx, network.eval(), gradient_maps)
 
 
 @pytest.fixture(scope="module")
-def score_cams(case: Case, lite0: Explainer) -> Mapping[DefinitionName, Heatmap]:
+def score_cams(case: Case, small_lite0: Explainer) -> Mapping[DefinitionName, Heatmap]:
     """Exhaustive maps of the case under each definition that a test compares."""
     maps: dict[DefinitionName, Heatmap] = {}
     for definition in COMPARED:
-        (explanation,) = lite0.explain(
+        (explanation,) = small_lite0.explain(
             case.forward_pass, case.class_idx, ["score-cam"], definition=definition, effort="exact"
         )
         maps[definition] = explanation.heatmap
@@ -94,7 +105,7 @@ def by_torchcam(method: str, case: Case) -> Heatmap:
     with getattr(torchcam.methods, method)(case.network, "features", **options) as cam:
         logits = case.network(torch.from_numpy(case.forward_pass.x).requires_grad_())
         ((small,),) = cam(case.class_idx, logits)
-    return heatmap_by_torch(small.detach().numpy())
+    return heatmap_by_torch(small.detach().numpy(), (SIDE, SIDE))
 
 
 # Peers, by the preset that reproduces them.

@@ -307,8 +307,7 @@ def test_closing_stops_within_a_chunk_and_frees_the_memory() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("definition", ["paper", "probability"])
-@pytest.mark.parametrize("photo", [0, 14])
+@pytest.mark.parametrize(("photo", "definition"), [(0, "paper"), (14, "probability")])
 def test_the_fast_map_of_lite0_resembles_the_exhaustive_one_as_estimated(
     definition: DefinitionName, photo: int, lite0: Explainer, imagenet_photos: list[Path]
 ) -> None:

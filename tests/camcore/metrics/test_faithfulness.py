@@ -117,19 +117,19 @@ def plainly(x: Array, heatmap: Array, class_idx: int, explainer: Explainer) -> t
 
 
 @pytest.mark.slow
-def test_the_curves_equal_a_plain_loop_and_do_not_depend_on_the_batch(lite0: Explainer, animal_photos: list) -> None:
-    forward_pass = lite0.forward(open_photo(animal_photos[0]))
-    explanations = lite0.explain(forward_pass)
-    together = lite0.faithfulness(forward_pass, explanations, exact=True)
+def test_the_curves_equal_a_plain_loop_and_do_not_depend_on_the_batch(stand_in: Explainer, animal_photos: list) -> None:
+    forward_pass = stand_in.forward(open_photo(animal_photos[0]))
+    explanations = stand_in.explain(forward_pass)
+    together = stand_in.faithfulness(forward_pass, explanations, exact=True)
     for explanation, found in zip(explanations, together, strict=True):
         assert found is not None
-        deletion, insertion = plainly(forward_pass.x, explanation.heatmap, explanation.class_idx, lite0)
+        deletion, insertion = plainly(forward_pass.x, explanation.heatmap, explanation.class_idx, stand_in)
         np.testing.assert_allclose(found.deletion, deletion, atol=1e-4)
         np.testing.assert_allclose(found.insertion, insertion, atol=1e-4)
         assert found.deletion_auc == pytest.approx(sum(_trapezoids(deletion)), abs=1e-4)
         assert found.insertion_auc == pytest.approx(sum(_trapezoids(insertion)), abs=1e-4)
         assert found.precision == "fp32"
-        (alone,) = lite0.faithfulness(forward_pass, [explanation], exact=True)
+        (alone,) = stand_in.faithfulness(forward_pass, [explanation], exact=True)
         assert alone is not None
         np.testing.assert_allclose(alone.deletion, found.deletion, atol=1e-5)
 
