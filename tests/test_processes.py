@@ -8,6 +8,8 @@ import pytest
 
 from tests.processes import end
 
+pytestmark = pytest.mark.slow
+
 
 def start(handler: str) -> "subprocess.Popen[str]":
     code = f"import signal, sys, time; signal.signal(signal.SIGTERM, {handler}); print(flush=True); time.sleep(60)"

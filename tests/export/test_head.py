@@ -21,6 +21,8 @@ from export.parity import EagerModel
 from export.trace import to_torchscript
 from tests.conftest import split_at, untrained
 
+pytestmark = pytest.mark.slow
+
 STEPS = Preprocessing(32, (32, 32), "bilinear", (0.5,) * 3, (0.5,) * 3)
 POOL = (nn.AdaptiveAvgPool2d(1), nn.Flatten())
 X = torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(1))

@@ -24,6 +24,8 @@ from export.pipeline import ExportOptions, export_artifact
 from export.trace import SplitClassifier, to_onnx, to_torchscript
 from tests.conftest import split_at
 
+pytestmark = pytest.mark.slow
+
 Writer = Callable[[SplitClassifier, tuple[int, int], Path], None]
 SIZE = (32, 32)
 STEPS = Preprocessing(40, SIZE, "bilinear", mean=(0.5,) * 3, std=(0.25,) * 3)

@@ -21,6 +21,8 @@ from export.pipeline import ExportOptions, export_artifact, export_model
 from export.preprocessing import PreprocessingOptions
 from tests.conftest import own_model, untrained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("function", "weights", "directory"),
@@ -94,7 +96,6 @@ def test_a_half_precision_checkpoint_becomes_a_float32_artefact(tiny: ExportOpti
         assert logits.dtype == activations.dtype == np.float32
 
 
-@pytest.mark.slow
 def test_resnet18_at_layer2_explains_with_eager_gradients(resnet18_checkpoint: Path, tmp_path: Path) -> None:
     options = ExportOptions(
         model="resnet18",

@@ -24,6 +24,8 @@ from export.errors import ExportError
 from export.pipeline import ExportOptions, export_artifact
 from export.publish import staged
 
+pytestmark = pytest.mark.slow
+
 FILES = (MANIFEST, ONNX, TORCHSCRIPT)
 
 

@@ -17,6 +17,8 @@ from export.__main__ import main
 from export.pipeline import ExportOptions, export_artifact
 from export.preprocessing import PreprocessingOptions
 
+pytestmark = pytest.mark.slow
+
 
 def measured(directory: Path) -> Quantization:
     int8 = read_manifest(directory).int8
@@ -125,7 +127,6 @@ def test_a_resnet_leaves_its_ends_alone_when_asked(seeded_resnet50: Path) -> Non
     assert [kinds[name] for name in quantize._float_nodes(graph, 0, 0)] == ["Gemm"]
 
 
-@pytest.mark.slow
 def test_a_resnet_has_one(resnet18_checkpoint: Path, tmp_path: Path) -> None:
     steps = PreprocessingOptions(size=(96, 96))
     options = ExportOptions("resnet18", str(resnet18_checkpoint), out=tmp_path / "birds", preprocessing=steps)

@@ -15,6 +15,8 @@ from export.errors import ExportError
 from export.trace import SplitClassifier, to_onnx, to_torchscript
 from tests.conftest import split_at, untrained
 
+pytestmark = pytest.mark.slow
+
 SIZE = 64
 
 

@@ -24,6 +24,8 @@ from camcore.model.manifest import Preprocessing
 from tests.hostile_photos import KINDS
 from tests.test_boundaries import ROOT
 
+pytestmark = pytest.mark.slow
+
 STEPS = Preprocessing(256, (224, 224), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 TOO_MUCH = "this photo takes too much memory or time to open: save it again as a plain JPEG"
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited and read on Linux only")
@@ -122,7 +124,6 @@ def test_processes_killed_from_outside_are_replaced() -> None:
 
 
 @LINUX
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "I;16", "LA", "1"])
 def test_largest_accepted_photo_takes_300_mb(mode: str, tmp_path: Path) -> None:
     side = int(MAX_PIXELS**0.5)

@@ -27,6 +27,8 @@ from camcore.study.record import StudySettings, make_record
 from camcore.types import Box
 from export import export_model
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = StudySettings(target_word="bird")
 SIDE, CELL = 64, 8
 RED, BLUE, GREEN = (200, 40, 40), (40, 60, 190), (50, 130, 60)
@@ -132,7 +134,6 @@ def lifts(records: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {method: fmean(values) for method, values in found.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("without_faithfulness")
 def test_heat_lies_on_what_was_pasted(lite0: Explainer, imagenet_photos: list[Path], tmp_path: Path) -> None:
     """ImageNet photos shrunk and laid over others, blurred, in each quarter: a model with real weights finds them."""
@@ -146,7 +147,6 @@ def test_heat_lies_on_what_was_pasted(lite0: Explainer, imagenet_photos: list[Pa
     assert min(lifts(records).values()) > 1.5
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the photos are not in the repository")
 @pytest.mark.usefixtures("without_faithfulness")
 def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
 from camcore.study.record import StudySettings
 from camcore.study.run import StudyLog, run_study, write_results
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = StudySettings(ExplainOptions(effort=8))
 
 

@@ -22,6 +22,8 @@ from demo.service.models import Models
 from demo.service.queue import RECEIVED_AT
 from tests.demo.api.conftest import API, LIMIT, call_by_name, connect, events, explain_defaults, upload
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Endless:
@@ -87,7 +89,6 @@ def test_client_that_leaves_frees_the_model_at_the_next_chunk(
     assert client.predict(handle_file(eagle), api_name="/predict")["predictions"]
 
 
-@pytest.mark.slow
 def test_ten_clients_at_once_all_get_their_explanation(address: str, imagenet_photos: list[Path]) -> None:
     def explain(photo: Path) -> dict[str, Any]:
         record, *_ = connect(address).predict(

@@ -18,6 +18,8 @@ from demo.service.event_settings import ENDPOINTS
 from tests.demo.api.conftest import API, LIMIT, upload
 from tests.readme_examples import EXAMPLES
 
+pytestmark = pytest.mark.slow
+
 
 def test_mcp_client_lists_the_tools_and_uses_them(address: str, eagle: Path) -> None:
     mcp = pytest.importorskip("mcp")

@@ -20,6 +20,8 @@ from demo.service import messages
 from demo.service.models import Models
 from demo.service.study import StudyRequest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def models(stand_in: Explainer, stand_in_artifacts: Path) -> Models:
