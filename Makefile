@@ -1,6 +1,8 @@
 # The two commands are `make demo` and `make test`. `make quick` runs the tests that take under two minutes together;
 # `make check` is what CI runs besides the tests.
 PYTHON ?= python3
+# Python keeps what it compiles: otherwise every program of the tests would compile gradio and torch again.
+export PYTHONDONTWRITEBYTECODE :=
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL ?= $(BIN)/python -m pip install

@@ -91,6 +91,7 @@ def test_the_probability_is_that_of_a_model_with_only_the_two_classes() -> None:
     np.testing.assert_allclose(log_weights(logits, 0, DEFINITIONS["paper"], 1), [3, 2000])
 
 
+@pytest.mark.slow
 def test_both_directions_differ_and_are_named(lite0: Explainer, lion: ForwardPass) -> None:
     this, that = (lite0.explain(lion, a, contrast_idx=b) for a, b in ((LION, CHEETAH), (CHEETAH, LION)))
     for first, second in zip(this, that, strict=True):

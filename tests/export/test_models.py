@@ -30,6 +30,7 @@ def test_every_classifier_of_torchvision_is_a_source() -> None:
         assert (source.name, source.folder) == (name, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESNETS)
 def test_every_resnet_can_be_cut_at_each_of_its_layers(name: str) -> None:
     with torch.device("meta"):

@@ -22,6 +22,7 @@ from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier
 from tests.conftest import heatmap_by_torch, in_halves
 
+pytestmark = pytest.mark.slow
 Heatmap = NDArray[np.floating]
 
 SIDE = 128  # pixels of the model's input: a third of the work of 224, for all libraries alike
@@ -120,7 +121,6 @@ def test_grad_cam_equals(peer: str, case: Case) -> None:
     assert np.abs(case.gradient_maps["grad-cam++"] - heatmap).max() > 1e-2
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("case", ["eagle"], indirect=True)
 @pytest.mark.parametrize("peer", PEERS)

@@ -155,6 +155,7 @@ class _Precomputed:
         return torch.no_grad()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1, 4])
 def test_drop_and_increase_equal_those_of_torchcam(
     lite0: Explainer, eager_lite0: nn.Module, animal_photos: list, rank: int
