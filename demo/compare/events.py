@@ -20,6 +20,9 @@ from demo.compare.session import ExplainRequest, PageState, Session, choose_clas
 from demo.service.event_settings import ASKING, LAST, ON_MODEL, ON_PHOTO
 from demo.service.models import Models
 
+# Places of Explain and Stop in `_values`, which are sent every time: Gradio's page loses a change of visibility that
+# follows another at once, and then Stop would stay.
+_BUTTONS = (4, 5)
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
@@ -41,7 +44,10 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
         previous: list[Any] = []
         for state in explain(models, session, request):
             values = _values(state, session)
-            yield [gr.skip() if value in previous[i : i + 1] else value for i, value in enumerate(values)]
+            yield [
+                gr.skip() if i not in _BUTTONS and value in previous[i : i + 1] else value
+                for i, value in enumerate(values)
+            ]
             previous = values
         if not previous:  # Gradio would empty the outputs of a generator that yields nothing
             yield [gr.skip() for _ in _values(PageState(), session)]
