@@ -6,7 +6,8 @@ export PYTHONDONTWRITEBYTECODE :=
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL ?= $(BIN)/python -m pip install
-WORKERS ?= 2
+# Of the tests: three for two cores, for each waits a fifth of its time for pages, programs and the disk.
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test quick check soak space format screenshots

@@ -25,7 +25,10 @@ def upload(page: Page, photo: Path) -> None:
 
 
 def wait_until_done(page: Page, name: str) -> None:
+    """Wait until a class is explained and the last of the page is filled in, the verdict."""
     expect(page.locator("#status")).to_contain_text(f"Done: all heatmaps for “{name}”", timeout=120_000)
+    expect(page.get_by_role("button", name="Explain")).to_be_visible()
+    page.locator("#verdict p").wait_for()
 
 
 def run_every_channel(page: Page) -> None:
