@@ -1,6 +1,7 @@
 """`python -m tests.bench endpoints`: what a program waits for, and what the page open beside it feels of that."""
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +15,8 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.bench.machine import describe_machine, describe_versions, resident_memory
-from tests.bench.scene import bundled_photo, prepare_scene
+from tests.bench.scene import Scene, bundled_photo, prepare_scene
+from tests.bench.timing import in_turns
 from tests.browser.conftest import CHROMIUM, Served, served
 
 _CLIENTS = 10
@@ -27,6 +29,9 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
         print(f"exporting a {options.model} of seeded weights", file=sys.stderr, flush=True)
         scene = prepare_scene(Path(folder), options.model, bundled_photo())
+        if options.beside:
+            _print_beside(scene, options.beside, options.calls)
+            return 0
         with served(scene.artifact) as server, sync_playwright() as playwright:
             chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = chromium.new_page(viewport={"width": 1280, "height": 900})
@@ -41,6 +46,28 @@ def main(arguments: list[str]) -> int:
     for name, *values in rows:
         print(f"| {name} | {' | '.join(values)} |")
     return 0
+
+
+def _print_beside(scene: Scene, checkout: Path, calls: int) -> None:
+    """Call the endpoints of this version and of another in turns, both served at once, and print a Markdown table."""
+    other = scene.root / "other"
+    command = [sys.executable, "-m", "export", "--model", scene.model, "--weights", str(scene.weights)]
+    subprocess.run([*command, "--out", str(other)], cwd=checkout, check=True, timeout=_LIMIT)
+    print(f"{describe_machine()}; {describe_versions()}.")
+    print(f"{scene.model} of seeded weights; {calls} calls each in turns, after one to warm up.\n")
+    print(
+        f"| median, ms | this version | {checkout.name} | ratio, median of the rounds |\n| --- | ---: | ---: | ---: |"
+    )
+    with served(scene.artifact) as page, served(other, checkout) as other_page:
+        clients = {"this": _connect(page.address), "other": _connect(other_page.address)}
+        for endpoint in ("/predict", "/explain"):
+            works = {
+                name: partial(client.predict, handle_file(bundled_photo()), api_name=endpoint)
+                for name, client in clients.items()
+            }
+            this, that = ([1000 * sample.seconds for sample in runs] for runs in in_turns(works, calls).values())
+            ratio = median(new / old for new, old in zip(this, that, strict=True))
+            print(f"| `{endpoint}` | {median(this):.0f} | {median(that):.0f} | {ratio:.3f} |", flush=True)
 
 
 def _measure(server: Served, page: Page, calls: int) -> list[tuple[str, ...]]:
@@ -96,4 +123,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench endpoints", description="Waiting times of programs.")
     parser.add_argument("--model", metavar="NAME", default="resnet50", help="default: resnet50")
     parser.add_argument("--calls", type=int, default=50, metavar="N", help="of each endpoint (default: 50)")
+    beside = "checkout of another version, whose endpoints are called in turns with those of this one"
+    parser.add_argument("--beside", type=Path, metavar="DIR", help=beside)
     return parser.parse_args(arguments)

@@ -38,12 +38,12 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(artifacts: Path) -> Iterator[Served]:
-    """A page for these models, while it runs."""
+def served(artifacts: Path, checkout: Path = ROOT) -> Iterator[Served]:
+    """A page for these models, of this or another checkout, while it runs."""
     environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
     server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=checkout
     )
     address: Future[str] = Future()
     printed: list[str] = []

@@ -15,6 +15,7 @@ LION, MASTIFF = 291, 244
 def wait_until_done(page: Page, name: str, class_idx: int | None) -> None:
     """Wait until a class of the example lion is explained, or of one's own photo without a class in the address."""
     expect(page.locator("#status")).to_contain_text(f"Done: all heatmaps for “{name}”", timeout=FINISHED)
+    page.locator("#verdict p").wait_for()
     expect(page).to_have_url(re.compile(rf"\?example=lion&class={class_idx}&" if class_idx else r"/$"))
 
 

@@ -257,8 +257,9 @@ def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_wa
     wait_until_done(page, "bald eagle")
     shown = page.locator("#photo .image-frame img")
     assert shown.evaluate("image => [image.naturalWidth, image.naturalHeight]") == list(Image.open(photo).size)
-    for place in ((20, 20), (60, 80)):
-        shown.click(position={"x": place[0], "y": place[1]})
+    shown.click(position={"x": 20, "y": 20})
+    expect(page.locator("#click-message")).to_contain_text("Now click the opposite corner.")
+    shown.click(position={"x": 60, "y": 80})
     expect(page.locator("#outlines .marked")).to_be_attached()
     screenshot("tiff")
     page.get_by_role("radio", name=re.compile("^kite")).check()
@@ -316,7 +317,8 @@ def _vast_png() -> bytes:
 def test_opacity_and_colours_change_without_asking_the_server(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")
-    page.locator("#page-link p").wait_for()  # the last of what a run asks of the server
+    page.locator("#page-link p").wait_for()
+    page.wait_for_timeout(2000)  # what a run asks of the server has been answered by then
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
     heat = page.locator("#map-0 img.heat")
