@@ -130,6 +130,7 @@ def visited(context: BrowserContext, address: str, width: int, scheme: ColourSch
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(address)
     opened.locator("#explain").wait_for()
+    opened.wait_for_timeout(500)  # shown before it reacts, since its scripts are kept
     try:
         yield opened
         opened.evaluate("localStorage.clear()")
