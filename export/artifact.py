@@ -97,7 +97,7 @@ def _quantize(stage: Path, steps: Preprocessing, photos: Sequence[Path], progres
     if int8 is None:
         progress("no int8 model: there are no photos to calibrate it with (--photos DIR)")
     elif not int8.used:
-        speed = f"{int8.speed_up:.1f} times as fast as fp32 (required: {MIN_SPEED_UP} or more)"
+        speed = f"{int8.speed_up:.2f} times as fast as fp32 (required: {MIN_SPEED_UP} or more)"
         noise = f"error of its scores {int8.noise:.1%} of their variance (allowed: {MAX_NOISE:.0%} or less)"
         progress(f"no int8 model: {speed}, {noise}")
     return int8
