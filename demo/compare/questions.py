@@ -71,9 +71,12 @@ def click(session: Session, x: float, y: float) -> MarkedBox:
 
 
 def type_edges(session: Session, edges: Edges) -> MarkedBox:
-    """Mark a box by its edges in percent, and return it. While an edge is missing, there is no box."""
+    """Mark a box by its edges in percent, and return it. While an edge is missing, there is no box.
+
+    A right or bottom edge of 0 is missing too: for fields that were never filled, Gradio may send 0.
+    """
     session.corner = None
-    if any(edge is None for edge in edges) or not (edges[2] and edges[3]):  # Gradio may send 0 for an empty field
+    if any(edge is None for edge in edges) or not (edges[2] and edges[3]):
         session.boxes = ()
         return MarkedBox(edges, "", *_assessment(session))
     return _mark(session, Box(*((edge or 0.0) / 100 for edge in edges)), edges)

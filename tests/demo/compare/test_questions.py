@@ -64,7 +64,13 @@ def test_a_click_before_the_photo_is_read_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("edges", "message"),
-    [((10, 20, 60, 90), ""), ((60, 20, 10, 90), text.NO_BOX), ((0, 0, 120, 90), text.NO_BOX), ((10, 20, None, 90), "")],
+    [
+        ((10, 20, 60, 90), ""),
+        ((60, 20, 10, 90), text.NO_BOX),
+        ((0, 0, 120, 90), text.NO_BOX),
+        ((10, 20, None, 90), ""),
+        ((10, 0, 0, 0), ""),
+    ],
 )
 def test_edges_are_typed_in_percent(session: Session, edges: tuple[float | None, ...], message: str) -> None:
     marked = type_edges(session, edges)  # type: ignore[arg-type]
