@@ -9,7 +9,8 @@ from threading import Lock
 from types import TracebackType
 from typing import TypeVar
 
-from loky.backend import get_context
+from loky.backend.context import LokyContext
+from loky.backend.synchronize import RLock
 from pebble import ProcessExpired, ProcessPool
 
 from camcore.errors import PhotoError
@@ -22,6 +23,23 @@ from camcore.types import Box
 WORKERS = 2
 _TOO_MUCH = "this photo takes too much memory or time to open: save it again as a plain JPEG"
 _MARGIN = 1.0  # seconds after which this process ends a worker that has not ended by itself
+
+
+class _Context(LokyContext):  # type: ignore[misc]
+    """Starts the processes of a pool, and keeps its locks as long as the pool.
+
+    Pebble drops them before it ends the processes, and a process that is still starting then prints a traceback.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._locks: list[RLock] = []
+
+    def RLock(self) -> RLock:  # noqa: N802
+        """Return a new lock."""
+        self._locks.append(RLock())
+        return self._locks[-1]
+
 
 _Result = TypeVar("_Result")
 _Argument = TypeVar("_Argument")
@@ -105,7 +123,7 @@ class PhotoDecoder:
     def _running_pool(self) -> ProcessPool:
         with self._lock:
             if self._pool is None:
-                self._pool = ProcessPool(self._workers, initializer=worker.start, context=get_context("loky"))
+                self._pool = ProcessPool(self._workers, initializer=worker.start, context=_Context())
             return self._pool
 
 

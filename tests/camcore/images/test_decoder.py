@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pebble.common import stop_process
 from PIL import Image
 
 from camcore.errors import PhotoError
@@ -169,3 +171,16 @@ def test_a_script_without_a_main_guard_is_not_imported_again(tmp_path: Path) -> 
     command = [sys.executable, str(script)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
     assert done.stdout.splitlines() == ["imported __main__", "(64, 64)"]
+
+
+def test_processes_that_are_ended_while_they_start_print_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stop_slowly(process: BaseProcess) -> None:
+        time.sleep(0.5)
+        stop_process(process)
+
+    monkeypatch.setattr("pebble.pool.process.stop_process", stop_slowly)
+    with PhotoDecoder() as decoder, pytest.raises(TimeoutError):
+        decoder.view(jpeg((64, 64)), STEPS, timeout=0.001)
+    assert capfd.readouterr() == ("", "")
