@@ -26,19 +26,33 @@ _MARGIN = 1.0  # seconds after which this process ends a worker that has not end
 
 
 class _Context(LokyContext):  # type: ignore[misc]
-    """Starts the processes of a pool, and keeps its locks as long as the pool.
+    """Starts processes, and keeps the locks that they share until `locks` is cleared.
 
-    Pebble drops them before it ends the processes, and a process that is still starting then prints a traceback.
+    Pebble drops the locks before it ends the processes, and one that is still starting then prints a traceback.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._locks: list[RLock] = []
+        self.locks: list[RLock] = []
 
     def RLock(self) -> RLock:  # noqa: N802
         """Return a new lock."""
-        self._locks.append(RLock())
-        return self._locks[-1]
+        self.locks.append(RLock())
+        return self.locks[-1]
+
+
+class _Pool(ProcessPool):
+    """Processes that decode photos."""
+
+    def __init__(self, workers: int):
+        self._starter = _Context()
+        super().__init__(workers, initializer=worker.start, context=self._starter)
+
+    def end(self) -> None:
+        """End the processes."""
+        self.stop()  # type: ignore[no-untyped-call]
+        self.join()
+        self._starter.locks.clear()
 
 
 _Result = TypeVar("_Result")
@@ -56,7 +70,7 @@ class PhotoDecoder:
     def __init__(self, workers: int = WORKERS):
         self._workers = workers
         self._lock = Lock()
-        self._pool: ProcessPool | None = None
+        self._pool: _Pool | None = None
 
     def view(
         self,
@@ -112,18 +126,17 @@ class PhotoDecoder:
                 self._discard(pool)
         raise PhotoError(_TOO_MUCH)
 
-    def _discard(self, pool: ProcessPool) -> None:
+    def _discard(self, pool: _Pool) -> None:
         with self._lock:
             if self._pool is not pool:  # another thread has discarded it
                 return
             self._pool = None
-        pool.stop()  # type: ignore[no-untyped-call]
-        pool.join()
+        pool.end()
 
-    def _running_pool(self) -> ProcessPool:
+    def _running_pool(self) -> _Pool:
         with self._lock:
             if self._pool is None:
-                self._pool = ProcessPool(self._workers, initializer=worker.start, context=_Context())
+                self._pool = _Pool(self._workers)
             return self._pool
 
 

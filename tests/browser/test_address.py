@@ -24,23 +24,32 @@ def wait_until_done(page: Page, name: str, class_idx: int | None) -> None:
 def test_refresh_back_and_forward_restore_what_was_explained(page: Page, imagenet_photos: list[Path]) -> None:
     eagle = next(path for path in imagenet_photos if path.stem.endswith("_22"))
     examples = page.locator("#examples button")
+    seen: list[str] = []  # the entries of the history, of which each explanation has its own
+
+    def wait_for_entry() -> None:
+        """Wait until the address is written, which happens last."""
+        is_new = "seen => !seen.includes(history.state?.entry) && history.state?.entry"
+        seen.append(page.wait_for_function(is_new, arg=seen).json_value())
+
     examples.nth(0).click()
     wait_until_done(page, "lion", LION)
+    wait_for_entry()
     page.get_by_role("radio", name=re.compile("^Tibetan mastiff")).check()
     wait_until_done(page, "Tibetan mastiff", MASTIFF)
+    wait_for_entry()
     entries = page.evaluate("history.length")
     page.get_by_role("button", name="Explain").click()
     page.wait_for_timeout(1500)
     assert page.evaluate("history.length") == entries, "the same again has no entry of its own"
+    seen.append(page.evaluate("history.state.entry"))
     for move, name, query in (
         (page.go_back, "lion", LION),
         (page.go_forward, "Tibetan mastiff", MASTIFF),
         (page.reload, "Tibetan mastiff", MASTIFF),
     ):
         move()
-        entry = page.evaluate("history.state?.entry")
         wait_until_done(page, name, query)
-        page.wait_for_function("entry => history.state?.entry !== entry", arg=entry)  # the address is written last
+        wait_for_entry()
     assert set(parse_qs(urlsplit(page.url).query)) == {"example", "class", "definition", "effort", "fit", "model"}
 
     page.get_by_role("button", name="Remove Image").click()
