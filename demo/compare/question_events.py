@@ -28,11 +28,11 @@ def wire_questions(models: Models, page: CompareTab, session: gr.State) -> tuple
         for answer in questions.contrast(models, session, query):
             yield question_html.contrast(answer)
 
-    once: dict[str, Any] = {"trigger_mode": "once", **ON_MODEL}
-    panel.measure.click(measure, session, panel.faithfulness, **once)
+    panel.measure.click(measure, session, panel.faithfulness, trigger_mode="once", **ON_MODEL)
+    # A name that is typed while another is compared follows.
     gr.on(
         [panel.compare.click, panel.contrast_class.submit],
-        contrast, [session, panel.contrast_class], panel.contrast, **once,
+        contrast, [session, panel.contrast_class], panel.contrast, trigger_mode="always_last", **ON_MODEL,
     )  # fmt: skip
     return box_events
 
