@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from export.errors import LabelsError
+from export.label_files import FORMATS, read_label_file
 
 
 def imagenet_labels() -> tuple[str, ...]:
@@ -27,26 +28,13 @@ def labels_for(labels: Sequence[str] | Path | None, outputs: int) -> tuple[str, 
     classes = max(outputs, 2)
     if labels is None:
         return numbered_labels(classes)
-    names = _read_lines(labels) if isinstance(labels, Path) else tuple(labels)
+    names = read_label_file(labels) if isinstance(labels, Path) else tuple(labels)
     source = str(labels) if isinstance(labels, Path) else "the list of labels"
     if outputs == 1 and len(names) == 1:
         names = (f"not {names[0]}", names[0])
     if len(names) != classes:
         expected = "2 (absent and present), from one score" if outputs == 1 else f"{classes}"
-        raise LabelsError(
-            f"{source} names {len(names)} classes, but the model has {expected}: write one class per line"
-        )
+        raise LabelsError(f"{source} names {len(names)} classes, but the model has {expected}: write {FORMATS}")
     if not all(names):
-        raise LabelsError(f"{source} has an empty line {names.index('') + 1}: write one class per line")
+        raise LabelsError(f"{source} has an empty line {names.index('') + 1}: write {FORMATS}")
     return names
-
-
-def _read_lines(path: Path) -> tuple[str, ...]:
-    """Return the lines of a UTF-8 text file, which may end in empty lines."""
-    try:
-        text = path.read_text(encoding="utf-8-sig").rstrip()
-    except FileNotFoundError:
-        raise LabelsError(f"there is no labels file {path}: name a text file with one class per line") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelsError(f"{path} cannot be read as UTF-8 text: save it as UTF-8, with one class per line") from error
-    return tuple(line.strip() for line in text.split("\n")) if text else ()
