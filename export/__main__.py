@@ -14,7 +14,7 @@ from export.preprocessing import PreprocessingOptions
 if TYPE_CHECKING:
     from export.pipeline import ExportOptions
 
-_STEPS = ("resize", "size", "interpolation", "mean", "std", "resize_mode", "view")
+_STEPS = ("resize", "size", "interpolation", "mean", "std", "resize_mode", "view", "to_srgb")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="resnet50", help=model)
     weights = "checkpoint file, or name of pretrained weights, such as IMAGENET1K_V1 (default: the newest)"
     parser.add_argument("--weights", metavar="FILE|NAME", help=weights)
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="text file of class names, one per line")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="class names: text, CSV or JSON, with or without numbers"
+    )
     layer = "target layer, a module or an operation of the graph; repeatable (default: the last feature map)"
     parser.add_argument("--layer", dest="layers", metavar="NAME", action="append", default=[], help=layer)
     parser.add_argument("--list-layers", action="store_true", help="print the layers that can be chosen, and stop")
@@ -88,6 +90,10 @@ def _add_preprocessing(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--input-layout", choices=get_args(InputLayout), default="NCHW", help=layout)
     view = "box: the model was trained on the boxes of detections, not on whole photos"
     group.add_argument("--view", choices=get_args(ViewSource), help=view)
+    srgb = (
+        "convert wide-gamut photos to sRGB, if training did (default: colours as stored, as most training reads them)"
+    )
+    group.add_argument("--srgb", dest="to_srgb", action="store_true", default=None, help=srgb)
 
 
 def _pixels(text: str) -> int:

@@ -13,9 +13,11 @@ from typing import Any, cast
 
 from torch import nn
 
+from export.checkpoint_files import read_checkpoint
+from export.checkpoints import select_weights
 from export.errors import ExportError, describe_error
 from export.models import IMAGENET_STEPS, LoadedModel, ModelSource, checkpoint_of
-from export.weights import load_weights, read_checkpoint
+from export.weights import load_weights
 
 _EXAMPLE = "write `def build(): return MyModel()` and name it FILE.py:build"
 
@@ -43,8 +45,9 @@ def _load(model: str, weights: str | None, title: str) -> LoadedModel:
     if weights is None:
         return LoadedModel(module, "from the function")
     checkpoint = read_checkpoint(checkpoint_of(weights) or Path(weights))
-    load_weights(module, checkpoint, title)
-    return LoadedModel(module, checkpoint.name)
+    selected = select_weights(checkpoint, module, any_classes=False)
+    load_weights(module, selected, title)
+    return LoadedModel(module, selected.name, note=selected.note)
 
 
 @contextmanager

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camcore.model.manifest import Preprocessing
+from export.checkpoint_files import read_checkpoint
+from export.checkpoints import AUXILIARY, select_weights
 from export.errors import ExportError
 from export.labels import imagenet_labels, numbered_labels
 from export.pretrained import default_weights, is_pretrained, pretrained
-from export.weights import Weights, load_weights, number_of_classes, read_checkpoint
+from export.weights import Weights, load_weights, number_of_classes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +25,6 @@ LITE0 = "efficientnet_lite0"
 # were fine-tuned from them. Their auxiliary classifiers are for training only.
 _INCEPTIONS = {"transform_input": True, "aux_logits": False, "init_weights": False}
 _BUILD_OPTIONS: dict[str, dict[str, bool]] = {"googlenet": _INCEPTIONS, "inception_v3": _INCEPTIONS}
-_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # What most classifiers trained on ImageNet expect, for models that do not say what they expect.
 IMAGENET_STEPS = Preprocessing(256, (224, 224), "bilinear", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
@@ -35,6 +36,7 @@ class LoadedModel:
     module: nn.Module
     weights: str  # name in the manifest
     labels: tuple[str, ...] | None = None
+    note: str = ""  # what was taken from a checkpoint file, and what was left out
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,13 @@ def checkpoint_of(weights: str | None) -> Path | None:
     return Path(weights)
 
 
+def origin_of(origin: str, weights: str | None) -> str:
+    """Return who says how the input is preprocessed; nobody says it of weights from a file."""
+    if checkpoint_of(weights) is None:
+        return origin
+    return f"assumed: that of {origin}; if the training had another mean or deviation, give --mean and --std"
+
+
 def torchvision_models() -> list[str]:
     """Return the names of torchvision's classifiers."""
     import torchvision
@@ -94,7 +103,7 @@ def _torchvision_source(name: str, weights: str | None) -> ModelSource:
     preprocessing = Preprocessing(resize, (crop, crop), interpolation, mean=tuple(steps.mean), std=tuple(steps.std))
     build = partial(get_model, name, weights=None, **_BUILD_OPTIONS.get(name, {}))
     load = partial(load_architecture, name, build, weights)
-    return ModelSource(name, preprocessing, f"torchvision's {entry.name}", load, name)
+    return ModelSource(name, preprocessing, origin_of(f"torchvision's {entry.name}", weights), load, name)
 
 
 def _lite0_source(weights: str | None) -> ModelSource:
@@ -108,7 +117,7 @@ def _lite0_source(weights: str | None) -> ModelSource:
         return model
 
     load = partial(load_architecture, LITE0, build, weights)
-    return ModelSource(LITE0, preprocessing, "its authors", load, LITE0)
+    return ModelSource(LITE0, preprocessing, origin_of("its authors", weights), load, LITE0)
 
 
 def load_architecture(name: str, build: Callable[..., nn.Module], weights: str | None) -> LoadedModel:
@@ -121,15 +130,16 @@ def load_architecture(name: str, build: Callable[..., nn.Module], weights: str |
         state = _without_auxiliary(pretrained(name, weights or default_weights(name)))
         module, labels = build(), imagenet_labels()
     else:
-        state = _without_auxiliary(read_checkpoint(checkpoint))
-        classes = number_of_classes(state, classifier_weight(build()), name)
+        untrained = build()
+        state = select_weights(read_checkpoint(checkpoint), untrained)
+        classes = number_of_classes(state, classifier_weight(untrained), name)
         module, labels = build(num_classes=classes), numbered_labels(classes)
     load_weights(module.eval(), state, name)
-    return LoadedModel(module, state.name, labels)
+    return LoadedModel(module, state.name, labels, state.note)
 
 
 def _without_auxiliary(weights: Weights) -> Weights:
-    state = {key: tensor for key, tensor in weights.state.items() if not key.startswith(_AUXILIARY)}
+    state = {key: tensor for key, tensor in weights.state.items() if not AUXILIARY.search(key)}
     return replace(weights, state=state)
 
 

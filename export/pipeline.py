@@ -64,6 +64,8 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
     with staged(out) as stage:
         progress(f"reading the weights of {source.name}")
         loaded = source.load()
+        if loaded.note:
+            progress(f"{options.weights}: {loaded.note}")
         progress(describe(steps, source.origin, options.preprocessing))
         writer = ArtifactWriter(
             loaded.module, steps, options.layers, progress,

@@ -24,6 +24,7 @@ class PreprocessingOptions:
     std: Channels | None = None
     resize_mode: ResizeMode | None = None
     view: ViewSource | None = None
+    to_srgb: bool | None = None
 
     def apply(self, steps: Preprocessing) -> Preprocessing:
         """Return the preprocessing with these changes; raise ExportError if they contradict each other."""
@@ -48,6 +49,7 @@ def describe(steps: Preprocessing, origin: str, options: PreprocessingOptions) -
     }
     mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (steps.mean, steps.std))
     box = "; of the animal's box, if there is one" if steps.view == "box" else ""
+    box += "; colours converted to sRGB" if steps.to_srgb else ""
     options_used = [f"--{name.replace('_', '-')}" for name, value in vars(options).items() if value is not None]
     source = f"{origin}, except {', '.join(options_used)}" if options_used else origin
     return (

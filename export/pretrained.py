@@ -12,8 +12,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
+from export.checkpoint_files import load_tensors
 from export.errors import WeightsError
-from export.weights import Weights, checked_state, load_tensors
+from export.weights import Weights, checked_state
 
 PACKAGE = "package"
 SILENCE = 10.0  # seconds without a byte after which the network counts as unavailable

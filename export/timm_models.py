@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from camcore.model.manifest import Interpolation, Preprocessing, ResizeMode
+from export.checkpoint_files import read_checkpoint
+from export.checkpoints import select_weights
 from export.errors import ExportError, WeightsError
 from export.labels import imagenet_labels, numbered_labels
-from export.models import LoadedModel, ModelSource, checkpoint_of
+from export.models import LoadedModel, ModelSource, checkpoint_of, classifier_weight, origin_of
 from export.pretrained import network_timeout, require_network
-from export.weights import load_weights, number_of_classes, read_checkpoint
+from export.weights import load_weights, number_of_classes
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,7 +38,9 @@ def timm_source(model: str, weights: str | None) -> ModelSource:
     config = timm.get_pretrained_cfg(name)
     steps = timm.data.resolve_data_config({}, pretrained_cfg=config.to_dict() if config else {})
     load = partial(_load_timm, timm, name, weights)
-    return ModelSource(model, _preprocessing(steps), "timm's configuration", load, model.replace("/", "-"))
+    return ModelSource(
+        model, _preprocessing(steps), origin_of("timm's configuration", weights), load, model.replace("/", "-")
+    )
 
 
 def _import_timm() -> ModuleType:
@@ -63,13 +67,12 @@ def _load_timm(timm: ModuleType, name: str, weights: str | None) -> LoadedModel:
         module = _load_pretrained(timm, name)
         classes = cast(int, module.num_classes)
         return LoadedModel(module, "timm", imagenet_labels() if classes == 1000 else numbered_labels(classes))
-    state = read_checkpoint(checkpoint)
-    module = timm.create_model(name, pretrained=False)
-    classifier = module.pretrained_cfg.get("classifier", "")
-    classes = number_of_classes(state, f"{classifier if isinstance(classifier, str) else classifier[0]}.weight", name)
+    untrained = timm.create_model(name, pretrained=False)
+    state = select_weights(read_checkpoint(checkpoint), untrained)
+    classes = number_of_classes(state, classifier_weight(untrained), name)
     module = timm.create_model(name, pretrained=False, num_classes=classes).eval()
     load_weights(module, state, f"timm/{name}")
-    return LoadedModel(module, state.name, numbered_labels(classes))
+    return LoadedModel(module, state.name, numbered_labels(classes), state.note)
 
 
 def _load_pretrained(timm: ModuleType, name: str) -> nn.Module:

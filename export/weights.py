@@ -1,12 +1,9 @@
-"""Reading a checkpoint file, and loading weights into a model."""
+"""Weights of a model: what they are, and how they are loaded into it."""
 
 from __future__ import annotations
 
-import warnings
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.errors import WeightsError
@@ -16,49 +13,24 @@ if TYPE_CHECKING:
     from torch import nn
 
 StateDict = Mapping[str, "torch.Tensor"]
-_SAVE = "save one with `torch.save(model.state_dict(), ...)`"
+SAVE = "save one with `torch.save(model.state_dict(), ...)`"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A state dict, its name in the manifest, its source for messages, and the remedy if it does not fit the model."""
+    """A state dict, its name in the manifest, its source for messages, and the remedy if it does not fit the model.
+
+    `note` says what was taken from a file and what was left out, "" if that is the whole file.
+    """
 
     name: str
     state: StateDict
     source: str
     remedy: str
+    note: str = ""
 
 
-def read_checkpoint(path: Path) -> Weights:
-    """Read the weights of a checkpoint file; raise WeightsError if it is missing, unreadable, or has no state dict.
-
-    The state dict may be bare or stored under `state_dict` or `model`, with or without `module.` prefixes.
-    """
-    if not path.is_file():
-        raise WeightsError(f"there is no checkpoint {path}: name a file, IMAGENET1K_V1 or IMAGENET1K_V2")
-    try:
-        content = load_tensors(path)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror or error}): make it readable") from error
-    except Exception as error:  # the kind of error that torch.load raises depends on the damage
-        raise WeightsError(f"{path} is not a checkpoint of plain tensors, or it is damaged: {_SAVE}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    state = {key.removeprefix("module."): tensor for key, tensor in checked_state(content, str(path)).items()}
-    return Weights(path.name, state, source=str(path), remedy="name its model with --model")
-
-
-def load_tensors(path: Path) -> Any:
-    """Load onto the CPU a file that torch saved: tensors and plain containers only (`weights_only=True`)."""
-    import torch
-
-    # torchvision's training script saves its arguments, a Namespace, beside the weights.
-    with torch.serialization.safe_globals([Namespace]), warnings.catch_warnings(action="ignore"):
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def checked_state(content: Any, source: str, remedy: str = _SAVE) -> StateDict:
+def checked_state(content: Any, source: str, remedy: str = SAVE) -> StateDict:
     """Return `content` as a state dict; raise WeightsError, with `source` and `remedy`, if it is anything else."""
     import torch
 

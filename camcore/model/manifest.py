@@ -35,6 +35,7 @@ class Preprocessing:
     std: tuple[float, float, float]  # standard deviation of each channel, for pixels in [0, 1]
     resize_mode: ResizeMode = "crop"  # how a photo of another shape becomes an input of that size
     view: ViewSource = "photo"  # "box" for a model of cropped detections: it sees the box of the animal, if given
+    to_srgb: bool = False  # whether colours are converted to sRGB from the colour space that a photo's file describes
 
     @property
     def zero_colour(self) -> tuple[int, int, int]:
