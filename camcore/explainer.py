@@ -163,7 +163,7 @@ class Explainer:
         """
         view, top_idx = photo.view, int(photo.logits.argmax())
         also = other_labels(self.predict(photo)) if photo.multi_label else None
-        checks = CrossChecks(view.share, source=seen_source(view, self.manifest.preprocessing), also=also)
+        checks = CrossChecks(view.share, None, {}, seen_source(view, self.manifest.preprocessing), also, view.damage)
         if view.whole is not None and view.share < SEES_ALL:
             checks = replace(checks, whole=self.predict(self.forward(replace(view, image=view.whole)), 1)[0])
         if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NotRequired, TypedDict, cast
 
+from camcore.images.decoded_photo import DAMAGE_NOTES, Damage
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.heat_place import describe_place
 from camcore.model.manifest import Manifest
@@ -47,11 +48,16 @@ class ExplanationRecord(TypedDict):
 
 
 class PhotoRecord(TypedDict):
-    """Predictions and explanations of one photo; `seconds` is the time from the decoded photo to all maps."""
+    """Predictions and explanations of one photo.
+
+    `damage` says what is wrong with its file, if anything, and `seconds` is the time from the decoded photo to all
+    maps.
+    """
 
     file: str | None
     model: str
     weights: str
+    damage: str | None
     seconds: float
     predictions: list[PredictionRecord]
     explanations: list[ExplanationRecord]
@@ -72,6 +78,7 @@ def photo_record(
     predictions: Sequence[Prediction],
     explanations: Sequence[Explanation] = (),
     *,
+    damage: Damage | None = None,
     maps: Mapping[MethodName, str] | None = None,
 ) -> PhotoRecord:
     """Return the record of one photo; `maps` holds the paths of the heatmaps that were saved."""
@@ -79,6 +86,7 @@ def photo_record(
         "file": file,
         "model": manifest.model,
         "weights": manifest.weights,
+        "damage": DAMAGE_NOTES[damage] if damage else None,
         "seconds": seconds,
         "predictions": [cast(PredictionRecord, asdict(prediction)) for prediction in predictions],
         "explanations": [

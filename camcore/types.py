@@ -10,6 +10,7 @@ Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Forward = Callable[[Array], Array]  # from a batch of inputs (N, 3, H, W) to logits (N, K)
 Precision = Literal["fp32", "int8", "int8+fp32"]
+LEAST_AREA = 1e-9  # of a box, as a share of the photo
 
 
 class Box(NamedTuple):
@@ -27,9 +28,32 @@ class Box(NamedTuple):
 
     @classmethod
     def around(cls, boxes: "Sequence[Box]") -> "Box":
-        """Return the smallest box around one or more boxes."""
+        """Return the smallest box around one or more boxes, which are all in fractions or all in pixels."""
         lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-        return cls(min(lefts), min(tops), max(rights), max(bottoms))
+        return type(boxes[0])(min(lefts), min(tops), max(rights), max(bottoms))
+
+    def clipped(self) -> "Box | None":
+        """Return the part of the box inside the photo, or None if it has less than `LEAST_AREA`."""
+        box = Box(*(min(max(float(edge), 0.0), 1.0) for edge in self))
+        return box if box.left < box.right and box.area >= LEAST_AREA else None
+
+    def in_fractions(self, size: tuple[float, float]) -> "Box | None":
+        """Return the box itself: it does not depend on the (width, height) of the photo."""
+        return self
+
+
+class PixelBox(Box):
+    """A rectangle in an upright photo, in pixels, for boxes that were read before the size of their photo."""
+
+    def in_fractions(self, size: tuple[float, float]) -> Box | None:
+        """Return the part of the box inside a photo of this (width, height), or None if it has no area."""
+        width, height = size
+        return Box(self.left / width, self.top / height, self.right / width, self.bottom / height).clipped()
+
+
+def in_fractions(boxes: "Sequence[Box]", size: tuple[float, float]) -> tuple[Box, ...]:
+    """Return boxes in fractions of a photo of this (width, height), without those that lie outside it."""
+    return tuple(part for box in boxes if (part := box.in_fractions(size)) is not None)
 
 
 def softmax(values: NDArray[np.floating]) -> Floats:

@@ -36,6 +36,8 @@ _MODES = {  # of each format, with what it is saved with
     ],
     "GIF": [("P", {}), ("L", {}), ("P", {"transparency": 3, "comment": b"a nest"}), ("P", {"save_all": True})],
     "MPO": [("RGB", {"save_all": True})],
+    "AVIF": [("RGB", {}), ("RGBA", {})],
+    "JPEG2000": [("RGB", {}), ("RGBA", {}), ("L", {})],
 }  # fmt: skip
 
 

@@ -102,7 +102,8 @@ def _explain_layer(
     duration = time.perf_counter() - start
     source = source_line(name, explainer.manifest, explanations)
     maps, picture = _save(explanations, forward_pass.view.image, source, arguments, stem)
-    record = photo_record(name, explainer.manifest, duration, explainer.predict(forward_pass), explanations, maps=maps)
+    predictions, damage = explainer.predict(forward_pass), view.damage
+    record = photo_record(name, explainer.manifest, duration, predictions, explanations, damage=damage, maps=maps)
     if arguments.sanity:
         class_idx, contrast_idx = explanations[0].class_idx, options.contrast_idx
         record["sanity"] = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
@@ -117,6 +118,8 @@ def _stem(stem: str, layer: str | None) -> str:
 def _summary(record: PhotoRecord, picture: Path) -> str:
     explanation = record["explanations"][0]
     summary = f"{explanation['name']} {percent(explanation['probability'])}, {seconds(record['seconds'])}, {picture}"
+    if record["damage"]:
+        summary += f"; the photo is {record['damage']}"
     for method, correlation in record.get("sanity", {}).items():
         similarity = "cannot be compared" if correlation is None else f"correlates by {correlation:.2f}"
         summary += f"; the {METHODS[method].title} map {similarity} with the map of an untrained classifier"

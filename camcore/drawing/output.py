@@ -13,18 +13,28 @@ from PIL import Image
 
 from camcore.errors import OutputError
 
+MAX_STEM_BYTES = 180
+
 
 def output_stems(photos: list[str]) -> list[str]:
-    """Return a stem for the files of each photo: its name's, with -2, -3 if an earlier one differs at most in case."""
+    """Return a stem for the files of each photo: its name's, with -2, -3 if an earlier one differs at most in case.
+
+    Of a long name, the stem is the end: a file system allows 255 bytes, and suffixes are added.
+    """
     stems: dict[str, str] = {}
     for photo in photos:
-        original, number = Path(photo).stem, 1
+        original, number = _shortened(Path(photo).stem), 1
         stem = original
         while stem.casefold() in stems:
             number += 1
             stem = f"{original}-{number}"
         stems[stem.casefold()] = stem
     return list(stems.values())
+
+
+def _shortened(stem: str) -> str:
+    encoded = stem.encode(errors="surrogateescape")
+    return stem if len(encoded) <= MAX_STEM_BYTES else encoded[-MAX_STEM_BYTES:].decode(errors="ignore")
 
 
 def make_folder(folder: Path) -> None:

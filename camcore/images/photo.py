@@ -7,29 +7,19 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from camcore.errors import PhotoError
-from camcore.images.formats import DAMAGED, FORMATS, HEADER_BYTES, refusal
+from camcore.images import jpeg
+from camcore.images.decoded_photo import DAMAGE_NOTES, Damage, DecodedPhoto, damage_refused
+from camcore.images.formats import HEADER_BYTES, PNG, check_tiff, formats_for, refusal, without_text
 
 MAX_PIXELS = 50_000_000
+MAX_PIXELS_JPEG = 100_000_000  # decoded at half its size above `MAX_PIXELS`
+MAX_PIXELS_JPEG_2000 = 10_000_000  # above, decoded at half its size: its decoder takes 16 bytes per pixel
 MAX_SIDE = 30_000  # pixels
-BACKGROUND = (255, 255, 255)
 
 STRIP_PIXELS = 1_000_000  # converted at once, so that a conversion takes little memory beyond its result
-_TRANSPOSITIONS = {  # what makes a photo upright, by EXIF orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_MIRRORED_X, _MIRRORED_Y, _SWAPPED = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8}  # EXIF orientations
-_SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-
 Source = Path | str | bytes | IO[bytes]
 
 
@@ -38,126 +28,110 @@ def open_photo(source: Source) -> Image.Image:
 
     `source` is a path, the bytes of a file, or a file opened in binary mode. The EXIF orientation is applied. An
     animation gives its first frame; 16-bit grey values are divided by 257; CMYK, palette and grey images are converted.
-    The result carries none of the file's metadata. The photo is decoded in this process, without a limit on time or
-    memory: for photos from strangers use `camcore.PhotoDecoder`. Raise PhotoError if the file is missing, empty, not a
-    photo, of a refused format, damaged, above 50 megapixels, or more than 30,000 pixels wide or high.
+    The result carries none of the file's metadata. A JPEG above 50 megapixels is decoded at half its width and height.
+    The photo is decoded in this process, without a limit on time or memory: for photos from strangers use
+    `camcore.PhotoDecoder`. Warn if a JPEG is cut short by at most a tenth, or partly overwritten. Raise PhotoError if
+    the file is missing, empty, not a photo, of a refused format, damaged, above 50 megapixels (a JPEG: 100), or more
+    than 30,000 pixels wide or high.
     """
     with decoded(source) as photo:
         (width, height), rgb = photo.size, Image.new("RGB", photo.size)
         rows = max(STRIP_PIXELS // width, 1)
         for top in range(0, height, rows):
             rgb.paste(photo.crop((0, top, width, min(top + rows, height))), (0, top))
-        return rgb
+    if photo.damage is not None:
+        warnings.warn(f"this photo is {DAMAGE_NOTES[photo.damage]}", stacklevel=2)
+    return rgb
 
 
 def read_size(source: Source) -> tuple[int, int]:
     """Return (width, height) of a photo from its header, before any EXIF orientation; raise PhotoError as above."""
-    with _opened(source) as image:
+    with open_file(source) as file, _opened(file) as image:
         return image.size
 
 
-class DecodedPhoto:
-    """A decoded photo, whose pixels are converted to upright RGB when they are read.
+@contextmanager
+def decoded(source: Source, *, to_srgb: bool = False) -> Iterator[DecodedPhoto]:
+    """Decode a photo for the block; raise PhotoError as `open_photo` does.
 
-    The largest photos that are accepted take 200 MB as decoded: a converted copy would take as much again.
+    With `to_srgb`, colours are converted to sRGB from the colour space that the file describes, if any.
     """
+    with open_file(source) as file:
+        header = file.read(HEADER_BYTES)
+        file.seek(0)
+        data = file.read() if header.startswith(jpeg.START) else b""
+        structure = jpeg.read_structure(data)
+        with _opened(io.BytesIO(jpeg.complete(data, structure)) if data else file) as image:
+            if image.mode == "F":
+                raise PhotoError("this photo stores floating-point pixels, whose range is unknown: save it as 8-bit")
+            full_size = image.size
+            _decode_smaller(image)
+            with damage_refused():
+                image.load()
+                damage = _damage(data, structure, image)
+            yield DecodedPhoto(image, full_size, damage=damage, to_srgb=to_srgb)
 
-    def __init__(self, image: Image.Image, orientation: int):
-        self._image, self._orientation = image, orientation
-        self.size = (image.height, image.width) if orientation in _SWAPPED else image.size
 
-    def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
-        """Return a part as an RGB image without metadata, with transparent pixels over white."""
-        (left, top, right, bottom), (width, height) = box, self.size
-        if self._orientation in _MIRRORED_X:
-            left, right = width - right, width - left
-        if self._orientation in _MIRRORED_Y:
-            top, bottom = height - bottom, height - top
-        if self._orientation in _SWAPPED:
-            left, top, right, bottom = top, left, bottom, right
-        with _damage_refused():
-            part = _to_rgb(self._image.crop((left, top, right, bottom)))
-        return part.transpose(_TRANSPOSITIONS[self._orientation]) if self._orientation in _TRANSPOSITIONS else part
+def _decode_smaller(image: Image.Image) -> None:
+    """Let a photo be decoded at half its width and height if it would take too much memory at its full size."""
+    width, height = image.size
+    if image.format == "JPEG2000":
+        image.reduce = int(width * height > MAX_PIXELS_JPEG_2000)  # type: ignore[method-assign, assignment]
+    elif width * height > MAX_PIXELS:
+        image.draft(None, (width // 2, height // 2))
+
+
+def _damage(data: bytes, structure: jpeg.JpegStructure, image: Image.Image) -> Damage | None:
+    """Return what is wrong with a decoded JPEG; raise PhotoError if more than a tenth of it is missing."""
+    if structure.is_overwritten:
+        return "overwritten"
+    if structure.is_complete or not structure.scans:
+        return None
+    if structure.has_one_scan:
+        lost = jpeg.grey_rows(image) / image.height
+    elif structure.lacks_scans:
+        lost = 1.0
+    else:
+        with _opened(io.BytesIO(data[: structure.scans[-1].start] + jpeg.END)) as before:
+            before.load()
+            lost = jpeg.lost_bytes(structure, jpeg.changed_rows(before, image) / image.height)
+    if lost > jpeg.MAX_LOST:
+        raise PhotoError("this photo is cut short, and more than a tenth of it is missing: copy it again")
+    return "cut short"
 
 
 @contextmanager
-def decoded(source: Source) -> Iterator[DecodedPhoto]:
-    """Decode a photo for the block; raise PhotoError as `open_photo` does."""
-    with _opened(source) as image:
-        if image.mode == "F":
-            raise PhotoError("this photo stores floating-point pixels, whose range is unknown: save it as 8-bit")
-        with _damage_refused():
-            image.load()
-        yield DecodedPhoto(image, _orientation(image))
-
-
-@contextmanager
-def _opened(source: Source) -> Iterator[Image.Image]:
+def _opened(file: IO[bytes]) -> Iterator[Image.Image]:
     """Open a photo whose size is accepted, and close it at the end."""
-    with warnings.catch_warnings(), open_file(source) as file:
-        warnings.simplefilter("ignore")  # Pillow's warnings of damage: an error follows, or the damage is harmless
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    header = file.read(HEADER_BYTES)
+    file.seek(0)
+    check_tiff(header, file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's warnings of damage and of size: an error follows, or none is needed
         try:
-            image = Image.open(file, formats=FORMATS)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            readable = io.BytesIO(without_text(file.read())) if header.startswith(PNG) else file
+            image = Image.open(readable, formats=formats_for(header))
+        except Image.DecompressionBombError:
             raise PhotoError("this photo is above 50 megapixels: make it smaller and try again") from None
         except MemoryError:
             raise
         except Exception:  # a damaged file can raise any exception in Pillow
-            file.seek(0)
-            raise PhotoError(refusal(file.read(HEADER_BYTES))) from None
+            raise PhotoError(refusal(header)) from None
         with closing(image):
-            _check_size(*image.size)
+            _check_size(*image.size, MAX_PIXELS_JPEG if image.format in {"JPEG", "MPO"} else MAX_PIXELS)
             yield image
 
 
-@contextmanager
-def _damage_refused() -> Iterator[None]:
-    """Raise PhotoError for whatever Pillow raises in the block: a damaged file can raise any exception in it."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception:
-        raise PhotoError(DAMAGED) from None
-
-
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, most: int) -> None:
     if max(width, height) > MAX_SIDE:
         raise PhotoError(
             f"this photo is {width:,} × {height:,} pixels, and no side may have more than {MAX_SIDE:,}: cut it into "
             "parts and try again"
         )
-    if width * height > MAX_PIXELS:
-        megapixels = width * height / 1e6
-        raise PhotoError(f"this photo has {megapixels:.1f} megapixels, above 50: make it smaller and try again")
-
-
-def _to_rgb(part: Image.Image) -> Image.Image:
-    if part.mode in _SIXTEEN_BIT:
-        grey = np.clip(np.rint(np.asarray(part).astype(np.float32) / 257), 0, 255)
-        part = Image.fromarray(grey.astype(np.uint8))
-    if part.has_transparency_data:
-        rgba = part.convert("RGBA")
-        part = Image.alpha_composite(Image.new("RGBA", rgba.size, (*BACKGROUND, 255)), rgba)
-    if part.mode != "RGB":
-        part = part.convert("RGB")
-    part.info = {}
-    return part
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 if there is none.
-
-    `ImageOps.exif_transpose` is not used: it fails if any other EXIF entry is faulty.
-    """
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except MemoryError:
-        raise
-    except Exception:  # a damaged file can raise any exception in Pillow
-        return 1
-    return orientation if isinstance(orientation, int) else 1
+    if width * height > most:
+        megapixels, limit = width * height / 1e6, f"{most / 1e6:.0f}"
+        remedy = "make it smaller" if most == MAX_PIXELS_JPEG else "make it smaller, or save it as a JPEG"
+        raise PhotoError(f"this photo has {megapixels:.1f} megapixels, above {limit}: {remedy} and try again")
 
 
 def open_file(source: Source) -> IO[bytes]:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from camcore.images.decoded_photo import Damage
 from camcore.images.photo import STRIP_PIXELS
 from camcore.model.manifest import Interpolation, Preprocessing, ResizeMode
 from camcore.types import Array, Box
@@ -51,6 +52,7 @@ class View:
     photo_size: tuple[int, int]  # (width, height) of the photo
     whole: Image.Image | None = None  # the whole photo, resized to that size, if the view is a crop of its centre
     of_box: bool = False  # whether the view is the box of a detection
+    damage: Damage | None = None  # what is wrong with the photo's file, if anything
 
     @property
     def share(self) -> float:

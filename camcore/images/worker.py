@@ -9,10 +9,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 
 from camcore.images.photo import decoded, read_size
 from camcore.images.preprocess import View, make_view, resize
@@ -45,6 +45,7 @@ class ViewRequest:
 def start() -> None:
     """Limit the memory of this process, and discard what libraries print: libtiff prints each damage of a file."""
     limit_memory()
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each reserves memory, even if it is not used
     with Path(os.devnull).open("w") as nothing:
         os.dup2(nothing.fileno(), 2)
 
@@ -63,8 +64,13 @@ def make_view_within_limits(request: ViewRequest) -> View:
     Raises:
         PhotoError: if the photo cannot be read.
     """
-    with _time_limit(request.source), decoded(request.source) as photo:
-        return make_view(photo, request.preprocessing, request.resize_mode, request.box, with_whole=request.with_whole)
+    steps = request.preprocessing
+    with _time_limit(request.source), decoded(request.source, to_srgb=steps.to_srgb) as photo:
+        box = None if request.box is None else request.box.in_fractions(photo.full_size)
+        view = make_view(photo, steps, request.resize_mode, box, with_whole=request.with_whole)
+        scales = [full / side for full, side in zip(photo.full_size, photo.size, strict=True)] * 2
+        left, top, right, bottom = (edge * scale for edge, scale in zip(view.box, scales, strict=True))
+        return replace(view, box=(left, top, right, bottom), photo_size=photo.full_size, damage=photo.damage)
 
 
 def make_display_copy_within_limits(source: Path | bytes) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from camcore.images.decoded_photo import Damage
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.localisation import Localisation
@@ -44,6 +45,7 @@ class CrossChecks:
     source: SeenSource = "photo"
     # The other classes that a multi-label model holds for right; None for a model whose classes exclude each other.
     also: tuple[Prediction, ...] | None = None
+    damage: Damage | None = None  # what is wrong with the photo's file, if anything
 
 
 NO_CHECKS = CrossChecks()

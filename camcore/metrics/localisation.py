@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from camcore.errors import BoxesError
 from camcore.images.preprocess import View
-from camcore.types import Array, Box, Floats
-
-LEAST_AREA = 1e-9  # of a photo: less than a pixel of the largest photo
+from camcore.types import LEAST_AREA, Array, Box, Floats
 
 
 def in_view(box: Box, view: View) -> Box | None:

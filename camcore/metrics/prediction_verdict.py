@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from camcore.formatting import percent
+from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.evidence import CrossChecks, TrueClass
 from camcore.metrics.thresholds import AGREE, MINOR, MODERATE, SEES_ALL, SEVERE, UNSURE
@@ -44,12 +45,16 @@ def _predicted(top_prediction: Prediction, also: Sequence[Prediction] | None) ->
 
 def judge_view(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Warnings]:
     """Return the sentences on what the model saw of the photo, and what it predicts for the whole, with warnings."""
-    if checks.source == "box":
-        return f"The model saw the box of the animal only, {percent(checks.seen)} of the photo.", []
     text, warnings = _judge_crop(top_prediction, checks)
-    if checks.source == "photo without box":
-        text = f"The model was trained on boxes of animals, but was not shown one. {text}".strip()
-    return text, warnings
+    if checks.source == "box":
+        text, warnings = f"The model saw the box of the animal only, {percent(checks.seen)} of the photo.", []
+    elif checks.source == "photo without box":
+        text = f"The model was trained on boxes of animals, but was not shown one. {text}"
+    if checks.damage is not None:
+        text = f"The photo is {DAMAGE_NOTES[checks.damage]}. {text}"
+    if checks.damage == "overwritten":
+        warnings = [*warnings, (MODERATE, "the photo is partly damaged")]
+    return text.strip(), warnings
 
 
 def _judge_crop(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, Warnings]:

@@ -133,4 +133,6 @@ def _record(
     """Return the record so far, without a file name: only the client knows how its photo is called."""
     duration = sum(explanation.seconds for explanation in explanations) or forward_pass.seconds
     predictions = explainer.predict(forward_pass, top)
-    return cast(ExplainResponse, photo_record(None, explainer.manifest, duration, predictions, explanations))
+    damage = forward_pass.view.damage
+    record = photo_record(None, explainer.manifest, duration, predictions, explanations, damage=damage)
+    return cast(ExplainResponse, record)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from camcore.formatting import percent, seconds
+from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.thresholds import SEES_ALL
@@ -126,10 +127,10 @@ def cost(explanation: Explanation) -> str:
 
 
 def seen(view: View) -> str:
-    """Return a sentence on how much of the photo the model saw."""
-    if view.of_box:
-        return SAW_BOX
-    return SAW_WHOLE if view.share >= SEES_ALL else f"The model saw the middle {percent(view.share)} of the photo."
+    """Return a sentence on how much of the photo the model saw, and one on damage of its file."""
+    extent = SAW_WHOLE if view.share >= SEES_ALL else f"The model saw the middle {percent(view.share)} of the photo."
+    damage = f" The photo is {DAMAGE_NOTES[view.damage]}." if view.damage else ""
+    return (SAW_BOX if view.of_box else extent) + damage
 
 
 def waiting(ahead: int) -> str:

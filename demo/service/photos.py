@@ -10,12 +10,12 @@ from typing import Any
 
 from camcore.errors import PhotoError
 from camcore.images.decoder import shared_decoder
+from camcore.images.formats import is_hidden_by_browsers
 from camcore.images.preprocess import View
 from camcore.model.manifest import Preprocessing, ResizeMode
 from camcore.types import Box
 from demo.service.queue import Deadline
 
-_TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_RESULTS = 32
 UPLOAD_GONE = "This upload is no longer there, because uploads are kept for an hour: upload it again."
 
@@ -77,7 +77,7 @@ class Photos:
         """Return the path of a JPEG copy of a readable TIFF, which few browsers show, or None for any other file."""
         try:
             with path.open("rb") as file:
-                if file.read(4) not in _TIFF_SIGNATURES:
+                if not is_hidden_by_browsers(file.read(12)):
                     return None
             with self._turn(visitor, deadline):
                 content = shared_decoder().display_copy(path, timeout=deadline.left)

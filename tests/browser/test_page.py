@@ -248,6 +248,21 @@ def test_a_wrong_file_is_named_and_the_next_photo_works(
 
 
 @wide
+def test_a_cut_jpeg_is_explained_and_said_to_be_cut(
+    page: Page, eagle: Path, tmp_path: Path, screenshot: Screenshot
+) -> None:
+    (tmp_path / "cut.jpg").write_bytes(eagle.read_bytes()[:-100])
+    upload(page, tmp_path / "cut.jpg")
+    wait_until_done(page, "bald eagle")
+    expect(page.locator("#seen")).to_contain_text("The photo is cut short: its last rows may be missing.")
+    expect(page.locator("#verdict p")).to_contain_text("The photo is cut short: its last rows may be missing.")
+    screenshot("cut")
+    (tmp_path / "half.jpg").write_bytes(eagle.read_bytes()[: eagle.stat().st_size // 2])
+    upload(page, tmp_path / "half.jpg")
+    expect(page.get_by_text("more than a tenth of it is missing: copy it again")).to_be_visible()
+
+
+@wide
 def test_a_tiff_is_shown_as_well_although_browsers_do_not_and_explained_as_it_was_uploaded(
     page: Page, eagle: Path, tmp_path: Path, screenshot: Screenshot
 ) -> None:
@@ -278,11 +293,11 @@ def test_every_wrong_photo_is_one_helpful_sentence(page: Page, eagle: Path, tmp_
     whole = eagle.read_bytes()
     wrong = {
         "empty.jpg": (b"", "This file is empty (0 bytes): choose another photo."),
-        "phone.heic": (b"\0\0\0\x18ftypheic", "This is a HEIC photo, which is not accepted: use JPEG"),
+        "camera.raf": (b"FUJIFILMCCD-RAW 0201FF383501", "This is a raw photo (RAF): export it as JPEG"),
         "drawing.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This is an SVG drawing, which is not accepted"),
         "paper.pdf": (b"%PDF-1.7\n", "This is a PDF, which is not accepted"),
         "notes.txt": (b"words", "This file is not a photo"),
-        "cut.jpg": (whole[: len(whole) // 3], "This photo is damaged or cut short"),
+        "cut.jpg": (whole[: len(whole) // 3], "This photo is cut short, and more than a tenth of it is missing"),
         "vast.png": (_vast_png(), "above 50"),
     }
     for name, (content, said) in wrong.items():

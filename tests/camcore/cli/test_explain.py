@@ -32,7 +32,7 @@ def test_a_photo_gives_three_overlays_a_comparison_and_a_json_line(
     captured = capsys.readouterr()
     (line,) = captured.out.splitlines()
     record = json.loads(line)
-    assert list(record) == ["file", "model", "weights", "seconds", "predictions", "explanations"]
+    assert list(record) == ["file", "model", "weights", "damage", "seconds", "predictions", "explanations"]
     assert (record["file"], record["model"], record["weights"]) == (eagle, "efficientnet_lite0", "package")
     assert len(record["predictions"]) == 5
     assert list(record["predictions"][0]) == list(Prediction.__dataclass_fields__)

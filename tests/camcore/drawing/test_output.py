@@ -15,6 +15,12 @@ def test_equal_stems_are_numbered_without_regard_to_case() -> None:
     assert output_stems(photos) == ["bird", "Bird-2", "bird-2-2", "BIRD-3", "other"]
 
 
+def test_the_stem_of_a_long_name_leaves_room_for_suffixes() -> None:
+    (stem,) = output_stems([f"a/{'ü' * 120}2.jpg"])
+    assert stem.endswith("ü2")
+    assert 150 < len(stem.encode()) <= 180
+
+
 def test_saved_files_can_be_read_back(tmp_path: Path) -> None:
     heatmap = np.array([[0, 0.25], [0.5, 1]], np.float32)
     pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)

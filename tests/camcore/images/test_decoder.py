@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from pebble.common import stop_process
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from camcore.errors import PhotoError
 from camcore.images import worker
@@ -155,6 +156,21 @@ def test_worker_imports_pillow_and_numpy_alone() -> None:
     modules = set(done.stdout.split())
     assert {"PIL", "numpy"} <= modules
     assert modules.isdisjoint({"torch", "onnxruntime", "gradio", "matplotlib", "jinja2", "scipy", "tqdm"})
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("file_format", "options"), [("AVIF", {"speed": 10}), ("JPEG2000", {}), ("HEIF", {"quality": 10})]
+)
+def test_other_codecs_of_12_megapixels_stay_within_the_limits(file_format: str, options: dict[str, int]) -> None:
+    if file_format == "HEIF":
+        register_heif_opener()
+    buffer = io.BytesIO()
+    Image.effect_noise((60, 40), 80).resize((4000, 3000)).convert("RGB").save(buffer, file_format, **options)
+    with PhotoDecoder(1) as decoder:
+        view = decoder.view(buffer.getvalue(), STEPS)
+    assert view.photo_size == (4000, 3000)
+    assert view.box == pytest.approx((682, 188, 3318, 2812), abs=20)
 
 
 def test_a_script_without_a_main_guard_is_not_imported_again(tmp_path: Path) -> None:
