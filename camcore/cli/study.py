@@ -23,8 +23,17 @@ from camcore.study.run import StudiedPhoto, StudyLog, run_study, write_results
 
 def run(arguments: argparse.Namespace) -> int:
     """Study a folder, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
-    folder, boxes, category, out = arguments.folder, arguments.boxes, arguments.category, arguments.out
-    paths = InputPaths(folder, boxes, arguments.truth, arguments.species, category, arguments.confidence)
+    category, out = arguments.category, arguments.out
+    paths = InputPaths(
+        arguments.folder,
+        arguments.boxes,
+        arguments.truth,
+        arguments.species,
+        category,
+        arguments.confidence,
+        arguments.truth_column,
+        arguments.site_from,
+    )
     explainer = load_explainer(arguments)
     resize_mode = arguments.resize_mode or explainer.manifest.preprocessing.resize_mode
     options = ExplainOptions(definition=arguments.definition, effort=arguments.effort, resize_mode=resize_mode)
@@ -80,12 +89,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser("study", help="report on a folder of photos, with metrics for every map")
     parser.set_defaults(run=run)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of photos, with one subfolder per species")
-    parser.add_argument("--boxes", type=Path, metavar="FILE", help="JSON file of MegaDetector or SpeciesNet")
+    parser.add_argument("--boxes", type=Path, metavar="FILE", help="boxes of a detector, or of people")
     parser.add_argument("--category", default="animal", metavar="NAME", help="category of the boxes (default: animal)")
-    confidence_help = f"minimum detection confidence, 0 to 1 (default: {CONFIDENCE})"
-    parser.add_argument("--confidence", type=share, default=CONFIDENCE, metavar="P", help=confidence_help)
-    truth_help = "true classes of single photos: file, and class or species"
-    parser.add_argument("--truth", type=Path, metavar="CSV", help=truth_help)
+    confidence_help = f"minimum detection confidence, 0 to 1 (default: that of the file, else {CONFIDENCE})"
+    parser.add_argument("--confidence", type=share, metavar="P", help=confidence_help)
+    truth_help = "true classes of single photos: a table, or the file of a classifier"
+    parser.add_argument("--truth", type=Path, metavar="FILE", help=truth_help)
+    parser.add_argument("--truth-column", metavar="NAME", help="column of the species in the table of --truth")
+    site_help = "where a photo was taken: what the files say, the first (second, …) folder of its path, or none"
+    parser.add_argument("--site-from", default="column", metavar="column|folder:N|none", help=site_help)
     species_help = "species of the subfolders: species, common_name, scientific_name, class"
     parser.add_argument("--species", type=Path, metavar="CSV", help=species_help)
     add_shared(parser, out="study")

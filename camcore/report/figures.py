@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.report import plots, summary
-from camcore.report.summary import Record, SpeciesSummary
+from camcore.report.summary import GroupSummary, Record
 
 
-def lift_figures(species: Sequence[SpeciesSummary]) -> list[tuple[str, Markup]]:
+def lift_figures(species: Sequence[GroupSummary]) -> list[tuple[str, Markup]]:
     """Return the title and the plot of the lifts by species, for each method that has any."""
     figures = []
     for method, description in METHODS.items():

@@ -8,7 +8,7 @@ from typing import Any
 from camcore.methods.grad_cam import METHODS
 
 COLUMNS = (
-    "file", "species", "method", "class_idx", "name", "probability", "average_drop", "increase", "average_gain",
+    "file", "species", "site", "method", "class_idx", "name", "probability", "average_drop", "increase", "average_gain",
     "deletion_auc", "insertion_auc", "energy", "lift", "pointing_hit", "forwards", "seconds",
 )  # fmt: skip
 
@@ -27,7 +27,7 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    photo = {"file": record["file"], "species": record["species"]}
+    photo = {"file": record["file"], "species": record["species"], "site": record.get("site", "")}
     if record["error"] is not None:
         yield from ({**photo, "method": method} for method in METHODS)
         return

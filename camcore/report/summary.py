@@ -47,8 +47,11 @@ class MethodPair:
 
 
 @dataclass(frozen=True)
-class SpeciesSummary:
-    """The photos of one species. `why_not` is the reason if none of them can be predicted as labelled, else ""."""
+class GroupSummary:
+    """The photos of one species, or of one site.
+
+    `why_not` is the reason if none of them can be predicted as labelled, else "".
+    """
 
     code: str
     title: str
@@ -96,13 +99,23 @@ def by_section(rows: Iterable[MetricRow]) -> list[list[MetricRow]]:
     return [group for group in groups if group]
 
 
-def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) -> list[SpeciesSummary]:
+def by_species(records: Sequence[Record], species: Iterable[Mapping[str, Any]]) -> list[GroupSummary]:
     """Return each species that has photos: first those of the list, in its order, then others as they occur."""
     listed = {entry["code"]: entry for entry in species}
     groups: dict[str, list[Record]] = {code: [] for code in listed}
     for record in records:
         groups.setdefault(record["species"], []).append(record)
-    return [_species(code, listed.get(code, {}), group) for code, group in groups.items() if group]
+    return [_group(code, listed.get(code, {}), group) for code, group in groups.items() if group]
+
+
+def by_site(records: Sequence[Record]) -> list[GroupSummary]:
+    """Return each site in alphabetical order, the photos of no known site last; nothing if no site is known."""
+    groups: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: (record.get("site", "") == "", record.get("site", ""))):
+        groups.setdefault(record.get("site", ""), []).append(record)
+    if not any(groups):
+        return []
+    return [_group(site, {"title": site or "No site"}, group) for site, group in groups.items()]
 
 
 def agreement(records: Sequence[Record]) -> list[MethodPair]:
@@ -171,12 +184,12 @@ def _read(metric: Metric, records: Sequence[Record], method: MethodName) -> list
     return [metric.read(record, explanation) for record, explanation in pairs if explanation["method"] == method]
 
 
-def _species(code: str, listed: Mapping[str, Any], records: Sequence[Record]) -> SpeciesSummary:
+def _group(code: str, listed: Mapping[str, Any], records: Sequence[Record]) -> GroupSummary:
     existing = explained(records)
     statuses = Counter(record["truth"]["status"] for record in existing)
     nameable = statuses["right"] + statuses["wrong"]
     reasons = [status for status in ("no such class", "not told") if statuses[status]]
-    return SpeciesSummary(
+    return GroupSummary(
         code, title=listed.get("title") or code or "All photos", scientific_name=listed.get("scientific_name") or "",
         records=tuple(records), right=statuses["right"], nameable=nameable,
         why_not="" if nameable else next(iter(reasons), UNKNOWN),

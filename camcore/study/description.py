@@ -5,12 +5,14 @@ import platform
 from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from camcore.metrics.faithfulness import PROTOCOL
 from camcore.metrics.sanity import SEEDS
 from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
+from camcore.study.inputs.camtrap_dp import is_camtrap_dp, tables_of
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.record import StudySettings
 
@@ -18,7 +20,7 @@ from camcore.study.record import StudySettings
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "format": 3,  # raised with every change of the fields of a record or of the verdict
+        "format": 4,  # raised with every change of the fields of a record or of the verdict
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),
@@ -35,13 +37,19 @@ def describe(
     input_settings = {
         "folder": str(paths.folder),
         **{name: None if path is None else str(path) for name, path in files.items()},
-        "sha256": {name: sha256(path) for name, path in files.items() if path is not None},
+        "sha256": {name: _digest(path) for name, path in files.items() if path is not None},
         "category": paths.category,
-        "confidence": paths.confidence,
+        "confidence": inputs.confidence,
+        "site_from": paths.site_from,
     }
     description = _description(manifest, settings, input_settings, "the model's most probable class")
     title, notes, species = paths.folder.resolve().name, list(inputs.notes), list(inputs.species)
     return {"title": title, "command": command, **description, "notes": notes, "species": species}
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or those of the tables of a data package."""
+    return " ".join(map(sha256, tables_of(path))) if is_camtrap_dp(path) else sha256(path)
 
 
 def describe_photo(

@@ -10,6 +10,7 @@ from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
+from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS
@@ -47,13 +48,15 @@ class StudySettings:
         return {**explain_settings, "word": self.target_word, "sanity": self.sanity}
 
 
-def identify(photo: StudyPhoto) -> dict[str, Any]:
+def identify(item: StudyItem) -> dict[str, Any]:
     """Return the first fields of a photo's record; `sha256` is "" if the file cannot be read."""
+    photo = item.photo
     try:
         digest = sha256(photo.path)
     except OSError:
         digest = ""
-    return {"file": photo.file, "species": photo.species, "stem": photo.stem, "sha256": digest, "error": None}
+    names = {"file": photo.file, "species": photo.species, "site": item.site, "stem": photo.stem}
+    return {**names, "sha256": digest, "error": None}
 
 
 def make_record(
@@ -95,8 +98,10 @@ def findings(
         "view": {
             "picture": _picture(item.photo, "view"),
             "size": list(view.image.size),
+            "photo_size": list(view.photo_size),
             "share": view.share,
             "of_box": view.of_box,
+            "damage": DAMAGE_NOTES[view.damage] if view.damage else None,
         },
         "whole": asdict(checks.whole) if checks.whole else None,
         "target": _target_record(item.boxes or (), view, evidence) if evidence else None,

@@ -118,15 +118,15 @@ def run_study(
 
     decode = decode or decode_here
     for item in inputs.items:
-        identity = identify(item.photo)
+        identity = identify(item)
         record = log.find(item, identity["sha256"])
         if record is not None:
-            yield StudiedPhoto(record, reused=True)
+            yield StudiedPhoto({**record, "site": item.site}, reused=True)
             continue
         try:
             view = decode(item.photo.path, item.boxes or ())
             with acquire_model():
-                record = identity | make_record(explainer, item, view, settings, out)
+                record = identity | make_record(explainer, item.in_fractions(view.photo_size), view, settings, out)
         except OutputError:
             raise
         except CamError as error:

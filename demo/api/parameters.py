@@ -32,7 +32,7 @@ from demo.service.uploads import MAX_PHOTOS, is_zip
 
 _MAX_CLASSES = 1000  # that `/predict` returns
 _MAX_CHARS = 200  # of a class or an effort
-_PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels; over MCP also a data URI"
+_PHOTO = f"an uploaded {ACCEPTED_FORMATS}, up to 50 megapixels (JPEG: 100); over MCP also a data URI"
 _FIT = (
     "crop shows the model the centre of the photo, squash all of it, squeezed into the shape of its input, and pad all "
     "of it with plain borders; as the model was exported if null"
@@ -191,6 +191,7 @@ class StudyParameters(Parameters):
         description=f"an uploaded zip of up to {MAX_PHOTOS} photos, with one folder per species if you like, or a photo"
     )
     boxes: _OptionalUpload = Field(  # type: ignore[assignment]
-        None, description="an uploaded JSON file of MegaDetector or SpeciesNet that marks the animals"
+        None,
+        description="an uploaded JSON file that marks the animals, of MegaDetector, AddaxAI, SpeciesNet or COCO",
     )
     model: _ModelName = Field(None, description=_MODEL)

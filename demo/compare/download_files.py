@@ -115,7 +115,7 @@ def _record(source: DownloadSource) -> dict[str, Any]:
     finished, item = source.finished, StudyItem(source.photo, source.boxes or None, GroundTruth())
     results = findings(source.explainer, item, source.settings, finished.forward_pass, finished.explanations)
     duration = sum(explanation.seconds for explanation in finished.explanations)
-    return {**identify(source.photo), **results, "seconds": duration}
+    return {**identify(item), **results, "seconds": duration}
 
 
 def _describe(source: DownloadSource) -> dict[str, Any]:

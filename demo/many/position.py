@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from camcore.types import in_fractions
 from demo.many import html as table_html
 from demo.many.session import StudySession, item
 from demo.service.event_settings import AT_ONCE
@@ -74,7 +75,7 @@ def open_row(session: StudySession, index: int) -> tuple[Opening, str] | None:
         return None
     options = study.options
     copy = str(shutil.copy(opened.photo.path, new_folder()))
-    boxes = tuple(opened.boxes or ())
+    boxes = in_fractions(opened.boxes or (), study.rows[index].record["view"]["photo_size"])
     opening = Opening(copy, None, options.definition, options.resize_mode, options.effort, study.model, boxes=boxes)
     return opening, _html(session, study, index, opened.photo.file, len(boxes))
 

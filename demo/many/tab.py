@@ -20,7 +20,10 @@ _LEAD = (
     "Choose several photos, or a zip of them. Each is explained as in Compare and gets a row: what the model "
     "predicted, a verdict, and metrics. Photos to look at come first. In a zip, the name of a folder is the species."
 )
-_BOXES_HINT = "The JSON file of MegaDetector or SpeciesNet. With it, the table says whether the heat is on the animal."
+_BOXES_HINT = (
+    "The JSON file of MegaDetector, AddaxAI, SpeciesNet or COCO Camera Traps. With it, the table says whether the heat "
+    "is on the animal."
+)
 _GONE = "This study was not used for an hour, so its photos have been deleted: press Start to study them again."
 # The session storage belongs to one tab of the browser, and is gone when that is closed. It may be switched off.
 _KEEP = """(token) => { try { if (token) sessionStorage.setItem("many-photos", token); } catch {} }"""

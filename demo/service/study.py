@@ -16,7 +16,6 @@ from camcore.options import ExplainOptions
 from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
-from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
 from camcore.study.record import StudySettings
 from camcore.study.run import StudyLog, run_study, write_results
@@ -68,7 +67,7 @@ class Study:
             make_folder(self._out / PICTURES)
             photos = self._folder / _PHOTOS / _study_name(request.uploads)
             notes = collect(request.uploads, photos)
-            self._paths = InputPaths(photos, self._copy_boxes(), None, None, messages.TARGET, CONFIDENCE)
+            self._paths = InputPaths(photos, self._copy_boxes(), None, None, messages.TARGET)
             self.inputs = load_inputs(self._paths, self._explainer.manifest.labels, self._out)
             self.notes = (*notes, *map(self._without_folder, self.inputs.notes))
             self.resume()

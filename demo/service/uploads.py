@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
 from camcore.images.formats import ACCEPTED_FORMATS
-from camcore.study.inputs.photos import find_photos
+from camcore.study.inputs.photos import find_photos, is_system_folder
 
 MAX_PHOTOS = 200
 MAX_FILES = 2000  # photos, and other files beside them
@@ -119,7 +119,7 @@ def _members(infos: Sequence[ZipInfo], zip_name: str, notes: list[str]) -> list[
             continue
         if ".." in parts or parts[0] == "" or re.match("[A-Za-z]:", parts[0]):
             raise UploadError(f"“{zip_name}” has a path that leads out of it: pack it again from inside its folder.")
-        if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        if parts[-1].startswith(".") or any(map(is_system_folder, parts[:-1])):
             continue
         if info.flag_bits & _ENCRYPTED:
             raise UploadError(f"“{zip_name}” is protected by a password: pack it again without one.")

@@ -1,35 +1,38 @@
-"""Boxes around the animals of photos, from the files of the detectors MegaDetector and SpeciesNet."""
+"""Boxes around the animals of photos, selected from the file of a detector or of people who marked them."""
 
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from reprlib import repr as shortened
-from typing import Any
 
 from camcore.errors import BoxesError
-from camcore.metrics.localisation import LEAST_AREA
+from camcore.study.inputs.camtrap_dp import is_camtrap_dp, read_camtrap_dp
+from camcore.study.inputs.detection_boxes import UnusableBoxError, to_box
+from camcore.study.inputs.detection_formats import DetectionFile, Entry, RawDetection, parse, read_json
 from camcore.study.inputs.path_matching import PathMatcher, fold
+from camcore.study.inputs.photo_lists import list_photos
 from camcore.types import Box
 
-CONFIDENCE = 0.2  # default of the minimum detection confidence
-DETECTORS = "MegaDetector or SpeciesNet"
-_WRITERS = "run_detector_batch or save_detection_timelapse_json"
-EXPECTED_FORMAT = f"use the JSON file of MegaDetector, format 1.x (as {_WRITERS} writes it), or of SpeciesNet"
-MAX_FRACTION = 1.01  # fractions stay below it, including the detectors' rounding; larger values are pixels
+CONFIDENCE = 0.2  # minimum detection confidence, if neither the user nor the file names another
+ANIMAL = "animal"
+_ENOUGH = 1000  # entries without a usable one, after which a file is refused
+NO_ANIMALS = {"person", "human", "people", "vehicle", "empty", "blank", "none", "misfire", "setup", "no_cv_result"}
 
 
 @dataclass(frozen=True)
 class Detections:
-    """The content of a detector's file, by the paths of the photos as the file lists them.
+    """The content of a file of boxes, by the paths of the photos as the file lists them.
 
-    `boxes` has an empty tuple for a photo without a detection, and `failures` the reason for each photo that the
-    detector could not process.
+    `boxes` has an empty tuple for a photo in which nothing was found, and `failures` the reason for each photo that has
+    no usable boxes. `notes` says what was left out, `sites` where photos were taken, and `confidence` the minimum
+    confidence that was used.
     """
 
     boxes: Mapping[str, tuple[Box, ...]]
     failures: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    sites: Mapping[str, str] = field(default_factory=dict)
+    confidence: float = CONFIDENCE
 
     @cached_property
     def paths(self) -> PathMatcher:
@@ -37,7 +40,7 @@ class Detections:
         return PathMatcher((*self.boxes, *self.failures))
 
     def failure_of(self, file: str) -> str | None:
-        """Return why the detector failed on a photo; None if it did not, or the file does not list the photo."""
+        """Return why a photo has no usable boxes; None if it has, or the file does not list the photo."""
         return self.failures.get(self.paths.find(file) or "")
 
     def among(self, files: Sequence[str]) -> dict[str, tuple[Box, ...]]:
@@ -45,103 +48,142 @@ class Detections:
         return {file: self.boxes[entry] for file, entry in self.paths.pair(files).items() if entry in self.boxes}
 
 
-def read_detections(path: Path, category: str = "animal", confidence: float = CONFIDENCE) -> Detections:
+def read_detections(path: Path, category: str = ANIMAL, confidence: float | None = None) -> Detections:
     """Read the boxes of one category whose confidence, 0 to 1, is `confidence` or more.
 
-    Boxes are clipped to the photo, and boxes without an area are dropped. A photo that the detector could not process
-    is kept with the reason, not as a photo without boxes. Raise BoxesError if the file is missing, damaged or in
-    another format, or does not have the category.
+    By default, the confidence is the file's typical threshold, else `CONFIDENCE`. If the file does not have the
+    category "animal", everything that is neither a person nor a vehicle is used. Boxes are clipped to the photo, and
+    boxes without an area are dropped. A photo listed twice has the boxes of both entries. What cannot be used is noted;
+    a photo that has no other boxes is kept with the reason, not as a photo without boxes. Raise BoxesError if the file
+    is missing, damaged or in another format, if nothing of it can be used, or if it does not have the category.
     """
     try:
-        loaded = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise BoxesError(f"there is no file {path}: give the JSON file that {DETECTORS} wrote") from None
-    except OSError as error:
-        raise BoxesError(f"{path} cannot be read ({error.strerror}): give a JSON file with boxes") from error
-    except (ValueError, RecursionError):
-        raise BoxesError(f"{path} is not valid JSON: give the complete JSON file that {DETECTORS} wrote") from None
+        content = read_camtrap_dp(path) if is_camtrap_dp(path) else parse(read_json(path))
+    except BoxesError as error:
+        text = str(error)
+        raise BoxesError(text if str(path) in text else f"{path} {text}") from None
     try:
-        return _select(*_content(loaded), category, confidence)
+        return _Selection(content, category, confidence).result()
     except BoxesError as error:
         raise BoxesError(f"{path} {error}") from None
 
 
-def _content(loaded: Any) -> tuple[list[Any], str, Mapping[str, str]]:
-    """Return the entries of a file, the key of their paths, and the names of the categories by number."""
-    if isinstance(loaded, list):
-        raise BoxesError(f"is a list, a format with boxes in pixels: {EXPECTED_FORMAT}")
-    if not isinstance(loaded, dict):
-        raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
-    if "annotations" in loaded:
-        raise BoxesError(f'has "annotations", a format with boxes in pixels: {EXPECTED_FORMAT}')
-    if isinstance(loaded.get("predictions"), list):
-        return loaded["predictions"], "filepath", {"1": "animal", "2": "human", "3": "vehicle"}
-    categories = loaded.get("detection_categories")
-    if not isinstance(loaded.get("images"), list) or not isinstance(categories, dict):
-        raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
-    info = loaded.get("info")
-    version = info.get("format_version") if isinstance(info, dict) else None
-    if version is not None and not str(version).startswith("1."):  # save_detection_timelapse_json writes none
-        raise BoxesError(f"is in MegaDetector's format {version}, not 1.x: {EXPECTED_FORMAT}")
-    return loaded["images"], "file", {str(key): str(name) for key, name in categories.items()}
+@dataclass
+class _Problem:
+    """One kind of what cannot be used: the sentence that refuses its first case, and the files that have it."""
+
+    sentence: str
+    of_box: bool  # whether only a box cannot be used; else the whole entry
+    verb: str = "is"
+    files: list[str] = field(default_factory=list)
 
 
-def _select(
-    entries: list[Any], file_key: str, categories: Mapping[str, str], category: str, confidence: float
-) -> Detections:
-    numbers = {number for number, name in categories.items() if fold(name) == fold(category)}
-    if not numbers:
-        names = ", ".join(categories.values()) or "none"
-        raise BoxesError(f"has no category {category!r}: choose one of its categories ({names})")
-    boxes: dict[str, tuple[Box, ...]] = {}
-    failures: dict[str, str] = {}
-    for number, entry in enumerate(entries, 1):
-        file = entry.get(file_key) if isinstance(entry, dict) else None
-        if not isinstance(file, str) or not file:
-            raise BoxesError(f'is damaged, entry {number} has no "{file_key}": run the detector again')
-        if file in boxes or file in failures:
-            raise BoxesError(f"has more than one entry for the photo {file}: keep one")
-        if (failure := _failure(entry)) is not None:
-            failures[file] = failure
+class _Selection:
+    """The selection of boxes from the entries of a file."""
+
+    def __init__(self, content: DetectionFile, category: str, confidence: float | None):
+        self._content = content
+        typical = CONFIDENCE if content.confidence is None else content.confidence
+        self._confidence = typical if confidence is None else confidence
+        self._spellings = self._spellings_of(category)
+        self._boxes: dict[str, tuple[Box, ...]] = {}
+        self._failures: dict[str, str] = {}
+        self._sites: dict[str, str] = {}
+        self._problems: dict[str, _Problem] = {}  # by what is wrong
+        self._has_box = False  # whether any box can be used, of any category
+        self._other_categories: set[str] = set()
+        self._repeated: list[str] = []
+
+    def result(self) -> Detections:
+        """Return the boxes of all entries; raise BoxesError if there are entries, of which none can be used."""
+        for number, entry in enumerate(self._content.entries, 1):
+            if isinstance(entry.file, str) and entry.file:
+                self._add(entry)
+            else:
+                sentence = f'is damaged, entry {number} has no "file": run the detector again'
+                self._report('an entry without a "file"', sentence, f"entry {number}", of_box=False)
+            if number == _ENOUGH and not self._boxes and not self._failures:
+                break  # the rest of the file is not better
+        for problem in self._problems.values():
+            if not self._has_box and (problem.of_box or not self._boxes):
+                raise BoxesError(problem.sentence)
+        notes = [*self._content.notes]
+        if self._other_categories:
+            names = ", ".join(sorted(self._other_categories))
+            notes.append(f"has no category {ANIMAL!r}: its categories {names} are used")
+        notes += list_photos("lists more than once, with different boxes, which are all used,", self._repeated)
+        for what, problem in self._problems.items():
+            notes += list_photos(f"has {what}, which {problem.verb} left out, for", problem.files)
+        return Detections(self._boxes, self._failures, tuple(notes), self._sites, self._confidence)
+
+    def _spellings_of(self, category: str) -> Collection[str] | None:
+        """Return how the file writes the category; None if everything else than people and vehicles is used."""
+        categories = self._content.categories
+        if categories is None:
+            return {fold(category)}
+        numbers = {number for number, name in categories.items() if fold(name) == fold(category)}
+        if not numbers and fold(category) == ANIMAL:
+            return None
+        if not numbers:
+            names = ", ".join(categories.values()) or "none"
+            raise BoxesError(f"has no category {category!r}: choose one of its categories ({names})")
+        return numbers | {fold(category)}
+
+    def _add(self, entry: Entry) -> None:
+        file, detections = entry.file, entry.detections
+        if entry.site:
+            self._sites[file] = entry.site
+        if entry.failure is not None:
+            self._fail(file, entry.failure)
+        elif not isinstance(detections, list) or None in detections:
+            problem = f"is damaged, the detections of {file} are not a list of objects: run the detector again"
+            self._report("detections that are not a list of objects", problem, file, of_box=False)
+            self._fail(file, "its entry is damaged")
         else:
-            boxes[file] = tuple(_boxes(file, entry["detections"], {fold(category)} | numbers, confidence))
-    return Detections(boxes, failures)
+            boxes, is_sound = self._select(file, detections)
+            if boxes or is_sound:
+                self._keep(file, boxes)
+            else:
+                self._fail(file, "its box cannot be used")
 
+    def _keep(self, file: str, boxes: tuple[Box, ...]) -> None:
+        former = self._boxes.get(file)
+        if former is not None and former != boxes:
+            self._repeated.append(file)
+            boxes = tuple(dict.fromkeys((*former, *boxes)))
+        self._boxes[file] = boxes
+        self._failures.pop(file, None)
 
-def _failure(entry: Mapping[str, Any]) -> str | None:
-    detections, failure = entry.get("detections"), entry.get("failure")
-    if detections or (detections is not None and not failure):  # other components of SpeciesNet may have failed
-        return None
-    components = entry.get("failures")
-    if isinstance(components, list):
-        return ", ".join(map(str, components)) + " failed"
-    return str(failure or "the detector gave no result")
+    def _fail(self, file: str, reason: str) -> None:
+        if file not in self._boxes:
+            self._failures[file] = reason
 
+    def _report(self, what: str, sentence: str, file: str, *, of_box: bool) -> None:
+        verb = "are" if what.startswith("detections") else "is"
+        files = self._problems.setdefault(what, _Problem(sentence, of_box, verb)).files
+        if not files or files[-1] != file:
+            files.append(file)
 
-def _boxes(file: str, detections: Any, spellings: Collection[str], confidence: float) -> Iterator[Box]:
-    if not isinstance(detections, list) or not all(isinstance(detection, dict) for detection in detections):
-        raise BoxesError(f"is damaged, the detections of {file} are not a list of objects: run the detector again")
-    for detection in detections:
-        box, score = _box(file, detection.get("bbox")), detection.get("conf")
-        if not _is_number(score):
-            raise BoxesError(f'is damaged, a detection of {file} has no "conf": run the detector again')
-        category = detection.get("label") or detection.get("category")
-        if box and fold(str(category)) in spellings and score >= confidence:
-            yield box
+    def _select(self, file: str, detections: Sequence[RawDetection]) -> tuple[tuple[Box, ...], bool]:
+        """Return the boxes of an entry, and whether all of its boxes can be used."""
+        boxes, is_sound = [], True
+        for detection in detections:
+            try:
+                box = to_box(file, detection)
+            except UnusableBoxError as error:
+                self._report(error.what, str(error), file, of_box=True)
+                is_sound = False
+                continue
+            self._has_box = True
+            if box is not None and detection.score >= self._confidence and self._is_chosen(str(detection.category)):
+                boxes.append(box)
+        return tuple(boxes), is_sound
 
-
-def _box(file: str, bbox: Any) -> Box | None:
-    if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(_is_number, bbox)):
-        problem = f"has a box that is not four finite numbers, {shortened(bbox)}, for the photo {file}"
-        raise BoxesError(f"{problem}: {EXPECTED_FORMAT}")
-    if any(abs(value) > MAX_FRACTION for value in bbox):
-        problem = f"has a box in pixels, {shortened(bbox)}, for the photo {file}"
-        raise BoxesError(f"{problem}, where fractions of the photo are needed: {EXPECTED_FORMAT}")
-    left, top, width, height = bbox
-    edges = (left, top, left + width, top + height)
-    box = Box(*(min(max(float(edge), 0.0), 1.0) for edge in edges))
-    return box if box.left < box.right and box.area >= LEAST_AREA else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    def _is_chosen(self, category: str) -> bool:
+        if self._spellings is not None:
+            return category in self._spellings or fold(category) in self._spellings
+        name = (self._content.categories or {}).get(category, category)
+        if fold(name) in NO_ANIMALS:
+            return False
+        self._other_categories.add(name)
+        return True

@@ -1,20 +1,24 @@
 """The photos of a folder, with one subfolder per species."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from camcore.drawing.output import output_stems
 from camcore.errors import StudyError
-from camcore.images.formats import PHOTO_SUFFIXES
+from camcore.images.formats import PHOTO_SUFFIXES, REFUSED_SUFFIXES
 from camcore.study.file_names import METRICS, PICTURES, PROGRESS, REPORT, STUDY
 
-MAX_STEM_BYTES = 120  # a file system allows 255 bytes for a name, and suffixes are added to the stem
+_MAX_NAME_BYTES = 120  # of the path as one name, from which the stem is made
 
 _MARKERS = (PROGRESS, STUDY)  # a folder with one of them is the output folder of a study
 _RESULTS = (*_MARKERS, REPORT, METRICS, PICTURES)
-# Photos of these formats are found too, so that each gets a message about its format.
-_REFUSED = {".heic", ".heif", ".avif", ".jp2", ".svg", ".eps", ".pdf", ".psd", ".cr2", ".cr3", ".nef", ".arw", ".dng"}
+# Folders of operating systems and storage devices, which hold previews, deleted files and lost fragments.
+_SYSTEM_FOLDERS = {"@eadir", "#recycle", "@recycle", "$recycle.bin", "recycler", "system volume information",
+                   "__macosx", "lost+found", "lost.dir"}  # fmt: skip
+_LOST_FOLDER = re.compile(r"found\.\d{3}", re.IGNORECASE)  # of Windows
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,21 @@ class StudyPhoto:
 
 @dataclass
 class _FolderContent:
-    """The photos and the subfolders of a folder, and how many other files and names that are not text it has."""
+    """The photos and the subfolders of a folder, and what was ignored in it."""
 
     photos: list[Path] = field(default_factory=list)
     subfolders: list[str] = field(default_factory=list)
-    other_files: int = 0
-    unreadable_names: int = 0
+    system_folders: set[str] = field(default_factory=set)  # their names
+    other_suffixes: Counter[str] = field(default_factory=Counter)  # of files that are no photos
+    unreadable_names: int = 0  # that are not text
 
 
 def find_photos(folder: Path, leave_out: Path) -> tuple[list[StudyPhoto], list[str]]:
     """Return the photos of a folder in alphabetical order, at any depth, and notes on what was ignored.
 
-    Hidden files, the content of `leave_out`, and the results of earlier studies are ignored. A link to a folder is
-    followed once. Raise StudyError if `folder` is not a folder, cannot be read, or contains no photo.
+    Hidden files, folders of operating systems, the content of `leave_out`, and the results of earlier studies are
+    ignored. A link to a folder is followed once. Raise StudyError if `folder` is not a folder, cannot be read, or
+    contains no photo.
     """
     if not folder.is_dir():
         reason = "is a file" if folder.exists() else "does not exist"
@@ -80,24 +86,37 @@ def _search(folder: Path, root: Path, content: _FolderContent, excluded: set[Pat
             continue
         if any("\ud800" <= character <= "\udfff" for character in path.name):  # bytes that are not UTF-8
             content.unreadable_names += 1
+        elif path.is_dir() and is_system_folder(path.name):
+            content.system_folders.add(path.name)
         elif path.is_dir():
             _search(path, root, content, excluded)
-        elif path.suffix.lower() in PHOTO_SUFFIXES | _REFUSED:
+        elif path.suffix.lower() in PHOTO_SUFFIXES | REFUSED_SUFFIXES:
             content.photos.append(path)
         else:
-            content.other_files += 1
+            content.other_suffixes[path.suffix.lower() or "none"] += 1
+
+
+def is_system_folder(name: str) -> bool:
+    """Return whether a folder of this name belongs to an operating system or a storage device, not to a person."""
+    return (
+        name.startswith(".") or name.lower() in _SYSTEM_FOLDERS or re.fullmatch(r"(?i)found\.\d{3}", name) is not None
+    )
 
 
 def _file_name(file: Path) -> str:
     """Return a relative path as one file name, without the start of one that is too long."""
     name = "-".join((*file.parts[:-1], file.stem)).encode()
-    return name[-MAX_STEM_BYTES:].decode(errors="ignore") + file.suffix
+    return name[-_MAX_NAME_BYTES:].decode(errors="ignore") + file.suffix
 
 
 def _notes(content: _FolderContent, photos: Sequence[StudyPhoto]) -> Iterator[str]:
     for name in sorted(set(content.subfolders) - {photo.species for photo in photos}):
         yield f"the subfolder {name} contains no photos"
-    if content.other_files:
-        yield f"ignored files without the suffix of a photo: {content.other_files}"
+    if content.system_folders:
+        yield f"ignored folders of the operating system: {', '.join(sorted(content.system_folders))}"
+    if content.other_suffixes:
+        suffixes = ", ".join(f"{suffix} ({count:,})" for suffix, count in content.other_suffixes.most_common(5))
+        total = content.other_suffixes.total()
+        yield f"ignored files without the suffix of a photo: {total:,}, of the suffixes {suffixes}"
     if content.unreadable_names:
         yield f"ignored files and folders with a name that is not valid UTF-8: {content.unreadable_names}; rename them"

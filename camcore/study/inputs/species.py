@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from camcore.errors import ClassError, StudyError
@@ -11,6 +12,7 @@ from camcore.study.inputs.tables import read_rows
 
 SPECIES_COLUMNS = ("species", "common_name", "scientific_name", "class")
 CLASS_COLUMNS = ("class", "class_idx", "imagenet_index")
+RANKS = 7  # of SpeciesNet's names, with ";": an identifier, class, order, family, genus, species, and the common name
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,15 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
     contradicts another row.
     """
     truths: dict[str, tuple[int, GroundTruth]] = {}
+    by_values: dict[tuple[str | None, ...], GroundTruth] = {}  # the same species and classes occur in many rows
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):
         file = row["file"].replace("\\", "/")
+        values = tuple(row.get(column) for column in (*CLASS_COLUMNS, "species"))
         try:
-            truth = _truth_of_row(row, table, labels)
+            truth = by_values.get(values) or _truth_of_row(row, table, labels)
         except (ClassError, StudyError) as error:
             raise StudyError(f"{path}, line {line}, {file}: {error}") from error
+        by_values[values] = truth
         first_line, first_truth = truths.setdefault(file, (line, truth))
         if first_truth != truth:
             raise StudyError(f"{path}, line {line}: {file} has another class or species on line {first_line}: keep one")
@@ -161,9 +166,21 @@ def _class_in_table(text: str, labels: Sequence[str]) -> int:
 def _classes_named(name: str, labels: Sequence[str]) -> list[int]:
     """Return the indices of the classes of a name, regardless of case unless only one has the same case."""
     spaced = _with_spaces(name)
-    matches = [index for index, label in enumerate(labels) if spaced and fold(_with_spaces(label)) == fold(spaced)]
+    matches = _classes_by_name(tuple(labels)).get(fold(spaced), []) if spaced else []
     exact = [index for index in matches if _with_spaces(labels[index]) == spaced]
     return exact if len(exact) == 1 else matches
+
+
+@lru_cache(maxsize=4)
+def _classes_by_name(labels: tuple[str, ...]) -> dict[str, list[int]]:
+    """Return the indices of the classes of each name, folded; SpeciesNet's labels have a common and a Latin name."""
+    indices: dict[str, list[int]] = {}
+    for index, label in enumerate(labels):
+        *_, genus, epithet, common_name = ["", "", *label.split(";")]
+        names = {label, common_name, f"{genus} {epithet}"} if label.count(";") == RANKS - 1 else {label}
+        for name in {fold(_with_spaces(name)) for name in names}:
+            indices.setdefault(name, []).append(index)
+    return indices
 
 
 def _with_spaces(name: str) -> str:

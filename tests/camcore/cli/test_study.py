@@ -134,11 +134,11 @@ def test_a_bad_photo_is_reported_in_its_row_and_the_others_are_explained(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(birds, "bonegl", "words.jpg").write_text("not a photo")
-    Path(birds, "bonegl", "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    Path(birds, "bonegl", "camera.raf").write_bytes(b"FUJIFILMCCD-RAW 0201FF383501")
     assert main(["study", str(birds)]) == 1
     captured = capsys.readouterr()
     assert "bonegl/words.jpg: this file is not a photo" in captured.err
-    assert "bonegl/phone.heic: this is a HEIC photo, which is not accepted" in captured.err
+    assert "bonegl/camera.raf: this is a raw photo (RAF): export it as JPEG" in captured.err
     assert "Traceback" not in captured.err
     metrics = {(row["file"], row["method"]): row for row in rows()}
     assert len(metrics) == 15
@@ -234,7 +234,7 @@ def test_an_interrupted_study_continues(birds: Path, imagenet_photos: list[Path]
             ["birds", "--boxes", "boxes.csv"],
             "boxes.csv is not valid JSON: give the complete JSON file that MegaDetector or SpeciesNet",
         ),
-        (["birds", "--boxes", "coco.json"], 'coco.json has "annotations", a format with boxes in pixels'),
+        (["birds", "--boxes", "other.json"], "other.json is JSON in an unknown format"),
         (["birds", "--boxes", "none.json"], "there is no file none.json"),
         (["birds", "--boxes", "good.json", "--category", "bird"], "has no category 'bird'"),
         (["birds", "--truth", "boxes.csv"], "boxes.csv"),
@@ -250,7 +250,7 @@ def test_a_study_that_cannot_start_has_one_message(
     Path("empty").mkdir()
     Path("boxes.csv").write_text("name,x\na,1\n")
     Path("truth.csv").write_text("file,class\nbonegl/eagle.jpg,bald egle\n")
-    Path("coco.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    Path("other.json").write_text('{"images": [], "shapes": []}')
     boxes().rename("good.json")
     assert main(["study", *arguments]) == 2
     captured = capsys.readouterr()
@@ -272,7 +272,7 @@ def test_inputs_that_do_not_fit_together_have_one_note_each(birds: Path, capsys:
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert notes == [
         "note: the subfolder empty contains no photos",
-        "note: ignored files without the suffix of a photo: 1",
+        "note: ignored files without the suffix of a photo: 1, of the suffixes .txt (1)",
         "note: boxes.json lists 1 photo not in birds: elsewhere.jpg",
         "note: boxes.json does not list 3 photos, so energy and lift are not measured: "
         "bald_eagle/eagle.jpg, cbrtsh/thrush.jpg, yeti/eagle.jpg",
@@ -380,9 +380,7 @@ def test_boxes_without_an_area_and_failures_of_the_detector_have_notes(
     path.write_text(json.dumps(content))
     assert main(["study", str(birds), "--effort", "8", "--boxes", str(path)]) == 0
     messages = capsys.readouterr().err
-    assert (
-        "according to boxes.json, the detector failed on 1 photo (Failure image access): himbul/bulbul.jpg" in messages
-    )
+    assert "boxes.json has no boxes that can be used for 1 photo (Failure image access): himbul/bulbul.jpg" in messages
     assert "boxes.json has no animal with a confidence of 0.2 or more in 1 photo" in messages
     page = Path("study/report.html").read_text()
     assert "was not judged: no animal was found in the photo." in page

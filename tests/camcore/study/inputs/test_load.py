@@ -69,5 +69,5 @@ def test_ignored_files_are_counted(tmp_path: Path) -> None:
     inputs = load(tmp_path, "coot/1.jpg", "notes.txt", "coot/more.txt", ".hidden.jpg", "empty/.hidden.jpg")
     assert inputs.notes == (
         "the subfolder empty contains no photos",
-        "ignored files without the suffix of a photo: 2",
+        "ignored files without the suffix of a photo: 2, of the suffixes .txt (2)",
     )

@@ -79,12 +79,19 @@ def test_only_the_code_is_needed(tmp_path: Path, text: str, code: str) -> None:
     assert class_of(read_species(write(tmp_path, text))[code], ("coot", *LABELS[1:])) in {0, 137}
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_semicolons_and_tabs_separate_columns_too(separator: str, tmp_path: Path) -> None:
+    text = "species,class\ncoot,5\n".replace(",", separator)
+    assert read_species(write(tmp_path, text))["coot"] == Species("coot", class_name="5")
+    assert read_species(write(tmp_path, f"sep={separator}\n{text}"))["coot"] == Species("coot", class_name="5")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", f", line 1: the columns are none, but the table needs species: {ADD}"),
         ("code,class\na,1\n", f", line 1: the columns are code, class, but the table needs species: {ADD}"),
-        ("species;class\na;1\n", f", line 1: the columns are species;class, but the table needs species: {ADD}"),
+        ("species|class\na|1\n", f", line 1: the columns are species|class, but the table needs species: {ADD}"),
         (
             "species,klass\na,1\n",
             ", line 1: the column 'klass' is unknown: use species, common_name, scientific_name, class",
