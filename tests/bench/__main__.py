@@ -12,6 +12,7 @@ BENCHES = {
     "endpoints": "waiting times of programs, one and ten at once, with the page open beside them",
     "decoding": "cost of decoding photos in processes of their own",
     "models": "export and maps of one model of each family of torchvision, and of ten of timm",
+    "inputs": "what becomes of each file of a folder: read, or refused with which sentence",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

@@ -190,6 +190,22 @@ def test_every_estimator_ends_in_the_exhaustive_weights(name: str) -> None:
 
 
 @pytest.mark.slow
+def test_inputs_prints_what_becomes_of_each_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(bundled_photo(), tmp_path / "photo.jpg")
+    (tmp_path / "boxes.json").write_text(
+        '{"detection_categories": {}, "images": [{"file": "a.jpg", "detections": []}]}'
+    )
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "wrong.csv").write_text("0,eagle\n2,owl\n")
+    assert main(["inputs", str(tmp_path)]) == 0
+    cells = rows(capfd.readouterr().out)
+    assert cells["boxes.json"][:2] == ["boxes", "0 boxes in 1 photos"]
+    assert cells["labels/wrong.csv"][1].startswith("refused: wrong.csv numbers its classes, but has no class 1")
+    assert re.fullmatch(r"\d+ × \d+", cells["photo.jpg"][1])
+    assert main(["inputs", str(tmp_path / "labels" / "none")]) == 2
+
+
+@pytest.mark.slow
 def test_scaling_prints_three_tables(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
