@@ -108,7 +108,9 @@ def select_weights(checkpoint: Checkpoint, model: nn.Module, *, any_classes: boo
     bias = head[1] if head else ""
     if bias in shapes and classifier in state and bias not in state:  # a last layer without a bias
         state[bias] = state[classifier].new_zeros(_rows(state[classifier]))
-    return Weights(checkpoint.name, state, checkpoint.source, _remedy(place), _note(places, left_out))
+    is_of_model = place.matches == len(backbone)  # only the head differs, if anything
+    remedy = FUNCTION if is_of_model else f"name its model with --model, or {FUNCTION}"
+    return Weights(checkpoint.name, state, checkpoint.source, remedy, _note(places, left_out))
 
 
 def _rows(tensor: torch.Tensor) -> int:
@@ -166,10 +168,6 @@ def _is_harmless(
     if name in (own_classifier, f"{_parent(own_classifier)}bias") and own_classifier in table:
         return _rows(table[own_classifier]) == _IMAGENET_CLASSES
     return any(name.startswith(prefix) and name.removeprefix(prefix) in own_names for prefix in copies)
-
-
-def _remedy(place: _Place) -> str:
-    return f"name its model with --model, or {FUNCTION}" if place.matches == 0 else FUNCTION
 
 
 def _note(places: Sequence[_Place], left_out: Sequence[str]) -> str:
