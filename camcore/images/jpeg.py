@@ -80,10 +80,12 @@ class JpegStructure:
         first, last, approximation = fields[2 * count + 1 : 2 * count + 4]
         part = _Coefficients(components, first, min(last, _BLOCK - 1), approximation & 15)
         self.scans.append(Scan(segment.end, segment.scan_end, part))
-        # A refinement, and a scan in which a zero bit means that nothing changes, may hold many zeros.
+        # Where the picture is flat, a scan with first coefficients may hold many zeros, if a zero bit changes nothing.
+        # The other scans of a progressive file skip flat blocks by the thousand.
         used = [zero_codes.get(table >> 4) for table in tables] * (first == 0)
         used += [zero_codes.get(16 + (table & 15)) for table in tables] * (last > 0)
-        may_be_zero = approximation >> 4 > 0 or all(symbol is not None and _changes_nothing(symbol) for symbol in used)
+        changes_nothing = all(symbol is not None and _changes_nothing(symbol) for symbol in used)
+        may_be_zero = first == 0 and (approximation >> 4 > 0 or changes_nothing)
         first_zero = data.find(bytes(_SECTOR), segment.end, segment.scan_end)
         runs = _ZEROS.finditer(data, first_zero, segment.scan_end) if first_zero >= 0 else ()
         self.is_overwritten |= segment.has_foreign or any(
