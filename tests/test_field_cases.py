@@ -281,8 +281,6 @@ def test_folders_of_the_system_are_not_studied(archive: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ("fc.1 after a dropout", ""),
-        ("CV4Ecology", "weights taken from model_state.feature_extractor"),
         ("PyTorch-Wildlife", "left out: net.feature.fc.weight, net.feature.fc.bias"),
         ("averaged", "averaged weights taken from model_ema, not from model"),
     ],

@@ -124,7 +124,7 @@ JSON = st.recursive(
 ).map(json.dumps)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(content=LINES | JSON | st.binary(max_size=200))
 def test_any_content_gives_names_or_one_sentence(
     content: str | bytes, tmp_path_factory: pytest.TempPathFactory
@@ -139,7 +139,7 @@ def test_any_content_gives_names_or_one_sentence(
     assert all(isinstance(name, str) for name in names)
 
 
-@pytest.mark.parametrize("unit", ["0 a\n", "a, ", '{"a":', "[", "0,", '"', "1 ", " ", "a: 1\n", "[{},"])
+@pytest.mark.parametrize("unit", ["0 a\n", "[", '"', " ", "a: 1\n"])
 def test_the_largest_file_is_read_or_refused_quickly(unit: str, tmp_path: Path) -> None:
     start, sentence = time.process_time(), ""
     try:

@@ -330,7 +330,7 @@ CONTENTS = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(content=CONTENTS)
 def test_any_structure_gives_weights_or_one_sentence(
     content: object, small_resnet: nn.Module, tmp_path_factory: pytest.TempPathFactory

@@ -209,7 +209,7 @@ FILE_KEYS = {
 CONTENT = ENTRIES | st.fixed_dictionaries({}, optional=FILE_KEYS)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(content=CONTENT, category=st.sampled_from(["animal", "1"]))
 def test_any_content_gives_boxes_or_one_sentence(
     content: Any, category: str, tmp_path_factory: pytest.TempPathFactory

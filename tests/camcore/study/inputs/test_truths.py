@@ -200,7 +200,7 @@ JSON_VALUES = st.recursive(
 ).map(json.dumps)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(content=TABLES | JSON_VALUES | st.text(max_size=60), suffix=st.sampled_from([".csv", ".json"]))
 def test_any_content_gives_classes_or_one_sentence(
     content: str, suffix: str, tmp_path_factory: pytest.TempPathFactory
@@ -216,7 +216,7 @@ def test_any_content_gives_classes_or_one_sentence(
     assert "\n" not in sentence.replace(content, "")
 
 
-@pytest.mark.parametrize("unit", [",\n", "\n", "a,", '"', "a,b\n", "x", "a;", "\t"])
+@pytest.mark.parametrize("unit", [",\n", "a,", '"', "a,b\n"])
 def test_a_table_of_ten_megabytes_is_read_or_refused_quickly(unit: str, tmp_path: Path) -> None:
     path = written(tmp_path, "large.csv", "file,class\n" + unit * (9_500_000 // len(unit)))
     start, sentence = time.process_time(), ""
