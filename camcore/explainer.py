@@ -17,7 +17,7 @@ from camcore.methods.explanations import explain_by_gradients, explain_by_scores
 from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
 from camcore.methods.score_cam import Int8Forward, batch_size
 from camcore.metrics.assessment import overlap_with
-from camcore.metrics.evidence import CrossChecks, other_labels, seen_source
+from camcore.metrics.evidence import CrossChecks, other_labels
 from camcore.metrics.faithfulness import Faithfulness, faithfulness
 from camcore.metrics.sanity import SEEDS, sanity
 from camcore.metrics.thresholds import SEES_ALL
@@ -163,7 +163,7 @@ class Explainer:
         """
         view, top_idx = photo.view, int(photo.logits.argmax())
         also = other_labels(self.predict(photo)) if photo.multi_label else None
-        checks = CrossChecks(view.share, None, {}, seen_source(view, self.manifest.preprocessing), also, view.damage)
+        checks = CrossChecks.of_view(view, self.manifest.preprocessing, also)
         if view.whole is not None and view.share < SEES_ALL:
             checks = replace(checks, whole=self.predict(self.forward(replace(view, image=view.whole)), 1)[0])
         if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:

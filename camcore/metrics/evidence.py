@@ -47,15 +47,15 @@ class CrossChecks:
     also: tuple[Prediction, ...] | None = None
     damage: Damage | None = None  # what is wrong with the photo's file, if anything
 
+    @classmethod
+    def of_view(cls, view: View, steps: Preprocessing, also: tuple[Prediction, ...] | None) -> "CrossChecks":
+        """Return what a view alone shows, for a model with this preprocessing."""
+        without_box: SeenSource = "photo" if steps.view == "photo" else "photo without box"
+        source = "box" if view.of_box else without_box
+        return cls(view.share, source=source, also=also, damage=view.damage)
+
 
 NO_CHECKS = CrossChecks()
-
-
-def seen_source(view: View, steps: Preprocessing) -> SeenSource:
-    """Return what a model with this preprocessing saw in a view."""
-    if view.of_box:
-        return "box"
-    return "photo" if steps.view == "photo" else "photo without box"
 
 
 def other_labels(predictions: Sequence[Prediction]) -> tuple[Prediction, ...]:
