@@ -25,14 +25,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Study a folder, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
     category, out = arguments.category, arguments.out
     paths = InputPaths(
-        arguments.folder,
-        arguments.boxes,
-        arguments.truth,
-        arguments.species,
-        category,
-        arguments.confidence,
-        arguments.truth_column,
-        arguments.site_from,
+        folder=arguments.folder,
+        boxes=arguments.boxes,
+        truth=arguments.truth,
+        species=arguments.species,
+        category=category,
+        confidence=arguments.confidence,
+        truth_column=arguments.truth_column,
+        site_from=arguments.site_from,
     )
     explainer = load_explainer(arguments)
     resize_mode = arguments.resize_mode or explainer.manifest.preprocessing.resize_mode
