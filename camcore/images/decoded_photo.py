@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms
 
 from camcore.errors import PhotoError
-from camcore.images.formats import DAMAGED
+from camcore.images.formats import DAMAGED, PHOTOMETRIC
 
 BACKGROUND = (255, 255, 255)
 _TRANSPOSITIONS = {  # what makes a photo upright, by EXIF orientation
@@ -23,7 +23,6 @@ _TRANSPOSITIONS = {  # what makes a photo upright, by EXIF orientation
 }
 _MIRRORED_X, _MIRRORED_Y, _SWAPPED = {2, 3, 6, 7}, {3, 4, 7, 8}, {5, 6, 7, 8}  # EXIF orientations
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
-_PHOTOMETRIC = 262  # TIFF tag: 0 where white is 0, which Pillow heeds with 8 bits only
 _PROFILED = {"RGB": "RGB", "RGBA": "RGBA", "CMYK": "RGB"}  # modes that are converted to sRGB, and what they become
 
 Damage = Literal["cut short", "overwritten"]
@@ -46,7 +45,8 @@ class DecodedPhoto:
         self.size, self.full_size = ((size[::-1] if is_swapped else size) for size in (image.size, full_size))
         self.damage = damage
         self._colours = _colours_to_srgb(image) if to_srgb else None
-        self._is_negative = image.mode in _SIXTEEN_BIT and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+        # White is 0, which Pillow heeds with 8 bits only.
+        self._is_negative = image.mode in _SIXTEEN_BIT and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
 
     def crop(self, box: tuple[int, int, int, int]) -> Image.Image:
         """Return a part as an RGB image without metadata, with transparent pixels over white."""

@@ -43,7 +43,7 @@ _JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 _BIG_TIFF = (b"II+\0", b"MM\0+")
 _ACCEPTED_STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"RIFF", b"BM", *_JPEG_2000)
 _TIFF: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-_SUBFILE, _PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 262, 330, 50706  # TIFF tags
+_SUBFILE, PHOTOMETRIC, _SUB_DIRECTORIES, _DNG_VERSION = 254, 262, 330, 50706  # TIFF tags
 _RAW_PHOTOMETRIC = (32803, 34892)  # colour filter array, and linear raw
 _PNG_TEXT = (b"tEXt", b"zTXt", b"iTXt")
 
@@ -110,7 +110,7 @@ def check_tiff(header: bytes, file: IO[bytes]) -> None:
         raise PhotoError(f"this is a raw photo (CR2): {_EXPORT}")
     tags = read_tiff_tags(header, file)
     is_preview = tags.get(_SUBFILE, 0) & 1 == 1
-    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _RAW_PHOTOMETRIC or (is_preview and _SUB_DIRECTORIES in tags):
+    if _DNG_VERSION in tags or tags.get(PHOTOMETRIC) in _RAW_PHOTOMETRIC or (is_preview and _SUB_DIRECTORIES in tags):
         raise PhotoError(f"this is a raw photo: {_EXPORT}")
     if is_preview:
         raise PhotoError(f"the first picture of this TIFF is a preview of the photo: {_EXPORT}")

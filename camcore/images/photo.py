@@ -28,7 +28,8 @@ def open_photo(source: Source) -> Image.Image:
 
     `source` is a path, the bytes of a file, or a file opened in binary mode. The EXIF orientation is applied. An
     animation gives its first frame; 16-bit grey values are divided by 257; CMYK, palette and grey images are converted.
-    The result carries none of the file's metadata. A JPEG above 50 megapixels is decoded at half its width and height.
+    The result carries none of the file's metadata. A JPEG above 50 megapixels, and a JPEG 2000 above 10, is decoded at
+    half its width and height.
     The photo is decoded in this process, without a limit on time or memory: for photos from strangers use
     `camcore.PhotoDecoder`. Warn if a JPEG is cut short by at most a tenth, or partly overwritten. Raise PhotoError if
     the file is missing, empty, not a photo, of a refused format, damaged, above 50 megapixels (a JPEG: 100), or more
