@@ -16,7 +16,7 @@ from camcore.images.formats import HEADER_BYTES, PNG, check_tiff, formats_for, r
 
 MAX_PIXELS = 50_000_000
 MAX_PIXELS_JPEG = 100_000_000  # decoded at half its size above `MAX_PIXELS`
-MAX_PIXELS_JPEG_2000 = 10_000_000  # above, decoded at half its size: its decoder takes 16 bytes per pixel
+MAX_PIXELS_JPEG_2000 = 10_000_000  # decoded at half its size above: 24 million exceeded the memory of a worker
 MAX_SIDE = 30_000  # pixels
 
 STRIP_PIXELS = 1_000_000  # converted at once, so that a conversion takes little memory beyond its result
