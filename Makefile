@@ -25,9 +25,10 @@ check: $(VENV)/test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Decodes 20,000 mutated photos, and says what became of them.
+# Decodes 20,000 mutated photos, and says what became of them; then crafted ones of every kind and size, by every way.
 soak: $(VENV)/test-ready
 	$(BIN)/python -m tests.soak
+	SOAK=1 $(PYTEST) tests/test_hostile_photos.py
 
 # Builds what a Hugging Face Space would, in .venv-space, starts it and measures it.
 space: $(VENV)/test-ready

@@ -154,12 +154,12 @@ def test_the_fast_comparison_stands_beside_the_peers_three_methods() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_fidelity_prints_a_row_a_photo_and_draws_every_estimator(
-    artifacts: Path, animal_photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quick_artifacts: Path, animal_photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "photos").mkdir()
     shutil.copy(animal_photos[0], tmp_path / "photos")
     (tmp_path / "photos" / "notes.txt").write_text("no photo")
-    arguments = [str(tmp_path / "photos"), "--artifact", str(artifacts / "efficientnet_lite0")]
+    arguments = [str(tmp_path / "photos"), "--artifact", str(quick_artifacts / "finches")]
     assert main(["fidelity", *arguments, "--plot", str(tmp_path / "curves.png")]) == 0
     printed = capsys.readouterr()
     assert "notes.txt" in printed.err
@@ -172,9 +172,9 @@ def test_fidelity_prints_a_row_a_photo_and_draws_every_estimator(
 
 
 def test_fidelity_of_a_folder_without_photos_says_so(
-    artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    quick_artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["fidelity", str(tmp_path), "--artifact", str(artifacts / "efficientnet_lite0")]) == 2
+    assert main(["fidelity", str(tmp_path), "--artifact", str(quick_artifacts / "finches")]) == 2
     assert capsys.readouterr().err == f"{tmp_path} holds no readable photo\n"
 
 

@@ -103,6 +103,7 @@ def moved(before: dict[str, list[float]], after: dict[str, list[float]]) -> dict
 
 
 @pytest.mark.stand_in(False)
+@narrow
 def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path, screenshot: Screenshot) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")

@@ -57,10 +57,7 @@ def report(artifacts: Path, imagenet_photos: list[Path], tmp_path_factory: pytes
     return folder / "study" / "report.html"
 
 
-@pytest.fixture(
-    params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")],
-    ids=["wide-light", "wide-dark", "narrow-light", "narrow-dark"],
-)
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide-light", "narrow-dark"])
 def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iterator[Page]:
     """Open the report without network and scripts; fail afterwards if it requested a file or logged an error."""
     width, scheme = request.param

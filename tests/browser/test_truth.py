@@ -12,6 +12,7 @@ from tests.browser.test_page import eagle, run_every_channel, upload, wait_until
 __all__ = ["eagle"]  # a fixture
 
 
+@narrow
 def test_the_crop_is_named_and_the_whole_photo_is_one_click_away(page: Page, eagle: Path, tmp_path: Path) -> None:
     """The eagle lies outside the middle of a wide photo, which is grey."""
     photo = Image.new("RGB", (1200, 400), "grey")

@@ -173,6 +173,19 @@ def test_other_codecs_stay_within_the_limits(file_format: str, options: dict[str
     assert view.box == pytest.approx((409, 112, 1991, 1688), abs=12)
 
 
+@pytest.mark.slow
+def test_a_large_jpeg_2000_is_decoded_at_half_its_size() -> None:
+    buffer = io.BytesIO()
+    ramp = Image.linear_gradient("L").resize((4000, 3000)).convert("RGB")
+    ramp.save(buffer, "JPEG2000", irreversible=True, quality_layers=[100])
+    with PhotoDecoder(1) as decoder:
+        view = decoder.view(buffer.getvalue(), STEPS)
+    assert view.photo_size == (4000, 3000)
+    assert view.box == pytest.approx((687.5, 187.5, 3312.5, 2812.5), abs=8)
+    brightness = np.asarray(view.image.convert("L"), float).mean(axis=1)
+    np.testing.assert_allclose(brightness, np.linspace(16, 239, brightness.size), atol=3)
+
+
 def test_a_script_without_a_main_guard_is_not_imported_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
