@@ -111,8 +111,8 @@ def test_camcore_model_alone_imports_a_runtime_and_each_in_one_module() -> None:
     assert importers("camcore", "onnxruntime", "onnx") == {"camcore.model.onnx"}
 
 
-def test_the_explainer_alone_imports_both_backends() -> None:
-    assert importers("camcore", "camcore.model.torchscript", "camcore.model.onnx") == {"camcore.explainer"}
+def test_the_classifier_alone_imports_both_backends() -> None:
+    assert importers("camcore", "camcore.model.torchscript", "camcore.model.onnx") == {"camcore.classifier"}
 
 
 @pytest.mark.parametrize("folder", ["camcore/methods", "camcore/metrics"])

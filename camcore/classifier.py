@@ -1,0 +1,95 @@
+"""A trained classifier, loaded from an artefact: its predictions, without explanations."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from PIL import Image
+
+from camcore.deprecation import accept_former_names
+from camcore.images.preprocess import View, make_view, normalise
+from camcore.methods.score_cam import Int8Forward
+from camcore.model.classes import find_class
+from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
+from camcore.results import ForwardPass, Prediction
+from camcore.types import Array, Box
+
+if TYPE_CHECKING:
+    from camcore.model.onnx import Scorer
+    from camcore.model.torchscript import TracedModel
+
+PhotoInput = Image.Image | ForwardPass
+
+
+class Classifier:
+    """A trained image classifier; use `load` to create one."""
+
+    def __init__(self, manifest: Manifest, model: "TracedModel", scorer: "Scorer", int8: "Scorer | None"):
+        self.manifest = manifest
+        self._model = model
+        self._scorer = scorer
+        self._int8: Int8Forward | None = None
+        if int8 is not None and manifest.int8 is not None:
+            self._int8 = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
+
+    @classmethod
+    def load(cls, directory: Path | str, threads: int | None = None) -> Self:
+        """Load an artefact directory that `python -m export` wrote, and check its files against their hashes.
+
+        `threads` is for ONNX Runtime, by default one per core that this process may use; torch's are not changed.
+        Raise ArtifactError if the directory is missing, damaged, not an artefact, or a mixture of two.
+        """
+        from camcore.model.onnx import Scorer
+        from camcore.model.torchscript import TracedModel
+
+        directory = Path(directory)
+        manifest = read_manifest(directory)
+        verify(directory, manifest)
+        int8 = Scorer(directory / ONNX_INT8, threads) if ONNX_INT8 in manifest.files else None
+        model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier)
+        return cls(manifest, model, Scorer(directory / ONNX, threads), int8)
+
+    def at_layer(self, name: str) -> Self:
+        """Return the same for another layer of the artefact; both share the model.
+
+        Its Score-CAM runs in fp32: the error of int8 was measured at the first layer only. Raise ArtifactError if the
+        artefact has no such layer.
+        """
+        if name == self.manifest.layer.name:
+            return self
+        manifest = self.manifest.at_layer(name)
+        return type(self)(manifest, self._model.at_layer(manifest.layer.number), self._scorer, None)
+
+    @accept_former_names(fit="resize_mode")
+    def forward(
+        self, photo: Image.Image | View, resize_mode: ResizeMode | None = None, box: Box | None = None
+    ) -> ForwardPass:
+        """Run the model once on an RGB photo (see `open_photo`), or on a view of it (see `PhotoDecoder.view`).
+
+        `resize_mode` and `box` are those of `make_view`.
+        """
+        start, steps = time.perf_counter(), self.manifest.preprocessing
+        view = photo if isinstance(photo, View) else make_view(photo, steps, resize_mode, box)
+        return self._run_input(normalise(view, steps), view, start)
+
+    @accept_former_names(fit="resize_mode")
+    def predict(self, photo: PhotoInput, top: int = 5, resize_mode: ResizeMode | None = None) -> list[Prediction]:
+        """Return the `top` most probable classes, the most probable first."""
+        forward_pass = self._run_once(photo, resize_mode)
+        best = np.argsort(-forward_pass.logits, kind="stable")[:top]
+        return [self._prediction(forward_pass, int(index)) for index in best]
+
+    def _run_input(self, x: Array, view: View, start: float | None = None) -> ForwardPass:
+        """Run the model on an input (1, 3, H, W); the time counts from `start`."""
+        start = time.perf_counter() if start is None else start
+        logits, activations = self._model.forward(x)
+        return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start, self.manifest.multi_label)
+
+    def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:
+        return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
+
+    def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
+        labels = self.manifest.labels
+        index = find_class(labels, int(forward_pass.logits.argmax()) if class_idx is None else class_idx)
+        return Prediction(index, labels[index], float(forward_pass.probabilities[index]))
