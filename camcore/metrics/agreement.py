@@ -7,7 +7,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.types import Array, Floats
+from camcore.metrics.intervals import ranks
+from camcore.types import Array
 
 HOTTEST = 0.2  # of the pixels
 
@@ -25,13 +26,13 @@ class Agreement:
 def agreement(heatmaps: Sequence[Array]) -> Agreement:
     """Compare every two of several heatmaps (H, W) of one size."""
     count = len(heatmaps)
-    ranks = [_ranks(heatmap) if np.ptp(heatmap) else None for heatmap in heatmaps]
+    orders = [ranks(heatmap) if np.ptp(heatmap) else None for heatmap in heatmaps]
     spearman: list[list[float | None]] = [[None] * count for _ in range(count)]
     overlap: list[list[float | None]] = [[None] * count for _ in range(count)]
-    for i in (i for i in range(count) if ranks[i] is not None):
+    for i in (i for i in range(count) if orders[i] is not None):
         spearman[i][i] = overlap[i][i] = 1.0
     for i, j in combinations(range(count), 2):
-        first, second = ranks[i], ranks[j]
+        first, second = orders[i], orders[j]
         if first is not None and second is not None:
             spearman[i][j] = spearman[j][i] = float(np.corrcoef(first, second)[0, 1])
             masks = hottest(heatmaps[i]), hottest(heatmaps[j])
@@ -45,10 +46,3 @@ def hottest(heatmap: Array, share: float = HOTTEST) -> NDArray[np.bool_]:
     limit = np.partition(heatmap, heatmap.size - count, axis=None)[heatmap.size - count]
     mask: NDArray[np.bool_] = (heatmap >= limit) & (heatmap > 0)
     return mask
-
-
-def _ranks(heatmap: Array) -> Floats:
-    """Return the ranks of all pixels; equal pixels share their mean rank."""
-    _, inverse, counts = np.unique(heatmap, return_inverse=True, return_counts=True)
-    means: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse.ravel()]
-    return means
