@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from camcore.images.photo import open_photo
     from camcore.methods.definitions import DEFINITIONS
     from camcore.methods.grad_cam import METHODS
+    from camcore.metrics.counterfactuals import Counterfactuals
     from camcore.metrics.faithfulness import Faithfulness
     from camcore.metrics.localisation import Localisation, Target, localise
     from camcore.model.manifest import Manifest, find_artifact
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.definitions", "METHODS": "methods.grad_cam",
     "ArtifactError": "errors", "Box": "types", "BoxesError": "errors", "CamError": "errors",
+    "Counterfactuals": "metrics.counterfactuals",
     "ClassError": "errors", "EffortError": "errors", "ExplainOptions": "options", "Explainer": "explainer",
     "Explanation": "results", "Faithfulness": "metrics.faithfulness", "ForwardPass": "results",
     "Localisation": "metrics.localisation", "Manifest": "model.manifest", "OutputError": "errors",
@@ -41,9 +43,9 @@ _MODULES = {
 
 __all__ = [
     "COLOUR_MAPS", "DEFINITIONS", "METHODS", "ArtifactError", "Box", "BoxesError", "CamError", "ClassError",
-    "EffortError", "ExplainOptions", "Explainer", "Explanation", "Faithfulness", "ForwardPass", "Localisation",
-    "Manifest", "OutputError", "PhotoDecoder", "PhotoError", "Prediction", "StudyError", "Target", "draw_comparison",
-    "draw_overlay", "find_artifact", "localise", "open_photo",
+    "Counterfactuals", "EffortError", "ExplainOptions", "Explainer", "Explanation", "Faithfulness", "ForwardPass",
+    "Localisation", "Manifest", "OutputError", "PhotoDecoder", "PhotoError", "Prediction", "StudyError", "Target",
+    "draw_comparison", "draw_overlay", "find_artifact", "localise", "open_photo",
 ]  # fmt: skip
 
 

@@ -49,3 +49,15 @@ def run_summary(explanation: Explanation) -> str:
     if not explanation.shows_a_place:
         summary += ", no positive evidence" if explanation.peak <= 0 else ", the same everywhere"
     return summary
+
+
+def changed_input(part: str, filling: str | None, word: str) -> str:
+    """Return what a changed input of the model shows, as "animal only, the rest blurred"; see `Counterfactuals`."""
+    filled = {"zero": "plain", "blurred": "blurred"}.get(filling or "")
+    titles = {
+        "target only": f"{word} only, the rest {filled}",
+        "background only": f"without the {word}, {filled}",
+        "zoom": f"zoomed to the {word}",
+        "whole": "the whole photo",
+    }
+    return titles[part]

@@ -4,11 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NotRequired, TypedDict, cast
 
+from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES, Damage
 from camcore.methods.grad_cam import MethodName
+from camcore.metrics.assessment import assess, locate_heat
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.heat_place import describe_place
+from camcore.metrics.localisation import Target
 from camcore.model.manifest import Manifest
-from camcore.results import Explanation, Prediction
+from camcore.results import Explanation, ForwardPass, Prediction
+from camcore.types import Box
 
 _NOT_JSON = ("heatmap", "complete", "contrast_class")
 
@@ -47,11 +52,33 @@ class ExplanationRecord(TypedDict):
     layer: NotRequired[str]
 
 
+class AnswerRecord(TypedDict):
+    """The model's answer to a changed input, whose fields `camcore.metrics.counterfactuals.Answer` documents."""
+
+    part: str
+    filling: str | None
+    first_choice: PredictionRecord
+    probability: float
+    rank: int
+    holds: bool
+
+
+class CounterfactualsRecord(TypedDict):
+    """What the model answered to parts of a photo, as `camcore.metrics.counterfactuals.Counterfactuals` documents."""
+
+    finding: str
+    marked_by: str
+    share: float
+    log_ratio: float
+    explained: PredictionRecord
+    answers: list[AnswerRecord]
+
+
 class PhotoRecord(TypedDict):
     """Predictions and explanations of one photo.
 
     `damage` says what is wrong with its file, if anything, and `seconds` is the time from the decoded photo to all
-    maps.
+    maps. `verdict`, `target` (the position of the heat in boxes) and `counterfactuals` are those of `evidence_record`.
     """
 
     file: str | None
@@ -62,6 +89,17 @@ class PhotoRecord(TypedDict):
     predictions: list[PredictionRecord]
     explanations: list[ExplanationRecord]
     sanity: NotRequired[Mapping[MethodName, float | None]]
+    verdict: NotRequired[dict[str, Any]]
+    target: NotRequired[dict[str, Any] | None]
+    counterfactuals: NotRequired[CounterfactualsRecord | None]
+
+
+class EvidenceRecord(TypedDict):
+    """The verdict on one photo, and what it is made from."""
+
+    verdict: dict[str, Any]
+    target: dict[str, Any] | None
+    counterfactuals: CounterfactualsRecord | None
 
 
 class FailureRecord(TypedDict):
@@ -103,3 +141,48 @@ def explanation_record(explanation: Explanation) -> dict[str, Any]:
     if explanation.contrast_class is not None:
         record["rather_than"] = asdict(explanation.contrast_class)
     return record
+
+
+def evidence_record(
+    explainer: Explainer,
+    forward_pass: ForwardPass,
+    explanations: Sequence[Explanation],
+    boxes: Sequence[Box],
+    word: str,
+) -> EvidenceRecord:
+    """Return the verdict on explanations of one class, in which boxes mark the target; `word` is a noun for that.
+
+    The model is asked again, see `Explainer.cross_check`.
+    """
+    target = Target.of_boxes(boxes) if boxes else None
+    checks = explainer.cross_check(forward_pass, explanations, target=target)
+    evidence = locate_heat(boxes, forward_pass.view, explanations, word)
+    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, evidence, checks=checks)
+    results = checks.counterfactuals
+    return {
+        "verdict": asdict(verdict),
+        "target": asdict(evidence) if evidence else None,
+        "counterfactuals": counterfactuals_record(results) if results else None,
+    }
+
+
+def counterfactuals_record(counterfactuals: Counterfactuals) -> CounterfactualsRecord:
+    """Return the record of counterfactuals, without the pictures."""
+    return {
+        "finding": counterfactuals.finding,
+        "marked_by": counterfactuals.marked_by,
+        "share": counterfactuals.share,
+        "log_ratio": counterfactuals.log_ratio,
+        "explained": cast(PredictionRecord, asdict(counterfactuals.explained)),
+        "answers": [
+            {
+                "part": answer.part,
+                "filling": answer.filling,
+                "first_choice": cast(PredictionRecord, asdict(answer.first_choice)),
+                "probability": answer.probability,
+                "rank": answer.rank,
+                "holds": answer.holds,
+            }
+            for answer in counterfactuals.answers
+        ],
+    }

@@ -32,6 +32,12 @@ class Box(NamedTuple):
         lefts, tops, rights, bottoms = zip(*boxes, strict=True)
         return type(boxes[0])(min(lefts), min(tops), max(rights), max(bottoms))
 
+    def grown(self, share: float) -> "Box":
+        """Return the box with a margin of a share of its width and height on each side, within the photo."""
+        across, down = share * (self.right - self.left), share * (self.bottom - self.top)
+        edges = self.left - across, self.top - down, self.right + across, self.bottom + down
+        return Box(*(min(max(edge, 0.0), 1.0) for edge in edges))
+
     def clipped(self) -> "Box | None":
         """Return the part of the box inside the photo, or None if it has less than `LEAST_AREA`."""
         box = Box(*(min(max(float(edge), 0.0), 1.0) for edge in self))

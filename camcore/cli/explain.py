@@ -4,8 +4,9 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple, cast
 
 from PIL import Image
 from tqdm import tqdm
@@ -14,38 +15,49 @@ from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, box, load_expla
 from camcore.drawing.comparison import draw_comparison, source_line, stack_comparisons
 from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, draw_overlay
-from camcore.errors import BoxesError, CamError
+from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import extent, percent, seconds
 from camcore.images.decoder import shared_decoder
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import FailureRecord, PhotoRecord, photo_record
+from camcore.records import FailureRecord, PhotoRecord, evidence_record, photo_record
 from camcore.results import Explanation
+from camcore.study.inputs.detections import ANIMAL, read_detections
+from camcore.types import Box, in_fractions
+
+
+class _Photo(NamedTuple):
+    """A photo to explain: its path or name, the stem of its files, and the boxes that mark the animal."""
+
+    file: str
+    stem: str
+    boxes: Sequence[Box]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain photos, and return the exit code, 0 or 1; raise CamError if nothing can be done."""
     explainer = load_explainer(arguments)
     explainers = [explainer.at_layer(name) for name in _layers(explainer, arguments.layers)]
-    if arguments.box is not None and explainer.manifest.preprocessing.view == "photo":
-        raise BoxesError(f"{explainer.manifest.model} sees whole photos, not boxes of animals: leave out --box")
     if arguments.sanity and len(explainers) > 1:
         raise CamError(f"--sanity compares the maps of one layer, not of {len(explainers)}: name one with --layer")
     classes = find_class_pair(explainer.manifest.labels, arguments.class_name, arguments.contrast_class)
     options = ExplainOptions(*classes, arguments.definition, arguments.effort, arguments.resize_mode)
+    stems, boxes = output_stems(arguments.photos), _boxes(arguments)
     make_folder(arguments.out)
     failures = 0
-    stems = output_stems(arguments.photos)
     for number, (photo, stem) in enumerate(zip(arguments.photos, stems, strict=True), start=1):
         prefix = f"[{number}/{len(stems)}] " if len(stems) > 1 else ""
         record: PhotoRecord | FailureRecord
         try:
-            record = _explain(explainers, options, arguments, photo, stem)
+            record = _explain(explainers, options, arguments, _Photo(photo, stem, boxes.get(photo, ())))
             message = _summary(record, arguments.out / f"{stem}.compare.png")
+            if arguments.boxes and photo not in boxes:
+                message += f"; {arguments.boxes.name} has no box for it"
         except CamError as error:
             failures, message = failures + 1, str(error)
             record = {"file": photo, "error": message}
@@ -63,25 +75,26 @@ def _layers(explainer: Explainer, names: Sequence[str] | None) -> list[str]:
 
 
 def _explain(
-    explainers: Sequence[Explainer], options: ExplainOptions, arguments: argparse.Namespace, file: str, stem: str
+    explainers: Sequence[Explainer], options: ExplainOptions, arguments: argparse.Namespace, photo: _Photo
 ) -> PhotoRecord:
     """Explain one photo at each layer, write its files, and return its JSON record."""
-    view = shared_decoder().view(Path(file), explainers[0].manifest.preprocessing, options.resize_mode, arguments.box)
+    steps, around = explainers[0].manifest.preprocessing, Box.around(photo.boxes) if photo.boxes else None
+    view = shared_decoder().view(Path(photo.file), steps, options.resize_mode, around)
+    boxes = in_fractions(photo.boxes, view.photo_size)
     records, pictures = [], []
     for explainer in explainers:
         layer = explainer.manifest.layer.name if len(explainers) > 1 else None
-        record, picture = _explain_layer(
-            explainer, options, arguments, name=Path(file).name, view=view, stem=_stem(stem, layer)
-        )
+        part = _Photo(Path(photo.file).name, _stem(photo.stem, layer), boxes)
+        record, picture = _explain_layer(explainer, options, arguments, photo=part, view=view)
         if layer is not None:
             for explanation in record["explanations"]:
                 explanation["layer"] = layer
         records.append(record)
         pictures.append(picture)
-    save_picture(arguments.out / f"{stem}.compare.png", stack_comparisons(pictures))
+    save_picture(arguments.out / f"{photo.stem}.compare.png", stack_comparisons(pictures))
     explanations = [explanation for record in records for explanation in record["explanations"]]
     duration = sum(record["seconds"] for record in records)
-    return {**records[0], "file": file, "seconds": duration, "explanations": explanations}
+    return {**records[0], "file": photo.file, "seconds": duration, "explanations": explanations}
 
 
 def _explain_layer(
@@ -89,21 +102,24 @@ def _explain_layer(
     options: ExplainOptions,
     arguments: argparse.Namespace,
     *,
-    name: str,
+    photo: _Photo,
     view: View,
-    stem: str,
 ) -> tuple[PhotoRecord, Image.Image]:
     """Explain one photo at one layer, write its files, and return its record and the comparison."""
     start = time.perf_counter()
     forward_pass = explainer.forward(view)
     methods = list(dict.fromkeys(arguments.methods or ALL_METHODS))
     steps = explainer.stream(forward_pass, options, methods)
-    explanations = finished(_with_progress(steps, options, name), methods)
+    explanations = finished(_with_progress(steps, options, photo.file), methods)
     duration = time.perf_counter() - start
-    source = source_line(name, explainer.manifest, explanations)
-    maps, picture = _save(explanations, forward_pass.view.image, source, arguments, stem)
+    source = source_line(photo.file, explainer.manifest, explanations)
+    judged = evidence_record(explainer, forward_pass, explanations, photo.boxes, ANIMAL) if photo.boxes else None
+    sentence = judged["verdict"]["sentence"] if judged else ""
+    maps, picture = _save(explanations, view, source, arguments, photo=photo, verdict=sentence)
     predictions, damage = explainer.predict(forward_pass), view.damage
-    record = photo_record(name, explainer.manifest, duration, predictions, explanations, damage=damage, maps=maps)
+    record = photo_record(photo.file, explainer.manifest, duration, predictions, explanations, damage=damage, maps=maps)
+    if judged:
+        record = cast(PhotoRecord, {**record, **judged})
     if arguments.sanity:
         class_idx, contrast_idx = explanations[0].class_idx, options.contrast_idx
         record["sanity"] = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
@@ -115,11 +131,21 @@ def _stem(stem: str, layer: str | None) -> str:
     return stem if layer is None else f"{stem}.{re.sub(r'[^a-zA-Z0-9_]+', '-', layer)}"
 
 
+def _boxes(arguments: argparse.Namespace) -> Mapping[str, Sequence[Box]]:
+    """Return the boxes of each photo that has any; raise BoxesError if the file of boxes cannot be used."""
+    if arguments.box is not None:
+        return dict.fromkeys(arguments.photos, (arguments.box,))
+    marked = read_detections(arguments.boxes).among(arguments.photos) if arguments.boxes else {}
+    return {photo: boxes for photo, boxes in marked.items() if boxes}
+
+
 def _summary(record: PhotoRecord, picture: Path) -> str:
     explanation = record["explanations"][0]
     summary = f"{explanation['name']} {percent(explanation['probability'])}, {seconds(record['seconds'])}, {picture}"
     if record["damage"]:
         summary += f"; the photo is {record['damage']}"
+    if "verdict" in record:
+        summary += f"; {record['verdict']['summary']}"
     for method, correlation in record.get("sanity", {}).items():
         similarity = "cannot be compared" if correlation is None else f"correlates by {correlation:.2f}"
         summary += f"; the {METHODS[method].title} map {similarity} with the map of an untrained classifier"
@@ -138,21 +164,30 @@ def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: 
 
 
 def _save(
-    explanations: Sequence[Explanation], view: Image.Image, source: str, arguments: argparse.Namespace, stem: str
+    explanations: Sequence[Explanation],
+    view: View,
+    source: str,
+    arguments: argparse.Namespace,
+    *,
+    photo: _Photo,
+    verdict: str,
 ) -> tuple[dict[MethodName, str], Image.Image]:
     """Write each overlay, and its map if requested; return the paths of the maps, and the comparison."""
     opacity, colour_map = arguments.opacity, arguments.colour_map
     overlays = []
     maps: dict[MethodName, str] = {}
     for explanation in explanations:
-        base = f"{stem}.{METHODS[explanation.method].file_name}"
-        overlays.append(draw_overlay(view, explanation.heatmap, opacity, colour_map))
+        base = f"{photo.stem}.{METHODS[explanation.method].file_name}"
+        overlays.append(draw_overlay(view.image, explanation.heatmap, opacity, colour_map))
         save_picture(arguments.out / f"{base}.png", overlays[-1])
         if arguments.save_maps:
             path = arguments.out / f"{base}.npy"
             save_map(path, explanation.heatmap)
             maps[explanation.method] = str(path)
-    comparison = draw_comparison(view, explanations, source, opacity=opacity, colour_map=colour_map, overlays=overlays)
+    comparison = draw_comparison(
+        view.image, explanations, source, opacity=opacity, colour_map=colour_map, overlays=overlays,
+        boxes=visible_boxes(photo.boxes, view), verdict=verdict,
+    )  # fmt: skip
     return maps, comparison
 
 
@@ -173,7 +208,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="colour map (default: inferno)")
     layer_help = "layer of the exported model, repeatable, or all (default: its target layer)"
     parser.add_argument("--layer", dest="layers", metavar="NAME", action="append", help=layer_help)
-    box_help = "box of the animal, as fractions of the photo, for a model of cropped detections"
-    parser.add_argument("--box", type=box, metavar="LEFT,TOP,RIGHT,BOTTOM", help=box_help)
+    marks = parser.add_mutually_exclusive_group()
+    box_help = "box of the animal, as fractions of the photo: is the heat on it, and does the prediction need it?"
+    marks.add_argument("--box", type=box, metavar="LEFT,TOP,RIGHT,BOTTOM", help=box_help)
+    marks.add_argument("--boxes", type=Path, metavar="FILE", help="boxes of a detector, or of people, as for a study")
     parser.add_argument("--save-maps", action="store_true", help="heatmaps as .npy files, float32 in [0, 1]")
     parser.add_argument("--json", action="store_true", help="one JSON object per photo on standard output")

@@ -17,8 +17,8 @@ from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT, STUDY
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
-from camcore.study.record import StudySettings
 from camcore.study.run import StudiedPhoto, StudyLog, run_study, write_results
+from camcore.study.settings import StudySettings
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     explainer = load_explainer(arguments)
     resize_mode = arguments.resize_mode or explainer.manifest.preprocessing.resize_mode
     options = ExplainOptions(definition=arguments.definition, effort=arguments.effort, resize_mode=resize_mode)
-    settings = StudySettings(options, category, arguments.sanity)
+    settings = StudySettings(options, category, arguments.sanity, arguments.adcc)
     inputs = load_inputs(paths, explainer.manifest.labels, out)
     make_folder(out / PICTURES)
     log = StudyLog(out, conditions(explainer.manifest, settings))
@@ -98,6 +98,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--truth-column", metavar="NAME", help="column of the species in the table of --truth")
     site_help = "where a photo was taken: what the files say, the first (second, …) folder of its path, or none"
     parser.add_argument("--site-from", default="column", metavar="column|folder:N|none", help=site_help)
+    adcc_help = "the metric ADCC, for which every method runs once more"
+    parser.add_argument("--adcc", action="store_true", help=adcc_help)
     species_help = "species of the subfolders: species, common_name, scientific_name, class"
     parser.add_argument("--species", type=Path, metavar="CSV", help=species_help)
     add_shared(parser, out="study")

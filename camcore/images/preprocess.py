@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from camcore.images.decoded_photo import Damage
@@ -30,6 +31,7 @@ _REACH = {resample: reach for reach, resample in enumerate(_FILTERS.values())}
 # last bit. Above, the photo is cropped first, for a thin photo would take gigabytes; that differs by at most one grey
 # level.
 _MAX_RESIZED_PIXELS = 8_000_000
+_ZOOM_MARGIN = 0.1  # of the box, on each side
 
 
 class Pixels(Protocol):
@@ -53,6 +55,7 @@ class View:
     whole: Image.Image | None = None  # the whole photo, resized to that size, if the view is a crop of its centre
     of_box: bool = False  # whether the view is the box of a detection
     damage: Damage | None = None  # what is wrong with the photo's file, if anything
+    zoom: Image.Image | None = None  # the box of the animal with a margin, as the model would see that part alone
 
     @property
     def share(self) -> float:
@@ -82,14 +85,16 @@ def make_view(
 ) -> View:
     """Return the part of an RGB photo that the model sees, at the size of the model's input.
 
-    `resize_mode` is by default the model's own. `box` is that of a detection; only a model whose view is the box
-    (`steps.view`) sees nothing else. Without `with_whole`, the view of a crop has no `whole`, which takes time.
+    `resize_mode` is by default the model's own. `box` is that of a detection: a model whose view is the box
+    (`steps.view`) sees nothing else, and the view of any other gets a `zoom`. Without `with_whole`, the view of a crop
+    has no `whole`, which takes time.
     """
     mode = resize_mode or steps.resize_mode
     make = _VIEWS[mode]
     if steps.view == "photo" or box is None:
-        view = make(photo, steps)
-        return replace(view, whole=_squash(photo, steps).image) if with_whole and mode == "crop" else view
+        whole = _squash(photo, steps).image if with_whole and mode == "crop" else None
+        zoom = None if box is None else make(_Part(photo, box.grown(_ZOOM_MARGIN)), steps).image
+        return replace(make(photo, steps), whole=whole, zoom=zoom)
     part = _Part(photo, box)
     view = make(part, steps)
     (left, top, right, bottom), (x, y) = view.box, part.corner
@@ -102,6 +107,12 @@ def normalise(view: View, steps: Preprocessing) -> Array:
     pixels = np.asarray(view.image, dtype=np.float32) / np.float32(255)
     x = (pixels - np.array(steps.mean, np.float32)) / np.array(steps.std, np.float32)
     return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
+
+
+def denormalise(x: Array, steps: Preprocessing) -> NDArray[np.uint8]:
+    """Return the RGB pixels (H, W, 3) that one input of the model, float32 (3, H, W), shows; others are clipped."""
+    pixels = (x.transpose(1, 2, 0) * np.array(steps.std, np.float32) + np.array(steps.mean, np.float32)) * 255
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
 def resize(

@@ -7,6 +7,7 @@ from typing import Literal
 from camcore.images.decoded_photo import Damage
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.localisation import Localisation
 from camcore.metrics.thresholds import UNSURE
 from camcore.model.manifest import Preprocessing
@@ -46,6 +47,7 @@ class CrossChecks:
     # The other classes that a multi-label model holds for right; None for a model whose classes exclude each other.
     also: tuple[Prediction, ...] | None = None
     damage: Damage | None = None  # what is wrong with the photo's file, if anything
+    counterfactuals: Counterfactuals | None = None  # the answers without the target, and to the target alone
 
     @classmethod
     def of_view(cls, view: View, steps: Preprocessing, also: tuple[Prediction, ...] | None) -> "CrossChecks":

@@ -1,4 +1,4 @@
-"""The part of the verdict on the prediction: the name, what the model saw, and the maps of another class."""
+"""The part of the verdict on the prediction: the name, what the model saw, what it needs, and maps of another class."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -6,6 +6,7 @@ from typing import Literal
 from camcore.formatting import percent
 from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import CrossChecks, TrueClass
 from camcore.metrics.thresholds import AGREE, MINOR, MODERATE, SEES_ALL, SEVERE, UNSURE
 from camcore.results import Prediction
@@ -68,6 +69,39 @@ def _judge_crop(top_prediction: Prediction, checks: CrossChecks) -> tuple[str, W
         return f"{seen}, and predicts the same for the whole photo ({probability}).", []
     warning = f"for the whole photo, the model predicts {checks.whole.name}"
     return f"{seen}. For the whole photo, it predicts {checks.whole.name} ({probability}).", [(MODERATE, warning)]
+
+
+def judge_needs(counterfactuals: Counterfactuals | None, word: str) -> tuple[str, Warnings]:
+    """Return a sentence on which part of the photo the prediction needs, by the model's own answers, and a warning.
+
+    `word` is the noun for the target. Without a target, the hottest fifth of the Score-CAM map was tested, and the
+    result says something about the map: there is no warning.
+    """
+    if counterfactuals is None:
+        return "", []
+    finding, marked = counterfactuals.finding, counterfactuals.marked_by == "target"
+    place = f"the {word}" if marked else "the hottest fifth of the Score-CAM map"
+    name = counterfactuals.explained.name
+    keeps = f"still predicts {name}" if counterfactuals.is_first_choice else f"still ranks {name} as high"
+    warnings: Warnings = []
+    if finding == "needs the target":
+        text = f"Shown only {place}, the model {keeps}, and without it not: the prediction needs {place}."
+    elif finding == "relies on the background":
+        needed = "the background" if marked else "other places"
+        text = f"Without {place}, the model {keeps}, and shown only that not: the prediction needs {needed}."
+        warnings = [(SEVERE, f"the prediction needs the background, not the {word}")]
+    elif finding == "either suffices":
+        text = f"The model {keeps} when shown only {place}, and also without it: either suffices."
+        warnings = [(MODERATE, f"the prediction holds without the {word}")]
+    elif finding == "needs both":
+        text = f"Shown only {place}, or only the rest, the model no longer answers {name}: the prediction needs both."
+        warnings = [(MINOR, f"the {word} alone does not suffice")]
+    else:
+        reason = "the answer depends on how the hidden part is filled"
+        if counterfactuals.small_target:
+            reason = f"neither is enough, and {place} is too small for this test"
+        text = f"Whether the prediction needs {place} or the rest is not decided: {reason}."
+    return text, warnings if marked else []
 
 
 def compare_with_first_choice(

@@ -9,8 +9,16 @@ from typing import Literal
 from camcore.formatting import percent
 from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
-from camcore.metrics.prediction_verdict import NameStatus, Warnings, compare_with_first_choice, judge_name, judge_view
+from camcore.metrics.prediction_verdict import (
+    NameStatus,
+    Warnings,
+    compare_with_first_choice,
+    judge_name,
+    judge_needs,
+    judge_view,
+)
 from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, MINOR, MODERATE, OFF, ON, SEVERE
 from camcore.results import Prediction
 
@@ -54,9 +62,12 @@ def write_verdict(
         name_text += compare_with_first_choice(top_prediction, explained, checks.overlaps)
     view_text, view_warnings = judge_view(top_prediction, checks)
     place, place_text, place_warnings = _judge_place(target_evidence, any(shows_place.values()), not_found)
+    word = target_evidence.word if target_evidence else not_found or "animal"
+    needs_text, needs_warnings = judge_needs(checks.counterfactuals, word)
     agreement_text, agreement_warnings = _judge_agreement(shows_place, agreement)
-    sentence = " ".join(filter(None, (name_text, view_text, place_text, agreement_text, _limitation(name, place))))
-    weighted = (*name_warnings, *view_warnings, *place_warnings, *agreement_warnings)
+    limitation = _limitation(name, place, checks.counterfactuals)
+    sentence = " ".join(filter(None, (name_text, view_text, place_text, needs_text, agreement_text, limitation)))
+    weighted = (*name_warnings, *view_warnings, *place_warnings, *needs_warnings, *agreement_warnings)
     warnings = tuple(text for _, text in sorted(weighted, key=lambda warning: -warning[0]))
     severity = sum(severity for severity, _ in weighted)
     return Verdict(sentence, name, place, warnings, severity, *_state(place, warnings, target_evidence, not_found))
@@ -148,9 +159,9 @@ def _state(
     return "not judged", f"not judged: the {target_evidence.word} fills the view"
 
 
-def _limitation(name: NameStatus, place: HeatPlace) -> str:
+def _limitation(name: NameStatus, place: HeatPlace, counterfactuals: Counterfactuals | None) -> str:
     """Return a sentence on what the heatmap cannot show."""
-    if place == "off the target":
+    if place == "off the target" and counterfactuals is None:
         return "A heatmap cannot show whether the prediction needs the surroundings: crop them away and try again."
     if place == "on the target" and name == "wrong":
         return "The heat is in the right place, but a heatmap cannot show which features misled the model."

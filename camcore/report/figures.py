@@ -6,25 +6,25 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.baselines import column_titles
 from camcore.report import plots, summary
-from camcore.report.summary import GroupSummary, Record
+from camcore.report.summary import GroupSummary, Record, columns_of
 
 
 def lift_figures(species: Sequence[GroupSummary]) -> list[tuple[str, Markup]]:
-    """Return the title and the plot of the lifts by species, for each method that has any."""
+    """Return the title and the plot of the lifts by species, for each method and baseline that has any."""
     figures = []
-    for method, description in METHODS.items():
+    for method, method_title in column_titles().items():
         strips = []
         for group in species:
             dots = [
                 (record["file"], explanation["localisation"]["lift"])
                 for record in summary.explained(group.records)
-                for explanation in record["explanations"]
+                for explanation in columns_of(record)
                 if explanation["method"] == method and explanation["localisation"]
             ]
             strips.append(plots.Strip(group.title, dots))
-        figures.append((description.title, plots.lift_strips(method, strips)))
+        figures.append((method_title, plots.lift_strips(method, strips)))
     return [(title, plot) for title, plot in figures if plot]
 
 
@@ -37,20 +37,20 @@ def curve_figures(records: Sequence[Record]) -> list[tuple[str, Markup]]:
     return [(title, plot) for title, plot in figures if plot]
 
 
-def average_curves(records: Sequence[Record], name: str) -> dict[MethodName, list[float]]:
-    """Return the mean "deletion" or "insertion" curve of each method that has one.
+def average_curves(records: Sequence[Record], name: str) -> dict[str, list[float]]:
+    """Return the mean "deletion" or "insertion" curve of each method and baseline that has one.
 
     If curves differ in length, only those of the most frequent length count.
     """
-    curves: list[tuple[MethodName, list[float]]] = [
+    curves: list[tuple[str, list[float]]] = [
         (explanation["method"], explanation["faithfulness"][name])
         for record in summary.explained(records)
-        for explanation in record["explanations"]
+        for explanation in columns_of(record)
         if explanation["faithfulness"]
     ]
     lengths = Counter(len(curve) for _, curve in curves).most_common(1)
     means = {}
-    for method in METHODS:
+    for method in column_titles():
         same = [curve for owner, curve in curves if owner == method and len(curve) == lengths[0][0]]
         if same:
             means[method] = [fmean(values) for values in zip(*same, strict=True)]

@@ -15,13 +15,16 @@ from PIL import Image
 from camcore import formatting
 from camcore.drawing.output import save_text
 from camcore.methods.grad_cam import METHODS
+from camcore.metrics.baselines import column_titles
 from camcore.metrics.heat_place import NO_HEAT
+from camcore.metrics.intervals import share_interval
 from camcore.metrics.thresholds import SEES_ALL, SEVERE
-from camcore.report import figures, notes, plots, summary
-from camcore.report.metrics_table import MISSING, SECTIONS, number
+from camcore.report import comparisons, figures, notes, plots, summary
+from camcore.report.metrics_table import MISSING, SECTIONS, between, number
 from camcore.report.summary import Record
 
 SIDE = 224  # largest side of a picture in pixels
+_SMALL_SIDE = 128  # of a picture in a strip
 LIKE_UNTRAINED = 0.7  # correlation with maps of an untrained classifier from which on a map says little of the model
 _QUALITY = 80  # of WebP, in percent
 _FIRST = 24  # flagged photos that are visible at once; the others are in a closed section
@@ -42,15 +45,18 @@ def write_photo_report(path: Path, photo: Mapping[str, Any], record: Record) -> 
 
 def picture(folder: Path, name: str, side: int = SIDE) -> str:
     """Return a picture of the folder as a WebP data URI of at most `side` pixels; "" if it cannot be read."""
-    try:
-        with Image.open(folder / name) as opened:
-            image = opened.convert("RGB")
-    except OSError:
-        return ""
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=_QUALITY)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image = _read(folder / name)
+    return "" if image is None else _to_data_uri(image, side)
+
+
+def strip_pictures(folder: Path, name: str, count: int) -> list[str]:
+    """Return the `count` pictures side by side in one file as WebP data URIs; "" for each if it cannot be read."""
+    strip = _read(folder / name)
+    if strip is None:
+        return [""] * count
+    width = strip.width // count
+    parts = (strip.crop((number * width, 0, (number + 1) * width, strip.height)) for number in range(count))
+    return [_to_data_uri(part, _SMALL_SIDE) for part in parts]
 
 
 def breakable(path: str) -> Markup:
@@ -71,6 +77,21 @@ def setting_text(value: object) -> str:
     return str(value)
 
 
+def _read(path: Path) -> Image.Image | None:
+    try:
+        with Image.open(path) as opened:
+            return opened.convert("RGB")
+    except OSError:
+        return None
+
+
+def _to_data_uri(image: Image.Image, side: int) -> str:
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=_QUALITY)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
 def _write(path: Path, template: str, contents: Mapping[str, Any]) -> None:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
@@ -82,7 +103,9 @@ def _write(path: Path, template: str, contents: Mapping[str, Any]) -> None:
     environment.globals.update(
         METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, NO_HEAT=NO_HEAT, SEES_ALL=SEES_ALL,
         SEVERE=SEVERE, LIKE_UNTRAINED=LIKE_UNTRAINED, number=number, summary=summary, notes=notes, figures=figures,
-        scale=plots.colour_scale(), picture=partial(picture, path.parent),
+        scale=plots.colour_scale(), picture=partial(picture, path.parent), TITLES=column_titles(), between=between,
+        share_interval=share_interval, comparisons=comparisons, changed_input=formatting.changed_input,
+        strip_pictures=partial(strip_pictures, path.parent),
     )  # fmt: skip
     save_text(path, environment.get_template(template).render(contents).lstrip())
 

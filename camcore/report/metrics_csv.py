@@ -1,4 +1,4 @@
-"""The metrics as CSV, with one row per photo and method."""
+"""The metrics as CSV, with one row per photo and method or baseline."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from camcore.methods.grad_cam import METHODS
+from camcore.report.summary import columns_of
 
 COLUMNS = (
     "file", "species", "site", "method", "class_idx", "name", "probability", "average_drop", "increase", "average_gain",
@@ -31,6 +32,6 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if record["error"] is not None:
         yield from ({**photo, "method": method} for method in METHODS)
         return
-    for explanation in record["explanations"]:
+    for explanation in columns_of(record):
         values = {**explanation, **(explanation["faithfulness"] or {}), **(explanation["localisation"] or {})}
         yield photo | {key: int(value) if isinstance(value, bool) else value for key, value in values.items()}

@@ -14,19 +14,24 @@ def number(template: str, value: float | None) -> str:
     return MISSING if value is None else template.format(value).replace("-", "−")
 
 
+def between(template: str, interval: tuple[float, float] | None) -> str:
+    """Format an interval as "1.4 to 2.0"; "" for None."""
+    return "" if interval is None else " to ".join(number(template, value) for value in interval)
+
+
 @dataclass(frozen=True)
 class Metric:
     """One metric of an explanation.
 
     Attributes:
         section: part of the explanation's record that holds the metric under `key`; "" for the explanation itself,
-            "sanity" for that of the photo.
+            "sanity" and "adcc" for those of the photo.
         title: name for readers; `{target}` stands for the noun of the target.
         write: function from a value to text.
         better: the better direction; "" if there is none.
     """
 
-    section: Literal["localisation", "faithfulness", "sanity", ""]
+    section: Literal["localisation", "faithfulness", "adcc", "sanity", ""]
     key: str
     title: str
     write: Callable[[float], str]
@@ -36,8 +41,8 @@ class Metric:
     def read(self, record: Mapping[str, Any], explanation: Mapping[str, Any]) -> float | None:
         """Return the value for one explanation of a photo's record; None if it does not exist."""
         values = explanation
-        if self.section == "sanity":
-            values = {"sanity": (record["sanity"] or {}).get(explanation["method"])}
+        if self.section in {"sanity", "adcc"}:
+            values = {self.section: (record.get(self.section) or {}).get(explanation["method"])}
         elif self.section:
             values = explanation[self.section] or {}
         value: float | None = values.get(self.key)
@@ -51,10 +56,15 @@ class Metric:
             return "yes" if value else "no"
         return self.write(value).replace("-", "−")
 
+    def between(self, interval: tuple[float, float] | None) -> str:
+        """Format an interval of values, as "1.72 to 2.08"; "" for None."""
+        return "" if interval is None else " to ".join(map(self.text, interval))
+
 
 SECTIONS = {
     "localisation": "Is the heat on the {target}?",
     "faithfulness": "Did the hot places matter to the model?",
+    "adcc": "All in one number",
     "sanity": "Does the map depend on what the model learnt?",
     "": "How the map was computed",
 }
@@ -76,6 +86,9 @@ METRICS = (
     Metric("faithfulness", "insertion_auc", "Insertion", "{:.3f}".format, "higher",
            "The hottest pixels are restored first, on a blurred picture. The area under the rising probability is "
            "large if they mattered."),
+    Metric("adcc", "adcc", "ADCC", "{:.3f}".format, "higher",
+           "Harmonic mean of three: how alike the map is for the dimmed picture, how little of it is hot, and how "
+           "little of the probability is lost."),
     Metric("sanity", "sanity", "Untrained classifier", "{:z.2f}".format, "",
            "Rank correlation with the maps of the same model with a random last layer: near 0, the map depends on "
            "what the model learnt; near 1, it hardly does."),

@@ -9,7 +9,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from camcore.drawing.overlay import OPACITY, ColourMap, colour_table
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.baselines import column_titles
 
 WIDTH = 320  # of a plot, in about pixels
 _LEFT, _RIGHT = 42, WIDTH - 6
@@ -31,7 +31,7 @@ class Strip:
         return fmean(value for _, value in self.dots)
 
 
-def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
+def lift_strips(method: str, strips: Sequence[Strip]) -> Markup:
     """Plot one dot per photo on an axis of lift with ticks at powers of two; return "" if there are no dots.
 
     Strips without dots are left out.
@@ -45,22 +45,23 @@ def lift_strips(method: MethodName, strips: Sequence[Strip]) -> Markup:
     bottom = _STRIP * len(strips) + 4
     parts = [_lift_axis(low, high, bottom)]
     parts += [_strip(strip, _STRIP * row, low, high) for row, strip in enumerate(strips)]
-    label = f"Lift of each photo’s {METHODS[method].title} map; 1 is expected by chance."
+    label = f"Lift of each photo’s {column_titles()[method]} map; 1 is expected by chance."
     means = "; ".join(f"{strip.title} {strip.mean:.1f}" for strip in strips)
     below = f"{sum(value < 1 for value in values)} of {len(values)} are below 1."
     return _svg(bottom + 34, f"{label} Means: {means}. {below}", parts)
 
 
-def mean_curves(
-    title: str, axis: str, curves: Mapping[MethodName, Sequence[float]], value: str = "probability"
-) -> Markup:
-    """Plot one line per method from 0 to 100% of the pixels; return "" if there is none. `value` names the y axis."""
+def mean_curves(title: str, axis: str, curves: Mapping[str, Sequence[float]], value: str = "probability") -> Markup:
+    """Plot one line per method or baseline from 0 to 100% of the pixels; return "" if there is none.
+
+    `value` names the y axis.
+    """
     if not curves:
         return Markup()
     high = next(top for top in (0.25, 0.5, 0.75, 1) if top >= max(map(max, curves.values())) or top == 1)
     parts, legend = [_curve_axes(axis, high)], 236
     for row, (method, curve) in enumerate(curves.items()):
-        style = f"line line-{list(METHODS).index(method)}"
+        style = f"line line-{list(column_titles()).index(method)}"
         points = " ".join(
             f"{_LEFT + (_RIGHT - _LEFT) * index / (len(curve) - 1):.1f},{_y(value, high):.1f}"
             for index, value in enumerate(curve)
@@ -68,9 +69,9 @@ def mean_curves(
         y = legend + 18 * row
         parts.append(f'<polyline class="{style}" points="{points}"/>')
         parts.append(f'<line class="{style}" x1="{_LEFT}" x2="{_LEFT + 36}" y1="{y - 4}" y2="{y - 4}"/>')
-        parts.append(_text(_LEFT + 44, y, METHODS[method].title))
+        parts.append(_text(_LEFT + 44, y, column_titles()[method]))
     values = "; ".join(
-        f"{METHODS[method].title} from {curve[0]:.2f} over {curve[len(curve) // 2]:.2f} halfway to {curve[-1]:.2f}"
+        f"{column_titles()[method]} from {curve[0]:.2f} over {curve[len(curve) // 2]:.2f} halfway to {curve[-1]:.2f}"
         for method, curve in curves.items()
     )
     label = f"{title}: {value} of the explained class by {axis}. {values}."

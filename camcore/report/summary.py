@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from statistics import fmean
 from typing import Any
 
 from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.metrics.baselines import column_titles
+from camcore.report.means import Mean, mean
 from camcore.report.metrics_table import METRICS, SECTIONS, Metric
 
 Record = Mapping[str, Any]
@@ -19,17 +20,8 @@ STATUSES = {"right": "Predicted as labelled", "wrong": "Predicted differently",
 
 
 @dataclass(frozen=True)
-class Mean:
-    """The mean of the values that exist, None if there are none; their `count`, and that of `total` values."""
-
-    value: float | None
-    count: int
-    total: int
-
-
-@dataclass(frozen=True)
 class MetricRow:
-    """One metric of each method, in the order of METHODS, and the indices of the best ones, as they are rounded."""
+    """One metric of each method and baseline, as in `column_titles`, and the indices of the best, as rounded."""
 
     metric: Metric
     means: tuple[Mean, ...]
@@ -65,11 +57,9 @@ class GroupSummary:
     lift: Mean
 
 
-def mean(values: Iterable[float | None]) -> Mean:
-    """Return the mean of the values that are not None."""
-    values = list(values)
-    existing = [value for value in values if value is not None]
-    return Mean(fmean(existing) if existing else None, len(existing), len(values))
+def columns_of(record: Record) -> list[Mapping[str, Any]]:
+    """Return the entries of a record that have metrics: its explanations, then the baselines."""
+    return [*record["explanations"], *record.get("baselines", ())]
 
 
 def explained(records: Iterable[Record]) -> list[Record]:
@@ -78,16 +68,16 @@ def explained(records: Iterable[Record]) -> list[Record]:
 
 
 def by_method(records: Sequence[Record]) -> list[MetricRow]:
-    """Return the mean of each metric over the explained photos, for each method."""
+    """Return the mean of each metric over the explained photos, for each method and baseline."""
     existing = explained(records)
-    return [_row(metric, [mean(_read(metric, existing, method)) for method in METHODS]) for metric in METRICS]
+    return [_row(metric, [mean(_read(metric, existing, method)) for method in column_titles()]) for metric in METRICS]
 
 
 def of_photo(record: Record) -> list[MetricRow]:
-    """Return each metric of one explained photo, for each method."""
+    """Return each metric of one explained photo, for each method and baseline."""
     rows = []
     for metric in METRICS:
-        values = [next(iter(_read(metric, [record], method)), None) for method in METHODS]
+        values = [next(iter(_read(metric, [record], method)), None) for method in column_titles()]
         rows.append(_row(metric, [Mean(value, int(value is not None), 1) for value in values]))
     return rows
 
@@ -170,17 +160,18 @@ def totals(records: Sequence[Record]) -> dict[str, int]:
 
 def _row(metric: Metric, means: Sequence[Mean]) -> MetricRow:
     values = [cell.value for cell in means if cell.value is not None]
-    texts = [metric.text(cell.value) for cell in means]
-    same_photos = len({cell.count for cell in means}) == 1
+    compared = means if any(cell.count for cell in means[len(METHODS) :]) else means[: len(METHODS)]
+    texts = [metric.text(cell.value) for cell in compared]
+    same_photos = len({cell.count for cell in compared}) == 1
     best: frozenset[int] = frozenset()
-    if metric.better and same_photos and len(values) == len(means) and len(set(texts)) > 1:
+    if metric.better and same_photos and len(values) == len(compared) and len(set(texts)) > 1:
         best_text = metric.text(min(values) if metric.better == "lower" else max(values))
         best = frozenset(index for index, text in enumerate(texts) if text == best_text)
     return MetricRow(metric, tuple(means), best)
 
 
-def _read(metric: Metric, records: Sequence[Record], method: MethodName) -> list[float | None]:
-    pairs = ((record, explanation) for record in records for explanation in record["explanations"])
+def _read(metric: Metric, records: Sequence[Record], method: str) -> list[float | None]:
+    pairs = ((record, explanation) for record in records for explanation in columns_of(record))
     return [metric.read(record, explanation) for record, explanation in pairs if explanation["method"] == method]
 
 

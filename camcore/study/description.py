@@ -8,23 +8,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from camcore.metrics.baselines import SEEDS as NOISE_SEEDS
+from camcore.metrics.counterfactuals import BLUR_SHARE
 from camcore.metrics.faithfulness import PROTOCOL
+from camcore.metrics.intervals import RESAMPLES
 from camcore.metrics.sanity import SEEDS
-from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, UNSURE
+from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, SMALL, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.camtrap_dp import is_camtrap_dp, tables_of
 from camcore.study.inputs.load import InputPaths, StudyInputs
-from camcore.study.record import StudySettings
+from camcore.study.settings import StudySettings
 
 
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "format": 4,  # raised with every change of the fields of a record or of the verdict
+        "format": 5,  # raised with every change of the fields of a record or of the verdict
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),
-        "rules": [UNSURE, SEES_ALL, ON, OFF, FILLS, CUT_OFF, AGREE, DISAGREE],
+        "rules": [UNSURE, SEES_ALL, ON, OFF, FILLS, SMALL, CUT_OFF, AGREE, DISAGREE],
         "versions": _versions(),
     }
 
@@ -92,6 +95,16 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
         "score": f"{'sigmoid' if manifest.multi_label else 'softmax'} probability of the explained class, {class_name}",
         "zero": f"0 after normalisation is the colour rgb({red}, {green}, {blue})",
         "energy": "share of the heatmap's sum inside the boxes, which are united and cover pixels by fractions",
+        "baselines": (
+            "Centre is a centred Gaussian with the mean of the first method's heatmap; Random is noise on the layer's "
+            f"grid, mean of {len(NOISE_SEEDS)} seeds, one of them where the model is run"
+        ),
+        "counterfactuals": (
+            f"the target alone and the rest alone, the hidden part 0 or blurred by {BLUR_SHARE:.0%} of the side; a "
+            f"class holds {'from 50%' if manifest.multi_label else 'if it ranks as high as before'}; needing both is "
+            f"not decided for a target below {SMALL:.0%} of the view"
+        ),
+        "intervals": f"95%: bootstrap over the photos with {RESAMPLES:,} resamples, Wilson's interval for shares",
         "agreement": "Spearman's rank correlation over all pixels, and overlap of the hottest fifths",
         "verdict": (
             f"unsure below {UNSURE:.0%}; on the target from a lift of {ON}, off the target up to {OFF}, not judged if "

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_picture
@@ -15,37 +17,21 @@ from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
 from camcore.methods.grad_cam import ALL_METHODS, METHODS
 from camcore.metrics.assessment import assess, locate_heat
-from camcore.metrics.evidence import TargetEvidence, TrueClass
+from camcore.metrics.baselines import Baseline
+from camcore.metrics.counterfactuals import Counterfactuals
+from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
-from camcore.metrics.localisation import visible_boxes
+from camcore.metrics.localisation import Target, visible_boxes
 from camcore.metrics.prediction_verdict import NameStatus
 from camcore.model.manifest import sha256
-from camcore.options import ExplainOptions
-from camcore.records import explanation_record
+from camcore.records import counterfactuals_record, explanation_record
 from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.types import Box
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """How each photo of a study is explained.
-
-    `target_word` names what the boxes mark, and `sanity` compares the gradient methods with an untrained classifier.
-    """
-
-    options: ExplainOptions = field(default_factory=ExplainOptions)
-    target_word: str = "animal"
-    sanity: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings under the names of the command line."""
-        options = self.options
-        explain_settings = {"definition": options.definition, "effort": options.effort, "fit": options.resize_mode}
-        return {**explain_settings, "word": self.target_word, "sanity": self.sanity}
+from camcore.study.settings import StudySettings
+from camcore.types import Box, Floats
 
 
 def identify(item: StudyItem) -> dict[str, Any]:
@@ -69,9 +55,11 @@ def make_record(
     start = time.perf_counter()
     forward_pass = explainer.forward(view)
     explanations = finished(explainer.stream(forward_pass, settings.options), ALL_METHODS)
-    record = findings(explainer, item, settings, forward_pass, explanations)
+    target = Target.of_boxes(item.boxes) if item.boxes else None
+    checks = explainer.cross_check(forward_pass, explanations, target=target)
+    record = findings(explainer, item, settings, forward_pass, explanations, checks=checks)
     record["seconds"] = time.perf_counter() - start
-    draw(explainer, item.photo, forward_pass.view, explanations, record, out=out)
+    draw(explainer, item.photo, forward_pass.view, explanations, record, checks=checks, out=out)
     return record
 
 
@@ -81,34 +69,31 @@ def findings(
     settings: StudySettings,
     forward_pass: ForwardPass,
     explanations: Sequence[Explanation],
+    *,
+    checks: CrossChecks,
 ) -> dict[str, Any]:
-    """Return the record of a photo, without its `seconds`, from its explanations, which are all of one class."""
+    """Return the record of a photo, without its `seconds`, from its explanations, which are all of one class.
+
+    `checks` is what `Explainer.cross_check` returned for them.
+    """
     view, truth = forward_pass.view, item.truth
     predictions = explainer.predict(forward_pass)
     evidence = locate_heat(item.boxes, view, explanations, settings.target_word)
     true_class = TrueClass(truth.title, _true_prediction(truth, forward_pass)) if truth.is_known else None
-    checks = explainer.cross_check(forward_pass, explanations)
     not_found = settings.target_word if item.boxes is not None else ""
     verdict, agreement = assess(predictions[0], explanations, evidence, true_class, checks=checks, not_found=not_found)
-    exact = any(explanation.effort == "exact" for explanation in explanations)
-    measured = zip(explanations, explainer.faithfulness(forward_pass, explanations, exact=exact), strict=True)
     return {
         "predictions": [asdict(prediction) for prediction in predictions],
         "truth": _truth_record(truth, forward_pass, verdict.name),
-        "view": {
-            "picture": _picture(item.photo, "view"),
-            "size": list(view.image.size),
-            "photo_size": list(view.photo_size),
-            "share": view.share,
-            "of_box": view.of_box,
-            "damage": DAMAGE_NOTES[view.damage] if view.damage else None,
-        },
+        "view": _view_record(item.photo, view),
         "whole": asdict(checks.whole) if checks.whole else None,
         "target": _target_record(item.boxes or (), view, evidence) if evidence else None,
         "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",
-        "explanations": [_explanation_record(item.photo, *measurement, evidence) for measurement in measured],
+        **_metric_records(explainer, item, forward_pass, explanations, evidence),
+        "counterfactuals": _counterfactuals_record(item.photo, checks.counterfactuals),
         "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreement)},
         "sanity": explainer.sanity(forward_pass) if settings.sanity else None,
+        "adcc": _adcc_record(explainer, forward_pass, explanations) if settings.adcc else None,
         "verdict": asdict(verdict),
     }
 
@@ -120,6 +105,7 @@ def draw(
     explanations: Sequence[Explanation],
     record: Mapping[str, Any],
     *,
+    checks: CrossChecks,
     out: Path,
 ) -> None:
     """Write the pictures that a record names, and the comparison; raise OutputError if one cannot be written."""
@@ -129,8 +115,40 @@ def draw(
     comparison = draw_comparison(view.image, explanations, source, overlays=overlays, boxes=boxes, verdict=verdict)
     save_picture(out / record["view"]["picture"], view.image)
     save_picture(out / _picture(photo, "compare"), comparison)
+    if checks.counterfactuals is not None:
+        strip = np.concatenate([answer.pixels for answer in checks.counterfactuals.answers], axis=1)
+        save_picture(out / record["counterfactuals"]["picture"], strip)
     for entry, overlay in zip(record["explanations"], overlays, strict=True):
         save_picture(out / entry["picture"], overlay)
+
+
+def _view_record(photo: StudyPhoto, view: View) -> dict[str, Any]:
+    return {
+        "picture": _picture(photo, "view"),
+        "size": list(view.image.size),
+        "photo_size": list(view.photo_size),
+        "share": view.share,
+        "of_box": view.of_box,
+        "damage": DAMAGE_NOTES[view.damage] if view.damage else None,
+    }
+
+
+def _metric_records(
+    explainer: Explainer,
+    item: StudyItem,
+    forward_pass: ForwardPass,
+    explanations: Sequence[Explanation],
+    evidence: TargetEvidence | None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of the explanations and of the baselines, with their metrics."""
+    exact, baselines = any(entry.effort == "exact" for entry in explanations), explainer.baselines(explanations)
+    others = [baseline.heatmaps[0] for baseline in baselines]
+    measured = iter(explainer.faithfulness(forward_pass, explanations, others=others, exact=exact))
+    coverage = Target.of_boxes(item.boxes).coverage(forward_pass.view) if item.boxes else None
+    return {
+        "explanations": [_explanation_record(item.photo, entry, next(measured), evidence) for entry in explanations],
+        "baselines": [_baseline_record(baseline, next(measured), coverage) for baseline in baselines],
+    }
 
 
 def _explanation_record(
@@ -143,6 +161,27 @@ def _explanation_record(
         "faithfulness": asdict(faithfulness) if faithfulness else None,
         "localisation": asdict(localisation) if localisation else None,
     }
+
+
+def _adcc_record(
+    explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation]
+) -> dict[str, float]:
+    values = explainer.adcc(forward_pass, explanations)
+    return {explanation.method: value for explanation, value in zip(explanations, values, strict=True)}
+
+
+def _baseline_record(baseline: Baseline, faithfulness: Faithfulness | None, coverage: Floats | None) -> dict[str, Any]:
+    return {
+        "method": baseline.name,
+        "faithfulness": asdict(faithfulness) if faithfulness else None,
+        "localisation": None if coverage is None else baseline.localise(coverage),
+    }
+
+
+def _counterfactuals_record(photo: StudyPhoto, counterfactuals: Counterfactuals | None) -> dict[str, Any] | None:
+    if counterfactuals is None:
+        return None
+    return {**counterfactuals_record(counterfactuals), "picture": _picture(photo, "again")}
 
 
 def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence) -> dict[str, Any]:

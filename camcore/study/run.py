@@ -17,7 +17,8 @@ from camcore.report.html import write_report
 from camcore.report.metrics_csv import to_csv
 from camcore.study.file_names import METRICS, PROGRESS, REPORT, STUDY
 from camcore.study.inputs.load import StudyInputs, StudyItem
-from camcore.study.record import StudySettings, identify, make_record
+from camcore.study.record import identify, make_record
+from camcore.study.settings import StudySettings
 from camcore.types import Box
 
 
@@ -49,7 +50,8 @@ class StudyLog:
         required = {"sha256": sha256, "error": None, **self._dependencies(item)}
         if record is None or any(record.get(key, "") != value for key, value in required.items()):
             return None
-        pictures = (entry["picture"] for entry in (record["view"], *record["explanations"]))
+        entries = (record["view"], *record["explanations"], record["counterfactuals"])
+        pictures = (entry["picture"] for entry in entries if entry)
         return record if all((self._out / picture).is_file() for picture in pictures) else None
 
     def add(self, item: StudyItem, record: Mapping[str, Any]) -> dict[str, Any]:

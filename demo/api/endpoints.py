@@ -17,9 +17,10 @@ import gradio as gr
 
 from camcore.errors import CamError
 from camcore.methods.grad_cam import METHODS
+from camcore.records import PhotoRecord
 from demo.api.parameter_errors import ParameterError
 from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters, view_of
-from demo.api.responses import ExplainResponse, File, boxes_of, explain_photo, predict_photo, to_file
+from demo.api.responses import File, explain_photo, predict_photo, to_file
 from demo.service import messages
 from demo.service.gradio_internals import add_endpoint
 from demo.service.models import Models
@@ -33,7 +34,7 @@ _PREDICT_OUTPUTS = {
     "record": "model, weights, seconds, and predictions (class_idx, name, probability), the most probable first"
 }
 _EXPLAIN_OUTPUTS = {
-    "record": "model, weights, seconds, predictions, explanations, and at the end verdict and target",
+    "record": "model, weights, seconds, predictions, explanations, and at the end verdict, target and counterfactuals",
     "comparison": "at the end, a picture of what the model saw and of all overlays side by side",
     **{method.file_name.replace("-", "_"): f"overlay of {method.title}" for method in METHODS.values()},
     "maps": "at the end, if wanted, a NumPy archive of the heatmaps, float32 in [0, 1]",
@@ -44,7 +45,7 @@ _STUDY_OUTPUTS = {
     "figures": "at the end, a CSV file with one row per photo and method",
 }
 
-_ExplainStream = Iterator[tuple[ExplainResponse, *tuple[File | None, ...]]]
+_ExplainStream = Iterator[tuple[PhotoRecord, *tuple[File | None, ...]]]
 _StudyStream = Iterator[tuple[dict[str, Any], File | None, File | None]]
 _Function = Callable[..., Any]
 _Parse = Callable[[Sequence[object]], Parameters]
@@ -59,16 +60,12 @@ class Endpoints:
     def add(self, blocks: gr.Blocks) -> None:
         """Add the endpoints to a page that is being built."""
         models, queue = self._models, "model"
-        _publish(
-            blocks, models, self.predict, PredictParameters, ExplainResponse, outputs=_PREDICT_OUTPUTS, queue=queue
-        )
-        _publish(
-            blocks, models, self.explain, ExplainParameters, ExplainResponse, outputs=_EXPLAIN_OUTPUTS, queue=queue
-        )
+        _publish(blocks, models, self.predict, PredictParameters, PhotoRecord, outputs=_PREDICT_OUTPUTS, queue=queue)
+        _publish(blocks, models, self.explain, ExplainParameters, PhotoRecord, outputs=_EXPLAIN_OUTPUTS, queue=queue)
         # A study acquires the model once for each photo, so that other requests run in between.
         _publish(blocks, models, self.study, StudyParameters, dict[str, Any], outputs=_STUDY_OUTPUTS, queue="study")
 
-    def predict(self, parameters: PredictParameters, request: gr.Request | None) -> ExplainResponse:
+    def predict(self, parameters: PredictParameters, request: gr.Request | None) -> PhotoRecord:
         """Say what an image classifier sees in a photo: its most probable classes."""
         deadline = self._deadline(request)
         photo, fit, with_whole = parameters.photo, parameters.fit, parameters.needs_whole
@@ -83,7 +80,7 @@ class Endpoints:
         """
         deadline = self._deadline(request)
         view = view_of(
-            self._models, parameters.photo, parameters.model, parameters.fit, deadline, boxes=boxes_of(parameters)
+            self._models, parameters.photo, parameters.model, parameters.fit, deadline, boxes=parameters.target_boxes
         )
         with self._models.queue.acquire(deadline):
             explainer = self._models.explainer(parameters.model)

@@ -116,6 +116,11 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False)
     needs_whole: ClassVar[bool] = True  # whether the model is asked about the whole photo too
 
+    @property
+    def target_boxes(self) -> tuple[Box, ...]:
+        """Return the box that marks the animal in the photo, if there is one."""
+        return ()
+
     @classmethod
     def parse(cls, values: Sequence[object], models: Models) -> Self:
         """Return the parameters, from values in the order of the fields, or raise ParameterError about one of them."""
@@ -136,6 +141,7 @@ class Parameters(BaseModel):
                     options["model"],
                     options.get("fit"),
                     models.queue.deadline(),
+                    boxes=self.target_boxes,
                     with_whole=self.needs_whole,
                 )
 
@@ -172,6 +178,11 @@ class ExplainParameters(Parameters):
     colour_map: ColourMap = Field("inferno", description="colour map of the pictures")
     opacity: float = Field(OPACITY, ge=0, le=1, description="opacity of the hottest pixels in the pictures, 0 to 1")
     save_maps: bool = Field(False, description="also give the heatmaps as numbers")
+
+    @property
+    def target_boxes(self) -> tuple[Box, ...]:
+        """Return the box that marks the animal in the photo, if there is one."""
+        return (Box(*self.box),) if self.box else ()
 
     @model_validator(mode="after")
     def _check_classes(self, info: ValidationInfo) -> Self:

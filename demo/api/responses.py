@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict, cast
+from typing import TypedDict, cast
 
 from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import save_maps, save_picture
@@ -12,11 +12,10 @@ from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
-from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import PhotoRecord, photo_record
+from camcore.records import PhotoRecord, evidence_record, photo_record
 from camcore.results import Explanation, ForwardPass
 from camcore.types import Box
 from demo.api.parameters import ExplainParameters
@@ -37,13 +36,6 @@ class File(TypedDict):
 def to_file(path: Path) -> File:
     """Return a file of this server for Gradio to serve, which adds the `url`."""
     return {"path": str(path), "url": None, "meta": {"_type": "gradio.FileData"}}
-
-
-class ExplainResponse(PhotoRecord):
-    """A photo's record; the complete one has a verdict, and the position of the heat if a box was given."""
-
-    verdict: NotRequired[dict[str, Any]]
-    target: NotRequired[dict[str, Any] | None]
 
 
 @dataclass
@@ -88,19 +80,14 @@ class Pictures:
         return tuple(to_file(self._paths[name]) if name in self._paths else None for name in names)
 
 
-def predict_photo(explainer: Explainer, view: View, top: int) -> ExplainResponse:
+def predict_photo(explainer: Explainer, view: View, top: int) -> PhotoRecord:
     """Return the record of a photo's most probable classes."""
     return _record(explainer, explainer.forward(view), (), top)
 
 
-def boxes_of(parameters: ExplainParameters) -> tuple[Box, ...]:
-    """Return the box that marks the animal, if there is one."""
-    return (Box(*parameters.box),) if parameters.box else ()
-
-
 def explain_photo(
     explainer: Explainer, view: View, parameters: ExplainParameters, folder: Path
-) -> Iterator[tuple[ExplainResponse, Pictures]]:
+) -> Iterator[tuple[PhotoRecord, Pictures]]:
     """Yield the record and the pictures, which are files in `folder`, at every chunk of forwards; the last complete."""
     labels = explainer.manifest.labels
     class_idx, contrast_idx = find_class_pair(labels, parameters.wanted_class, parameters.rather_than)
@@ -115,12 +102,10 @@ def explain_photo(
         yield _record(explainer, forward_pass, tuple(latest.values())), pictures
     explanations = [latest[method] for method in methods]
     record = _record(explainer, forward_pass, explanations)
-    boxes = boxes_of(parameters)
-    target_evidence = locate_heat(boxes, forward_pass.view, explanations, messages.TARGET)
-    checks = explainer.cross_check(forward_pass, explanations)
-    verdict, _ = assess(explainer.predict(forward_pass, 1)[0], explanations, target_evidence, checks=checks)
-    record["verdict"], record["target"] = asdict(verdict), asdict(target_evidence) if target_evidence else None
-    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, verdict.sentence)
+    boxes = parameters.target_boxes
+    judged = evidence_record(explainer, forward_pass, explanations, boxes, messages.TARGET)
+    record, sentence = cast(PhotoRecord, {**record, **judged}), judged["verdict"]["sentence"]
+    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, sentence)
     if parameters.sanity:
         explained_idx = explanations[0].class_idx
         record["sanity"] = explainer.sanity(forward_pass, explained_idx, methods, contrast_idx=contrast_idx)
@@ -129,10 +114,9 @@ def explain_photo(
 
 def _record(
     explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation], top: int = 5
-) -> ExplainResponse:
+) -> PhotoRecord:
     """Return the record so far, without a file name: only the client knows how its photo is called."""
     duration = sum(explanation.seconds for explanation in explanations) or forward_pass.seconds
     predictions = explainer.predict(forward_pass, top)
     damage = forward_pass.view.damage
-    record = photo_record(None, explainer.manifest, duration, predictions, explanations, damage=damage)
-    return cast(ExplainResponse, record)
+    return photo_record(None, explainer.manifest, duration, predictions, explanations, damage=damage)

@@ -22,7 +22,8 @@ from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.record import StudySettings, draw, findings, identify
+from camcore.study.record import draw, findings, identify
+from camcore.study.settings import StudySettings
 from camcore.types import Box
 from demo.compare.explain import assess_finished
 from demo.compare.session import FinishedExplanation
@@ -90,7 +91,8 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
         make_folder(out / PICTURES)
         record, details = _record(source), _describe(source)
         finished = source.finished
-        draw(source.explainer, source.photo, finished.forward_pass.view, finished.explanations, record, out=out)
+        view, checks = finished.forward_pass.view, finished.checks
+        draw(source.explainer, source.photo, view, finished.explanations, record, checks=checks, out=out)
         write_photo_report(out / REPORT, details, record)
         _save_maps(source, record["explanations"], out)
         comparison(source, out / PICTURES)
@@ -113,7 +115,9 @@ def file_name(path: str) -> str:
 
 def _record(source: DownloadSource) -> dict[str, Any]:
     finished, item = source.finished, StudyItem(source.photo, source.boxes or None, GroundTruth())
-    results = findings(source.explainer, item, source.settings, finished.forward_pass, finished.explanations)
+    results = findings(
+        source.explainer, item, source.settings, finished.forward_pass, finished.explanations, checks=finished.checks
+    )
     duration = sum(explanation.seconds for explanation in finished.explanations)
     return {**identify(item), **results, "seconds": duration}
 

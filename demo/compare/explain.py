@@ -14,6 +14,7 @@ from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
+from camcore.metrics.localisation import Target
 from camcore.model.manifest import ResizeMode
 from camcore.results import Explanation
 from camcore.types import Box
@@ -131,11 +132,16 @@ def _judge(
 ) -> Iterator[PageState]:
     """Keep what has been computed, and yield the state with the verdict, for which the model runs once more."""
     maps = session.first_choice_maps(finished)
-    checks = explainer.cross_check(finished.forward_pass, finished.explanations, maps)
+    boxes = session.boxes
+    target = Target.of_boxes(boxes) if boxes else None
+    checks = explainer.cross_check(finished.forward_pass, finished.explanations, maps, target)
     if session.newest in (None, finished.request):
-        session.finish(replace(finished, checks=checks))
-        verdict, target_evidence = assess_finished(replace(finished, checks=checks), session.boxes)
-        yield replace(state, verdict=verdict, target_evidence=target_evidence)
+        if session.boxes != boxes:  # another box was marked meanwhile, about which the model is asked in its turn
+            checks = replace(checks, counterfactuals=None)
+        finished = replace(finished, checks=checks)
+        session.finish(finished)
+        verdict, target_evidence = assess_finished(finished, session.boxes)
+        yield replace(state, verdict=verdict, target_evidence=target_evidence, counterfactuals=checks.counterfactuals)
 
 
 def _with_explanation(state: PageState, explanation: Explanation) -> PageState:

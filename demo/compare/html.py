@@ -151,13 +151,14 @@ def _numbers(explanation: Explanation) -> str:
 def _layers(view: Image.Image | None, alt: str, explanation: Explanation | None = None) -> str:
     if view is None:
         return ""
-    layers = f'<img class="view" src="{_data_uri(view)}" alt="{escape(alt)}">'
+    layers = f'<img class="view" src="{data_uri(view)}" alt="{escape(alt)}">'
     if explanation is not None:
-        layers += f'<img class="heat" src="{_data_uri(draw_heat(explanation.heatmap))}" alt="">'
+        layers += f'<img class="heat" src="{data_uri(draw_heat(explanation.heatmap))}" alt="">'
     return layers
 
 
-def _data_uri(image: Image.Image) -> str:
+def data_uri(image: Image.Image) -> str:
+    """Return a picture as the source of an `img`."""
     return _encode(image.mode, image.size, image.tobytes())
 
 

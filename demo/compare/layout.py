@@ -67,6 +67,7 @@ class QuestionPanel:
     clear: gr.Button
     box_message: gr.HTML
     localisation: gr.HTML
+    answers: gr.HTML
     measure: gr.Button
     faithfulness: gr.HTML
     contrast_class: gr.Textbox
@@ -199,6 +200,9 @@ def _question_panel() -> QuestionPanel:
         clear = gr.Button(text.CLEAR_BOX, size="sm", elem_id="clear-box")
         box_message = gr.HTML(elem_id="box-message")
         localisation = gr.HTML(elem_id="where")
+    with gr.Accordion(text.NEEDED, open=False, elem_id="needed"):
+        gr.HTML(compare_html.note(text.NEEDED_HINT))
+        answers = gr.HTML(elem_id="answers")
     with gr.Accordion(text.FAITHFUL, open=False, elem_id="how-faithful"):
         gr.HTML(compare_html.note(text.FAITHFUL_HINT))
         measure = gr.Button(text.MEASURE, elem_id="measure")
@@ -209,5 +213,5 @@ def _question_panel() -> QuestionPanel:
         compare = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
         contrast = gr.HTML(elem_id="contrast")
     return QuestionPanel(
-        edges, clear, box_message, localisation, measure, faithfulness, contrast_class, compare, contrast
+        edges, clear, box_message, localisation, answers, measure, faithfulness, contrast_class, compare, contrast
     )

@@ -17,7 +17,16 @@ from demo.service.models import Models
 def wire_questions(models: Models, page: CompareTab, session: gr.State) -> tuple[Any, ...]:
     """Connect the components of the questions, and return the events that change the marked box."""
     box_events = _wire_box(page, session)
-    panel = page.question_panel
+    panel, map_panel = page.question_panel, page.map_panel
+
+    def ask_again(session: Session) -> tuple[Any, Any]:
+        answer = questions.ask_again(models, session)
+        if answer is None or session.view is None:
+            return gr.skip(), gr.skip()
+        return compare_html.verdict(answer[0]), question_html.counterfactuals(session.view, answer[1])
+
+    for event in box_events:
+        event.then(ask_again, session, [map_panel.verdict, panel.answers], trigger_mode="always_last", **ON_MODEL)
 
     def measure(session: Session) -> Iterator[str]:
         yield compare_html.note(text.MEASURING)

@@ -1,21 +1,27 @@
 """HTML of the answers to questions: where the heat is, how faithful the heatmaps are, and how two classes differ."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from itertools import combinations
+from typing import Any
 
-from camcore.formatting import percent, subject
+from PIL import Image
+
+from camcore.formatting import changed_input, percent, subject
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.agreement import Agreement
+from camcore.metrics.baselines import column_titles
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.localisation import in_view
 from camcore.report.metrics_table import METRICS, MISSING, Metric
 from camcore.report.plots import mean_curves
-from camcore.results import Explanation
+from camcore.results import Explanation, Prediction
 from camcore.types import Box
 from demo.compare import text
-from demo.compare.html import contrast_figure, message
+from demo.compare.html import contrast_figure, data_uri, message
 from demo.compare.questions import ContrastAnswer, FaithfulnessAnswer
 from demo.service import messages
 
@@ -51,10 +57,9 @@ def localisation(target_evidence: TargetEvidence | None) -> str:
     """Return a table of how much of each heatmap is on the animal, or an empty string without a box."""
     if target_evidence is None:
         return ""
-    localisations = list(target_evidence.localisations.values())
     word, share, cut_off = target_evidence.word, percent(target_evidence.share), percent(target_evidence.cut_off)
     size = f"The marked {word} fills {share} of what the model saw. {cut_off} of the {word} is outside of that."
-    return f'<p class="hint">{escape(size)}</p>{_table(_LOCALISATION, localisations)}'
+    return f'<p class="hint">{escape(size)}</p>{_table(_LOCALISATION, target_evidence.localisations)}'
 
 
 def faithfulness(answer: FaithfulnessAnswer) -> str:
@@ -63,6 +68,28 @@ def faithfulness(answer: FaithfulnessAnswer) -> str:
         return message(answer.message)
     table = _table(_FAITHFULNESS, answer.faithfulness)
     return f'<div class="curves">{_curves(answer)}</div>{table}{_agreement(answer.explanations, answer.agreement)}'
+
+
+def counterfactuals(view: View | None, results: Counterfactuals | None) -> str:
+    """Return a row with what the model was shown, the photo first, and its answers; "" without any."""
+    if view is None or results is None:
+        return ""
+    word = messages.TARGET if results.marked_by == "target" else text.HOTTEST_FIFTH
+    cells = [_answer(view.image, text.BEFORE, results.explained, results.explained)]
+    for answer in results.answers:
+        part_title = changed_input(answer.part, answer.filling, word)
+        after = replace(results.explained, probability=answer.probability)
+        cells.append(_answer(Image.fromarray(answer.pixels), part_title, answer.first_choice, after))
+    return f'<div class="answers">{"".join(cells)}</div>'
+
+
+def _answer(image: Image.Image, title: str, first_choice: Prediction, explained: Prediction) -> str:
+    names = [f"<strong>{escape(first_choice.name)}</strong> {percent(first_choice.probability)}"]
+    if explained.class_idx != first_choice.class_idx:
+        names.append(f"{escape(explained.name)} {percent(explained.probability)}")
+    lines = "".join(f"<p>{name}</p>" for name in names)
+    caption = f'<figcaption><p class="hint">{escape(title)}</p>{lines}</figcaption>'
+    return f'<figure><img src="{data_uri(image)}" alt="">{caption}</figure>'
 
 
 def contrast(answer: ContrastAnswer) -> str:
@@ -79,10 +106,10 @@ def _edges(name: str, box: Box) -> list[str]:
     return [f"--{name}-{edge}: {value:.4%}" for edge, value in values.items()]
 
 
-def _table(keys: Sequence[str], measured: Sequence[object]) -> str:
-    """Return a table of metrics, with one column for each method, whose values `measured` has in this order."""
-    titles = "".join(f'<th scope="col">{escape(method.title)}</th>' for method in METHODS.values())
-    body = "".join(_rows(_METRICS[key], measured) for key in keys)
+def _table(keys: Sequence[str], measured: Mapping[Any, object]) -> str:
+    """Return a table of metrics, with one column for each method or baseline in `measured`."""
+    titles = "".join(f'<th scope="col">{escape(column_titles()[name])}</th>' for name in measured)
+    body = "".join(_rows(_METRICS[key], list(measured.values())) for key in keys)
     return f'<table class="metrics"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
 
 
@@ -99,10 +126,11 @@ def _rows(metric: Metric, measured: Sequence[object]) -> str:
 
 
 def _curves(answer: FaithfulnessAnswer) -> str:
-    measured = list(zip(answer.explanations, answer.faithfulness, strict=True))
     names, parts = ("deletion", "insertion"), []
     for name, title, axis, hint in zip(names, text.CURVES, text.CURVE_AXES, text.CURVE_HINTS, strict=True):
-        curves = {item.method: getattr(metrics, name) for item, metrics in measured if metrics is not None}
+        curves = {
+            method: getattr(metrics, name) for method, metrics in answer.faithfulness.items() if metrics is not None
+        }
         caption = f'<figcaption>{title} <span class="hint">{hint}</span></figcaption>'
         parts.append(f"<figure>{caption}{mean_curves(title, axis, curves)}</figure>")
     return "".join(parts)

@@ -1,7 +1,8 @@
 """Answers to questions about an explained photo: is the heat on the animal, are maps faithful, why this class."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
@@ -9,6 +10,7 @@ from camcore.images.worker import DISPLAY_SIDE
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics import agreement
 from camcore.metrics.agreement import Agreement
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Target
@@ -27,7 +29,10 @@ NO_EDGES: Edges = (None, None, None, None)
 
 @dataclass(frozen=True)
 class MarkedBox:
-    """The box as the page shows it: its edges in percent and a message, with the verdict once there are heatmaps."""
+    """The box as the page shows it: its edges in percent and a message, with the verdict once there are heatmaps.
+
+    The verdict does not say yet what the model answers to parts of the photo: see `ask_again`.
+    """
 
     edges: Edges = NO_EDGES
     message: str = ""
@@ -37,10 +42,10 @@ class MarkedBox:
 
 @dataclass(frozen=True)
 class FaithfulnessAnswer:
-    """How faithful the heatmaps are, in their order, and how far they agree, which is None if there is a message."""
+    """How faithful the heatmaps and the baselines are, and how far the heatmaps agree; None if there is a message."""
 
     explanations: tuple[Explanation, ...] = ()
-    faithfulness: Sequence[Faithfulness | None] = ()
+    faithfulness: Mapping[str, Faithfulness | None] = field(default_factory=dict)  # by method or baseline
     agreement: Agreement | None = None
     message: str = ""
 
@@ -88,19 +93,53 @@ def clear(session: Session) -> MarkedBox:
     return MarkedBox(NO_EDGES, "", *_assessment(session))
 
 
+def ask_again(models: Models, session: Session) -> tuple[str, Counterfactuals | None] | None:
+    """Ask the model about parts of the photo, and return the verdict and the answers; None if nothing has changed.
+
+    The box, or else the hottest fifth of the Score-CAM map, marks the parts.
+    """
+    finished, boxes = session.finished, session.boxes
+    if finished is None or finished.checks.counterfactuals is not None or session.corner is not None:
+        return None
+    request = finished.request
+    try:
+        explainer, deadline = models.explainer(request.model), models.queue.deadline()
+        view = models.photos.view(
+            id(session), Path(request.path or ""), explainer.manifest.preprocessing, request.options.resize_mode,
+            deadline, boxes=boxes,
+        )  # fmt: skip
+        with models.queue.acquire(deadline):
+            forward_pass = replace(finished.forward_pass, view=view)
+            target = Target.of_boxes(boxes) if boxes else None
+            checks = explainer.cross_check(
+                forward_pass, finished.explanations, session.first_choice_maps(finished), target
+            )
+    except CamError:  # the verdict then says nothing about it
+        return None
+    if session.finished is not finished or session.boxes != boxes:  # the visitor went on
+        return None
+    session.finished = replace(finished, checks=checks)
+    return assess_finished(session.finished, boxes)[0], checks.counterfactuals
+
+
 def measure(models: Models, session: Session) -> FaithfulnessAnswer:
-    """Measure how faithful the heatmaps on the page are, and return the answer."""
+    """Measure how faithful the heatmaps on the page are, beside heatmaps that know nothing, and return the answer."""
     finished = session.finished
     if finished is None:
         return FaithfulnessAnswer(message=text.TOO_EARLY)
     try:
         with models.queue.acquire(models.queue.deadline()):
             explainer = models.explainer(finished.request.model)
-            faithfulness = explainer.faithfulness(finished.forward_pass, finished.explanations)
+            baselines = explainer.baselines(finished.explanations)
+            others = [baseline.heatmaps[0] for baseline in baselines]
+            faithfulness = explainer.faithfulness(finished.forward_pass, finished.explanations, others=others)
     except CamError as error:
         return FaithfulnessAnswer(message=messages.sentence(error))
     heatmaps = [explanation.heatmap for explanation in finished.explanations]
-    return FaithfulnessAnswer(finished.explanations, faithfulness, agreement.agreement(heatmaps))
+    names: list[str] = [item.method for item in finished.explanations]
+    names += [baseline.name for baseline in baselines]
+    measured = dict(zip(names, faithfulness, strict=True))
+    return FaithfulnessAnswer(finished.explanations, measured, agreement.agreement(heatmaps))
 
 
 def contrast(models: Models, session: Session, query: str) -> Iterator[ContrastAnswer]:
@@ -159,4 +198,10 @@ def box_edges(session: Session) -> Edges:
 
 
 def _assessment(session: Session) -> tuple[str, TargetEvidence | None]:
-    return assess_finished(session.finished, session.boxes) if session.finished else ("", None)
+    """Return what is known of the box without the model; its answers about the former box no longer count."""
+    if session.finished is None:
+        return "", None
+    if session.corner is None:
+        checks = replace(session.finished.checks, counterfactuals=None)
+        session.finished = replace(session.finished, checks=checks)
+    return assess_finished(session.finished, session.boxes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from camcore.errors import ClassError
 from camcore.images.preprocess import View
 from camcore.methods.grad_cam import MethodName
+from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence
 from camcore.model.classes import find_class
 from camcore.options import ExplainOptions
@@ -21,7 +22,8 @@ class PageState:
     """What the page shows of one photo and class.
 
     `class_idx` is the explained class, None until it is determined; `view` is what the model sees of the photo.
-    `target_evidence` is how much of the heat is on the marked animal. `running` says whether the explanation goes on.
+    `target_evidence` is how much of the heat is on the marked animal, and `counterfactuals` what the model answers to
+    parts of the photo. `running` says whether the explanation goes on.
     """
 
     predictions: tuple[Prediction, ...] = ()
@@ -29,6 +31,7 @@ class PageState:
     view: View | None = None
     verdict: str = ""
     target_evidence: TargetEvidence | None = None
+    counterfactuals: Counterfactuals | None = None
     explanations: Mapping[MethodName, Explanation] = field(default_factory=dict)
     status: str = text.BEGIN
     photo_message: str = ""

@@ -74,6 +74,15 @@ NO_SPAN = "These corners do not span a box: click two others."
 NO_BOX = "These edges do not make a box: left must be less than right, and top less than bottom, each from 0 to 100."
 TOO_EARLY = "Choose a photo first, and wait for its heatmaps."
 
+NEEDED = "Does the name need the animal?"
+NEEDED_HINT = (
+    "The model is asked again, with the marked animal or the rest of the photo hidden. Without a box, the hottest "
+    "fifth of the Score-CAM heatmap stands for the animal. A hidden part looks unlike any photo, so it is hidden in "
+    "two ways, and only what both show counts."
+)
+HOTTEST_FIFTH = "hottest fifth"
+BEFORE = "what the model saw"
+
 FAITHFUL = "Do the hot places matter to the model?"
 FAITHFUL_HINT = (
     "For each heatmap, the hottest places are hidden step by step, and then brought back step by step. At each step "

@@ -9,8 +9,9 @@ from typing import Any
 from camcore.formatting import percent
 from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.metrics.thresholds import MINOR, MODERATE, SEVERE
+from camcore.report.means import mean
 from camcore.report.metrics_table import METRICS, MISSING, Metric, number
-from camcore.report.summary import Record, mean
+from camcore.report.summary import Record
 from demo.many.session import SortOrder, TableState
 from demo.service import messages
 from demo.service.study import TableRow

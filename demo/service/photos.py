@@ -57,7 +57,7 @@ class Photos:
         """
         if not path.is_file():
             raise PhotoError(UPLOAD_GONE)
-        box = Box.around(boxes) if boxes and preprocessing.view == "box" else None
+        box = Box.around(boxes) if boxes else None
         key = (path, path.stat().st_mtime_ns, preprocessing, resize_mode, box, with_whole)
         with self._turn(visitor, deadline):
             result = self._results.get(key)

@@ -17,8 +17,8 @@ from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import InputPaths, load_inputs
-from camcore.study.record import StudySettings
 from camcore.study.run import StudyLog, run_study, write_results
+from camcore.study.settings import StudySettings
 from camcore.types import Box
 from demo.service import messages
 from demo.service.models import Models

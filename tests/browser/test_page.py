@@ -88,7 +88,7 @@ def test_score_cam_fills_in_without_moving_the_page(page: Page, eagle: Path, scr
 # Where the main parts of the page are, from its left and top.
 BOXES = """() => Object.fromEntries(['#photo', '#click-message', '#actions button', '#status', '#predictions',
   '#any-class', '#map-0', '#map-1', '#map-2', '#map-2 .frame', '#scale', '#verdict', '#drawing', '#settings',
-  '#downloads', '#page-link', '#on-target', '#how-faithful', '#why-not'].map((name) => {
+  '#downloads', '#page-link', '#on-target', '#needed', '#how-faithful', '#why-not'].map((name) => {
     const { x, y, width, height } = document.querySelector(name).getBoundingClientRect();
     return [name, [x + scrollX, y + scrollY, width, height]];
 }))"""

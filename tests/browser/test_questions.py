@@ -91,9 +91,15 @@ def test_two_clicks_mark_the_animal_and_the_verdict_follows(explained: Page, scr
     box = drawn(explained, "#photo .image-frame", "::after")
     assert box["left"] == pytest.approx(0.25 * width, abs=3)
     assert drawn(explained, "#map-0 .frame", "::after")["width"] > 10
+    unfold(explained, "Does the name need the animal?")
+    answers = explained.locator("#answers")
+    expect(answers).to_contain_text("animal only, the rest blurred")
+    expect(answers).to_contain_text("zoomed to the animal")
+    expect(explained.locator("#verdict")).to_contain_text(re.compile("prediction needs|suffices|not decided"))
     screenshot("on-target")
     explained.get_by_role("button", name="Remove the box").click()
     expect(explained.locator("#verdict")).not_to_contain_text("marked animal")
+    expect(answers).to_contain_text("hottest fifth only")
     assert drawn(explained, "#map-0 .frame", "::after") == {}
 
 

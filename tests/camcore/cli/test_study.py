@@ -17,6 +17,7 @@ import pytest
 from camcore.cli.main import main
 from camcore.errors import OutputError
 from camcore.methods.grad_cam import METHODS
+from camcore.metrics.baselines import column_titles
 from camcore.report.metrics_csv import COLUMNS
 from camcore.study import run
 
@@ -77,12 +78,12 @@ def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     birds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = boxes(bonegl__eagle=[0.2, 0.2, 0.5, 0.5], himbul__bulbul=[0.1, 0.1, 0.4, 0.4])
-    assert main(["study", str(birds), "--boxes", str(path), "--sanity"]) == 0
+    assert main(["study", str(birds), "--boxes", str(path), "--sanity", "--adcc"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "boxes.json does not list 1 photo, so energy and lift are not measured: cbrtsh/thrush.jpg" in captured.err
     stems = ("bonegl-eagle", "cbrtsh-thrush", "himbul-bulbul")
-    kinds = ("view", "compare", *(method.file_name for method in METHODS.values()))
+    kinds = ("view", "compare", "again", *(method.file_name for method in METHODS.values()))
     expected = {f"{stem}.{kind}.png" for stem in stems for kind in kinds}
     assert {path.name for path in Path("study/explanations").iterdir()} == expected
     assert {path.name for path in Path("study").iterdir()} == {
@@ -94,7 +95,7 @@ def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     assert [(row["file"], row["method"]) for row in metrics] == [
         (f"{species}/{name}.jpg", method)
         for species, name in (("bonegl", "eagle"), ("cbrtsh", "thrush"), ("himbul", "bulbul"))
-        for method in METHODS
+        for method in column_titles()
     ]
     for row in metrics:
         assert 0 <= float(row["deletion_auc"]) <= 1
@@ -108,8 +109,15 @@ def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     assert truths["himbul"]["rank"] > 1
     assert set(records()[0]["sanity"]) == {"grad-cam", "grad-cam++"}
     page = Path("study/report.html").read_text()
-    for word in ("Bonelli&#39;s Eagle", "Pycnonotus leucogenys", "the model has no class for"):
+    for word in ("Bonelli&#39;s Eagle", "Pycnonotus leucogenys", "the model has no class for", "ADCC", "Centre"):
         assert word in page
+    for record in records():
+        assert all(0 <= value <= 1 for value in record["adcc"].values())
+        assert [entry["method"] for entry in record["baselines"]] == ["centre", "random"]
+        asked = record["counterfactuals"]
+        assert asked["marked_by"] == ("hottest fifth" if record["unmarked"] else "target")
+        assert {answer["part"] for answer in asked["answers"]} >= {"target only", "background only"}
+        assert Path("study", asked["picture"]).is_file()
 
 
 @pytest.mark.usefixtures("without_faithfulness")
@@ -141,7 +149,7 @@ def test_a_bad_photo_is_reported_in_its_row_and_the_others_are_explained(
     assert "bonegl/camera.raf: this is a raw photo (RAF): export it as JPEG" in captured.err
     assert "Traceback" not in captured.err
     metrics = {(row["file"], row["method"]): row for row in rows()}
-    assert len(metrics) == 15
+    assert len(metrics) == 3 * 5 + 2 * 3, "photos that failed have no baselines"
     assert metrics["bonegl/words.jpg", "grad-cam"]["deletion_auc"] == ""
     assert metrics["cbrtsh/thrush.jpg", "grad-cam"]["deletion_auc"] != ""
     assert "this file is not a photo" in Path("study/report.html").read_text()
@@ -166,7 +174,7 @@ def test_only_complete_results_of_unchanged_photos_are_reused(birds: Path, capsy
     assert Path("study", "explanations", "himbul-bulbul.grad-cam.png").is_file()
     same = [row for row in rows() if row["file"] == "cbrtsh/thrush.jpg"]
     assert same == [row for row in before if row["file"] == "cbrtsh/thrush.jpg"]
-    assert all(row["probability"] for row in rows())
+    assert all(row["probability"] for row in rows() if row["method"] in METHODS)
 
 
 @pytest.mark.usefixtures("quick")
@@ -221,7 +229,7 @@ def test_an_interrupted_study_continues(birds: Path, imagenet_photos: list[Path]
     )
     assert again.returncode == 0, again.stderr
     assert f"{done} of {total} photos were explained before" in again.stderr
-    assert len(rows()) == 3 * total
+    assert len(rows()) == 5 * total
 
 
 @pytest.mark.parametrize(
@@ -285,7 +293,7 @@ def test_inputs_that_do_not_fit_together_have_one_note_each(birds: Path, capsys:
         "bald_eagle": "right", "bonegl": "no such class", "cbrtsh": "wrong", "himbul": "wrong", "yeti": "not told",
     }  # fmt: skip
     assert study()["notes"] == [note.removeprefix("note: ") for note in notes]
-    assert len(rows()) == 15
+    assert len(rows()) == 5 * 5
 
 
 @pytest.mark.usefixtures("quick")
@@ -293,7 +301,7 @@ def test_the_output_folder_inside_the_folder_is_not_studied(birds: Path) -> None
     for _ in range(2):
         assert main(["study", str(birds), "--effort", "8", "--out", str(birds / "study")]) == 0
     with Path(birds, "study", "figures.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 9
+        assert len(list(csv.DictReader(file))) == 3 * 5
 
 
 @pytest.mark.usefixtures("without_faithfulness")
@@ -315,7 +323,7 @@ def test_photos_of_one_stem_do_not_overwrite_each_other(birds: Path) -> None:
     assert main(["study", str(birds), "--effort", "8"]) == 0
     stems = {record["stem"].casefold() for record in records()}
     assert len(stems) == 5
-    assert len(list(Path("study/explanations").iterdir())) == 5 * 5
+    assert len(list(Path("study/explanations").iterdir())) == 5 * 6
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,5 +1,6 @@
 """Models with one score, or several labels at once: probabilities, metrics and verdict of networks made by hand."""
 
+import json
 from collections import OrderedDict
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def test_a_box_outside_or_as_thin_as_a_line_still_gives_a_view() -> None:
         assert 0 < view.share <= 1
 
 
-def test_explain_takes_a_box_only_for_a_model_of_boxes(
+def test_explain_takes_a_box_as_the_view_or_as_the_target(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -178,9 +179,17 @@ def test_explain_takes_a_box_only_for_a_model_of_boxes(
     for name, view in (("crops", "box"), ("photos", "photo")):
         steps = Preprocessing(SIDE, (SIDE, SIDE), "bilinear", (0.5,) * 3, (0.25,) * 3, "squash", view)  # type: ignore[arg-type]
         export_model(colour_scores(2), Path("artifacts") / name, preprocessing=steps, int8=False)
-    assert main(["explain", "photo.png", "--model", "crops", "--box", "0.125,0.125,0.5,0.5"]) == 0
-    assert main(["explain", "photo.png", "--model", "photos", "--box", "0.125,0.125,0.5,0.5"]) == 2
-    assert "sees whole photos, not boxes of animals: leave out --box" in capsys.readouterr().err
+    for name, seen, finding in (
+        ("crops", "The model saw the box of the animal only, 14% of the photo.", None),
+        ("photos", "is not decided: the answer depends on how the hidden part is filled", "not decided"),
+    ):
+        assert main(["explain", "photo.png", "--model", name, "--box", "0.125,0.125,0.5,0.5", "--json"]) == 0
+        captured = capsys.readouterr()
+        record = json.loads(captured.out)
+        assert seen in record["verdict"]["sentence"]
+        assert (record["counterfactuals"] or {}).get("finding") == finding
+        assert record["verdict"]["summary"] in captured.err
+    assert set(record["target"]["localisations"]) == {"grad-cam", "grad-cam++", "score-cam"}
 
 
 def test_checks_of_a_plain_model_name_no_other_labels(one_logit: Explainer) -> None:

@@ -23,7 +23,8 @@ from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.record import StudySettings, make_record
+from camcore.study.record import make_record
+from camcore.study.settings import StudySettings
 from camcore.types import Box
 from export import export_model
 
@@ -120,7 +121,7 @@ def test_a_network_without_evidence_says_so(tmp_path: Path, monkeypatch: pytest.
     picture = Image.new("RGB", (SIDE, SIDE), BLUE)
     record = record_of(explainer, picture, Box(0, 0, 0.5, 0.5), tmp_path)
     assert "No map highlights any part of the photo." in record["verdict"]["sentence"]
-    assert record["verdict"]["warnings"][-1] == "no map highlights any part of the photo"
+    assert "no map highlights any part of the photo" in record["verdict"]["warnings"]
     assert [each["faithfulness"] for each in record["explanations"]] == [None] * 3
     assert [each["localisation"] for each in record["explanations"]] == [None] * 3
 

@@ -163,10 +163,10 @@ def test_the_page_names_what_is_missing_and_why(page: Page) -> None:
 
 def test_the_numbers_are_the_means(page: Page) -> None:
     text = " ".join(page.text.split())
-    assert "predicted as labelled, of those with a label that the model has a class for 2 of 3" in text
+    assert "predicted as labelled, of those with a label that the model has a class for 2 of 3, 21% to 94%" in text
     assert "Lift higher is better 1.20 0.75 20.25" in text, "(2 + 0.4) / 2 and so on"
     assert "Untrained classifier 0.10 0.90 –" in text
-    assert "Himalayan Bulbul 4 2 of 3 2 of 2 " in text
+    assert "Himalayan Bulbul 4 2 of 3 21% to 94% 2 of 2 34% to 100% " in text
     assert "7.40" in text, "((2 + 1.5 + 0.5) / 3 + (0.4 + 0 + 40) / 3) / 2"
 
 
@@ -299,7 +299,7 @@ def test_a_fourth_method_has_a_column_a_panel_and_a_line(tmp_path: Path, monkeyp
     new["explanations"].append(new["explanations"][0] | {"method": "fourth"})
     page = report(tmp_path, [old, new])
     assert "--panels: 5" in page.source
-    assert {cell["colspan"] for cell in page.all("td") if "colspan" in cell} == {"5"}
+    assert {cell["colspan"] for cell in page.all("td") if "colspan" in cell} == {"7"}
     assert 'class="line line-3"' in page.source
     assert "Lift of each photo’s Fourth map" in page.source
     assert all(f".line-{index} {{" in page.source for index in range(1, 6))

@@ -12,8 +12,8 @@ from camcore.options import ExplainOptions
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
-from camcore.study.record import StudySettings
 from camcore.study.run import StudyLog, run_study, write_results
+from camcore.study.settings import StudySettings
 
 pytestmark = pytest.mark.slow
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from camcore import METHODS, Explainer, open_photo
 from camcore.cli.main import main
+from camcore.metrics.baselines import column_titles
 from demo.service.event_settings import ENDPOINTS
 from tests.demo.api.conftest import API, LIMIT, call_by_name, events, upload
 
@@ -67,7 +68,7 @@ def test_explain_returns_the_json_and_the_pictures_of_the_command(
     ]
     assert main(["explain", str(eagle), *options, "--json"]) == 0
     expected = json.loads(capsys.readouterr().out)
-    assert expected.keys() == record.keys() - {"verdict", "target"}
+    assert expected.keys() == record.keys() - {"verdict", "target", "counterfactuals"}
     for ours, theirs in zip(record["explanations"], expected["explanations"], strict=True):
         timeless = {"seconds", "map"}
         assert {key: ours[key] for key in ours.keys() - timeless} == pytest.approx(
@@ -111,6 +112,11 @@ def test_explain_uses_class_contrast_method_and_box(client: Client, eagle: Path)
     assert Image.open(first).size == (224, 224)
     assert rest == [None, None, None]
     assert record["target"]["localisations"]["grad-cam"]["lift"] > 0
+    asked = record["counterfactuals"]
+    assert (asked["marked_by"], asked["explained"]["name"]) == ("target", "kite")
+    parts = [answer["part"] for answer in asked["answers"]]
+    assert parts[:2] + parts[2:4] == ["target only"] * 2 + ["background only"] * 2
+    assert "zoom" in parts
 
 
 def test_study_returns_photo_by_photo_and_ends_with_report_and_metrics(
@@ -128,7 +134,7 @@ def test_study_returns_photo_by_photo_and_ends_with_report_and_metrics(
     assert sorted(photo["error"] is None for photo in record["photos"]) == [False, True, True]
     assert record["model"]["model"] == "efficientnet_lite0"
     assert Path(report).read_text(encoding="utf-8").count("<img") >= 8
-    assert len(Path(figures).read_text(encoding="utf-8").splitlines()) == 1 + 3 * len(METHODS)
+    assert len(Path(figures).read_text(encoding="utf-8").splitlines()) == 1 + 2 * len(column_titles()) + len(METHODS)
     assert not re.search(r"/(tmp|home|root)/", json.dumps(record)), "no path of the server"
 
 

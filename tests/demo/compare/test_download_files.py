@@ -19,7 +19,8 @@ from demo.compare.session import ExplainRequest, FinishedExplanation, Session
 from demo.service.models import Models
 
 KITE = 21
-PICTURES = [f"explanations/Nid 1.{what}.png" for what in ("compare", "grad-cam", "grad-cam-pp", "score-cam", "view")]
+KINDS = ("compare", "grad-cam", "grad-cam-pp", "score-cam", "view", "again")
+PICTURES = [f"explanations/Nid 1.{what}.png" for what in KINDS]
 MAPS = [f"explanations/Nid 1.{method}.npy" for method in ("grad-cam", "grad-cam-pp", "score-cam")]
 BOX = Box(left=0.2, top=0.2, right=0.7, bottom=0.9)
 
@@ -99,7 +100,7 @@ def test_the_figures_are_a_row_a_method(archive: dict[str, bytes]) -> None:
     rows = list(csv.DictReader(io.StringIO(archive["figures.csv"].decode())))
     assert [(row["file"], row["method"], row["name"]) for row in rows] == [
         ("Nid 1.JPG", method, "kite") for method in ("grad-cam", "grad-cam++", "score-cam")
-    ]
+    ] + [("Nid 1.JPG", baseline, "") for baseline in ("centre", "random")]
 
 
 def test_the_report_stands_alone(archive: dict[str, bytes]) -> None:

@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 
 from camcore import ArtifactError, Box, Explainer
+from camcore.formatting import percent
 from camcore.images.preprocess import View
 from camcore.options import ExplainOptions
 from demo.compare import question_html, text
 from demo.compare.explain import explain
 from demo.compare.html import model_description
-from demo.compare.questions import NO_EDGES, clear, click, contrast, measure, type_edges
+from demo.compare.questions import NO_EDGES, ask_again, clear, click, contrast, measure, type_edges
 from demo.compare.session import ExplainRequest, Session
 from demo.service.models import Models
 
@@ -93,12 +94,48 @@ def test_the_box_stays_for_another_class_and_is_told_with_its_maps(models: Model
     assert "in Score-CAM" in last.verdict, "the maps of the first choice are those that were computed before"
 
 
+def test_the_model_is_asked_again_about_the_box_or_else_the_hottest_fifth(models: Models, session: Session) -> None:
+    assert session.finished is not None
+    assert ask_again(models, session) is None, "the answers about the hottest fifth came with the verdict"
+    asked = session.finished.checks.counterfactuals
+    assert asked is not None
+    assert asked.marked_by == "hottest fifth"
+    marked = type_edges(session, (10, 20, 60, 90))
+    assert "the hottest fifth of the Score-CAM map" not in marked.verdict
+    answer = ask_again(models, session)
+    assert answer is not None
+    verdict, about_box = answer
+    assert about_box is not None
+    assert about_box.marked_by == "target"
+    assert about_box.answers[4].part == "zoom"
+    assert len(verdict) > len(marked.verdict)
+    html = question_html.counterfactuals(session.view, about_box)
+    assert html.count("<figure>") == html.count("<img") == 1 + len(about_box.answers)
+    assert "animal only, the rest blurred" in html
+    assert f"<strong>{about_box.explained.name}</strong> {percent(about_box.explained.probability)}" in html
+    assert ask_again(models, session) is None, "nothing has changed since"
+    clear(session)
+    answer = ask_again(models, session)
+    assert answer is not None
+    assert answer[1] is not None
+    assert answer[1].finding == asked.finding
+
+
+def test_the_model_is_not_asked_before_a_photo_or_between_two_corners(models: Models, session: Session) -> None:
+    assert ask_again(models, Session()) is None
+    type_edges(session, (10, 20, 60, 90))
+    click(session, 64, 64)
+    assert ask_again(models, session) is None
+
+
 def test_measuring_gives_curves_figures_and_agreement(models: Models, session: Session) -> None:
     html = question_html.faithfulness(measure(models, session))
     assert html.count("<svg") == 2
     for title in ("Average drop", "Increase", "Average gain", "Deletion", "Insertion", "Spearman", "Overlap"):
         assert title in html
     assert re.search(r"<td>\d+\.\d%</td>", html)
+    assert "Centre</th>" in html
+    assert "Random from" in html
     assert html.count("aria-label") == 2
 
 
