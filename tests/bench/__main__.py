@@ -8,6 +8,8 @@ BENCHES = {
     "peers": "speed and memory against grad-cam and torchcam, on a ResNet-50 of seeded weights",
     "fidelity": "how alike the fast Score-CAM is to the exhaustive one, on a folder of photos",
     "evidence": "time of the faithfulness figures, and how far int8 moves their curves",
+    "needs": "counterfactuals on photos on which what the network needs is known, and their cost",
+    "baselines": "the methods beside maps that know nothing, on photos with boxes",
     "page": "waiting times on the page, in Chromium",
     "endpoints": "waiting times of programs, one and ten at once, with the page open beside them",
     "decoding": "cost of decoding photos in processes of their own",

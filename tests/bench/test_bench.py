@@ -1,5 +1,6 @@
 """The benchmarks run and print what they promise; what they measure is never a reason to fail."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -12,7 +13,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from export.pipeline import ExportOptions
-from tests.bench import evidence, peers, scaling
+from tests.bench import evidence, needs, peers, scaling
 from tests.bench.__main__ import BENCHES, main
 from tests.bench.estimators import ESTIMATORS
 from tests.bench.libraries import GradCam, TorchCam
@@ -260,3 +261,38 @@ def test_turns_alternate_and_the_first_is_not_counted() -> None:
 def test_bundled_photo_is_there() -> None:
     assert isinstance(bundled_photo(), Path)
     assert bundled_photo().is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_needs_prints_findings_correlations_and_the_cost(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(needs, "TRUTH", {"animal": "needs the target"})  # one network of four
+    monkeypatch.setattr(needs, "prepare_scene", lambda *_: scene)
+    plot = tmp_path / "thresholds.png"
+    assert main(["needs", "--count", "6", "--rounds", "1", "--model", "resnet18", "--plot", str(plot)]) == 0
+    printed = rows(capsys.readouterr().out)
+    assert printed["animal"][:3] == ["6", "100%", "100.0%"]
+    assert set(printed) >= {"Grad-CAM", "Centre", "Random", "one forward in fp32", "the inputs"}
+    assert plot.is_file()
+
+
+@pytest.mark.slow
+def test_baselines_prints_the_methods_beside_centre_and_random(
+    quick_artifacts: Path, animal_photos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for photo in animal_photos:
+        shutil.copy(photo, tmp_path / "photos")
+    images = [
+        {"file": photo.name, "detections": [{"category": "1", "conf": 0.9, "bbox": [0.2, 0.2, 0.5, 0.6]}]}
+        for photo in animal_photos
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps({"detection_categories": {"1": "animal"}, "images": images}))
+    arguments = [str(tmp_path / "photos"), str(tmp_path / "boxes.json")]
+    assert main(["baselines", *arguments, "--artifact", str(quick_artifacts / "finches")]) == 0
+    printed = rows(capsys.readouterr().out)
+    assert printed[""] == ["Grad-CAM", "Grad-CAM++", "Score-CAM", "Centre", "Random"]
+    assert float(printed["lift, higher is better"][3].split()[0]) > 0
+    assert "The prediction needs the animal" in printed
