@@ -20,6 +20,7 @@ SMALL = {
     "mobilenet_v3_small": ("features", (576, 3, 3), False, True),
     "shufflenet_v2_x0_5": ("conv5", (1024, 3, 3), True, False),
     "squeezenet1_1": ("features", (512, 5, 5), False, False),
+    "mnasnet0_5": ("layers", (1280, 3, 3), True, False),
     "regnet_y_400mf": ("trunk_output", (440, 3, 3), True, False),
 }
 
