@@ -50,7 +50,7 @@ class StudyLog:
         required = {"sha256": sha256, "error": None, **self._dependencies(item)}
         if record is None or any(record.get(key, "") != value for key, value in required.items()):
             return None
-        entries = (record["view"], *record["explanations"], record["counterfactuals"])
+        entries = (record["view"], *record["explanations"], record.get("counterfactuals"))
         pictures = (entry["picture"] for entry in entries if entry)
         return record if all((self._out / picture).is_file() for picture in pictures) else None
 

@@ -44,6 +44,7 @@ def test_no_serious_fault_before_and_after_a_photo(page: Page, animal_photos: li
     for name in (
         "How it is computed",
         "Is the heat on the animal?",
+        "Does the name need the animal?",
         "Do the hot places matter to the model?",
         "Why this name rather than another?",
     ):
@@ -51,6 +52,7 @@ def test_no_serious_fault_before_and_after_a_photo(page: Page, animal_photos: li
     for label, value in zip(("Left %", "Top %", "Right %", "Bottom %"), ("2", "2", "72", "99"), strict=True):
         page.get_by_label(label).fill(value)
     expect(page.locator("#where")).to_contain_text("Lift")
+    expect(page.locator("#answers")).to_contain_text("zoomed to the animal")
     page.get_by_role("button", name="Measure").click()
     expect(page.locator("#faithful table")).to_have_count(2, timeout=60_000)
     page.get_by_label("Rather than").fill("cheetah")

@@ -228,7 +228,7 @@ def test_report_and_metrics_are_downloaded(page: Page, photos: list[Path], tmp_p
     with (tmp_path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == 3
+    assert len(rows) == 5
 
 
 @narrow
