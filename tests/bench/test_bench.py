@@ -1,6 +1,7 @@
 """The benchmarks run and print what they promise; what they measure is never a reason to fail."""
 
 import json
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -48,6 +49,10 @@ FAST = Fast(
 )
 
 
+# Every benchmark has run whole before a release; in every run, those that are quick.
+soak = pytest.mark.skipif("SOAK" not in os.environ, reason="takes long: run by make soak")
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A network of small inputs: what a bench prints does not depend on the size of what it measures."""
@@ -69,6 +74,7 @@ def test_help_lists_every_bench(capsys: pytest.CaptureFixture[str]) -> None:
         assert callable(import_module(f"tests.bench.{name}").main)
 
 
+@soak
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_peers_prints_every_figure(
@@ -102,6 +108,7 @@ def test_peers_prints_every_figure(
             assert re.fullmatch(r"-?\d+(\.\d+)?( s| ms| GB| ×)?", value), value
 
 
+@soak
 @pytest.mark.slow
 def test_a_library_alone_tells_time_and_peak_memory(scene: Scene) -> None:
     alone = run_alone(scene, "camcore", 8)
@@ -206,6 +213,7 @@ def test_inputs_prints_what_becomes_of_each_file(tmp_path: Path, capfd: pytest.C
     assert main(["inputs", str(tmp_path / "labels" / "none")]) == 2
 
 
+@soak
 @pytest.mark.slow
 def test_scaling_prints_three_tables(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -155,14 +155,19 @@ def page(request: pytest.FixtureRequest, context: BrowserContext, address: str) 
         other.close()
 
 
+def look_at(page: Page, name: str) -> None:
+    """Write `screenshots/<name>.png`, to be looked at, if the variable SCREENSHOTS is set: it takes seconds."""
+    if "SCREENSHOTS" in os.environ:
+        Path("screenshots").mkdir(exist_ok=True)
+        page.screenshot(path=Path("screenshots") / f"{name}.png", full_page=True)
+
+
 @pytest.fixture
 def screenshot(page: Page, request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Writes `screenshots/<name>-<width>.png` when called with a name, to be looked at."""
-    folder = Path("screenshots")
-    folder.mkdir(exist_ok=True)
+    """Calls `look_at` with a name and the width."""
 
     def take(name: str) -> None:
         scheme = request.node.callspec.id if hasattr(request.node, "callspec") else "page"
-        page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=True)
+        look_at(page, f"{name}-{scheme}")
 
     return take

@@ -49,6 +49,7 @@ def text_file(tmp_path: Path) -> Path:
     return path
 
 
+@wide
 def test_a_photo_is_explained_three_times(page: Page, eagle: Path, screenshot: Screenshot) -> None:
     screenshot("empty")
     upload(page, eagle)
@@ -125,6 +126,7 @@ def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path,
     assert moved(stopped, page.evaluate(BOXES)) == {}
 
 
+@wide
 def test_a_chosen_name_is_visible_under_the_mouse(page: Page, eagle: Path) -> None:
     upload(page, eagle)
     wait_until_done(page, "bald eagle")

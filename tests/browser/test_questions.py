@@ -59,6 +59,7 @@ def size(found: Locator) -> tuple[float, float]:
     return box["width"], box["height"]
 
 
+@narrow
 def test_the_crop_that_the_model_saw_is_drawn_on_the_photo(explained: Page) -> None:
     width, height = size(explained.locator("#photo img"))
     crop = drawn(explained, "#photo .image-frame", "::before")
@@ -118,6 +119,7 @@ def test_the_box_is_typed_from_the_keyboard_and_a_wrong_one_said(explained: Page
     expect(explained.locator("#where")).to_contain_text("Lift")
 
 
+@narrow
 def test_how_faithful_the_maps_are_is_measured_on_demand(explained: Page, screenshot: Screenshot) -> None:
     unfold(explained, "Do the hot places matter to the model?")
     explained.get_by_role("button", name="Measure").click()
@@ -251,6 +253,7 @@ def test_colours_and_opacity_are_remembered_and_nothing_of_the_photo(explained: 
     expect(later.locator("#photo img")).to_have_count(0)
 
 
+@wide
 def test_about_explains_with_formulas(page: Page, screenshot: Screenshot) -> None:
     page.get_by_role("tab", name="About").click()
     expect(page.locator("math")).not_to_have_count(0)

@@ -15,7 +15,7 @@ from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from camcore.cli.main import main
 from camcore.report.html import write_photo_report
-from tests.browser.conftest import ColourScheme
+from tests.browser.conftest import ColourScheme, look_at
 from tests.browser.test_accessibility import faults
 from tests.conftest import package_folder
 
@@ -71,8 +71,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, report: Path) -> It
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(report.as_uri())
     yield page
-    Path("screenshots").mkdir(exist_ok=True)
-    page.screenshot(path=Path("screenshots") / f"report-{request.node.callspec.id}.png", full_page=True)
+    look_at(page, f"report-{request.node.callspec.id}")
     context.close()
     assert [url for url in requested if not url.startswith("data:")] == [report.as_uri()]
     assert errors == []
@@ -165,7 +164,7 @@ def test_the_report_of_one_photo_is_not_a_study(
     expect(page.locator("article .box")).to_have_count(4)
     expect(page.get_by_text("Share of the heat inside the box.", exact=True)).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.screenshot(path=Path("screenshots") / f"report-one-{width}-{scheme}.png", full_page=True)
+    look_at(page, f"report-one-{width}-{scheme}")
     page.close()
 
 
