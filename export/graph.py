@@ -108,14 +108,21 @@ def module_paths(node: fx.Node) -> list[str]:
 
 
 def is_batch_size(node: fx.Node) -> bool:
-    """Return whether a node asks a tensor for the length of its first axis, the number of photos."""
+    """Return whether a node asks a tensor for the length of its first axis, and that is the number of photos.
+
+    A tensor of windows, as in Swin, has several rows for each photo.
+    """
     name = call_name(node)
     if name not in ("size", "sym_size", "getitem") or len(node.args) != 2 or not isinstance(node.args[1], int):
         return False
     sizes = node.args[0]
     if node.args[1] != 0 or not isinstance(sizes, fx.Node):
         return False
-    return name != "getitem" or sizes.args[1:] == ("shape",) or (call_name(sizes) == "size" and len(sizes.args) == 1)
+    if name == "getitem" and sizes.args[1:] != ("shape",) and (call_name(sizes) != "size" or len(sizes.args) != 1):
+        return False
+    tensor = sizes.args[0] if name == "getitem" else sizes
+    photos = next(entry for entry in node.graph.nodes if entry.op == "placeholder" and "shape" in entry.meta)
+    return isinstance(tensor, fx.Node) and tensor.meta.get("shape", (None,))[0] == photos.meta["shape"][0]
 
 
 def ancestors(end: fx.Node, start: fx.Node | None = None) -> set[fx.Node]:

@@ -229,3 +229,28 @@ def test_a_list_of_one_tensor_is_that_tensor() -> None:
             return [self.classify(functional.relu(self.first(x)))]
 
     assert cuts_of(Listed()) == ["first", "relu"]
+
+
+class Windows(Network):
+    """Attends within windows, each a row of its own, as Swin does; their number is not the number of photos."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x).permute(0, 2, 3, 1)
+        batch, height, width, channels = x.shape
+        windows = x.reshape(batch, 2, height // 2, 2, width // 2, channels).permute(0, 1, 3, 2, 4, 5)
+        windows = windows.reshape(-1, height * width // 4, channels)
+        rows, places, channels = windows.shape
+        windows = (windows @ windows.transpose(1, 2)).reshape(rows, places, places).softmax(dim=2) @ windows
+        windows = windows.reshape(rows, -1).reshape(-1, 2, 2, height // 2, width // 2, channels)
+        x = windows.permute(0, 1, 3, 2, 4, 5).reshape(batch, height, width, channels)
+        return self.classify(self.second(x.permute(0, 3, 1, 2)))
+
+
+@pytest.mark.parametrize("photos", [1, 2, 3])
+def test_the_number_of_windows_is_not_that_of_photos(photos: int) -> None:
+    torch.manual_seed(0)
+    model, x = Windows().eval(), torch.randn(photos, 3, SIZE, SIZE)
+    graph = ClassifierGraph(model, X)
+    split = graph.split([graph.default])
+    with torch.no_grad():
+        torch.testing.assert_close(split.head(split.features(x)), model(x))
