@@ -83,7 +83,10 @@ def _row(outcome: Outcome) -> str:
 def _run_alone(model: str, size: int | None) -> Outcome:
     command = [sys.executable, "-m", "tests.bench", "models", "--alone", model]
     command += [] if size is None else ["--size", str(size)]
-    run = subprocess.run(command, cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True, timeout=_LIMIT, check=False)
+    try:
+        run = subprocess.run(command, cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True, timeout=_LIMIT, check=False)
+    except subprocess.TimeoutExpired:
+        return Outcome(model, refusal=f"took longer than {_LIMIT:.0f} s")
     if run.returncode:
         return Outcome(model, refusal=f"failed with status {run.returncode}")
     return Outcome(**json.loads(run.stdout.splitlines()[-1]))
