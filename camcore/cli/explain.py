@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             record = _explain(explainers, options, arguments, _Photo(photo, stem, boxes.get(photo, ())))
             message = _summary(record, arguments.out / f"{stem}.compare.png")
-            if arguments.boxes and photo not in boxes:
-                message += f"; {arguments.boxes.name} has no box for it"
+            if arguments.boxes and "verdict" not in record:
+                message += f"; {arguments.boxes.name} has no box in this photo"
         except CamError as error:
             failures, message = failures + 1, str(error)
             record = {"file": photo, "error": message}
@@ -135,8 +135,12 @@ def _boxes(arguments: argparse.Namespace) -> Mapping[str, Sequence[Box]]:
     """Return the boxes of each photo that has any; raise BoxesError if the file of boxes cannot be used."""
     if arguments.box is not None:
         return dict.fromkeys(arguments.photos, (arguments.box,))
-    marked = read_detections(arguments.boxes).among(arguments.photos) if arguments.boxes else {}
-    return {photo: boxes for photo, boxes in marked.items() if boxes}
+    if arguments.boxes is None:
+        return {}
+    detections = read_detections(arguments.boxes)
+    for note in detections.notes:
+        say(f"note: {arguments.boxes.name} {note}")
+    return {photo: boxes for photo, boxes in detections.among(arguments.photos).items() if boxes}
 
 
 def _summary(record: PhotoRecord, picture: Path) -> str:
