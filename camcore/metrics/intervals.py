@@ -47,6 +47,26 @@ def share_interval(count: int, total: int) -> Interval | None:
     return Interval(max(centre - spread, 0.0), min(centre + spread, 1.0))
 
 
+def resampling_weights(size: int) -> Floats:
+    """Return how often each of `size` groups occurs in each bootstrap resample of them, as (size, 2000)."""
+    if not size:
+        return np.zeros((0, RESAMPLES))
+    weights = np.random.default_rng(_SEED).multinomial(size, np.full(size, 1 / size), size=RESAMPLES)
+    return np.ascontiguousarray(weights.T, np.float64)
+
+
+def ratio_interval(counts: NDArray[np.integer], weights: Floats) -> Interval | None:
+    """Return the percentile interval of a share that is pooled over groups, from resamples of the groups.
+
+    `counts` has the count and the total of each group, (n, 2), and `weights` the rows of `resampling_weights` of these
+    groups, (n, 2000). Resamples without any of these groups are left out. Return None below 3 groups.
+    """
+    if len(counts) < LEAST:
+        return None
+    count, total = counts.T.astype(np.float64) @ weights
+    return _percentiles(count[total > 0] / total[total > 0])
+
+
 def spearman(x: Sequence[float], y: Sequence[float]) -> tuple[float, Interval] | None:
     """Return Spearman's rank correlation of paired values and its bootstrap interval.
 
