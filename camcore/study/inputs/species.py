@@ -7,6 +7,7 @@ from pathlib import Path
 
 from camcore.errors import ClassError, StudyError
 from camcore.model.classes import find_class
+from camcore.study.disk_mapping import DiskMapping
 from camcore.study.inputs.path_matching import fold
 from camcore.study.inputs.tables import read_rows
 
@@ -115,15 +116,16 @@ def unknown_note(code: str, labels: Sequence[str]) -> str:
     return f"several classes are named {code}, {consequence}: give its class with --species, {indices}"
 
 
-def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, GroundTruth]:
-    """Return what each photo of a CSV file shows, by its path in the file, with forward slashes.
+def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> Mapping[str, GroundTruth]:
+    """Return what each photo of a table shows, by its path in the file, with forward slashes.
 
     The file has a column `file` and at least one of `class`, `class_idx`, `imagenet_index` (indices or names) and
     `species` (a code of the table); the first of them with a value counts. Other columns are ignored. A photo without
     a value is not known. Raise StudyError if the file cannot be read, or a row has an unknown class or species, or
     contradicts another row.
     """
-    truths: dict[str, tuple[int, GroundTruth]] = {}
+    truths: DiskMapping[GroundTruth] = DiskMapping()
+    lines: DiskMapping[int] = DiskMapping()  # of the first row of each photo
     by_values: dict[tuple[str | None, ...], GroundTruth] = {}  # the same species and classes occur in many rows
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):
         file = row["file"].replace("\\", "/")
@@ -133,10 +135,13 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
         except (ClassError, StudyError) as error:
             raise StudyError(f"{path}, line {line}, {file}: {error}") from error
         by_values[values] = truth
-        first_line, first_truth = truths.setdefault(file, (line, truth))
-        if first_truth != truth:
-            raise StudyError(f"{path}, line {line}: {file} has another class or species on line {first_line}: keep one")
-    return {file: truth for file, (_, truth) in truths.items()}
+        if truths.add(file, truth):
+            lines[file] = line
+        elif truths[file] != truth:
+            raise StudyError(
+                f"{path}, line {line}: {file} has another class or species on line {lines[file]}: keep one"
+            )
+    return truths
 
 
 def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:
