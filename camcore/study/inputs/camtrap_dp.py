@@ -103,8 +103,8 @@ def _entries(media: Path, observations: DiskLists[_Row], sites: Mapping[str, str
                 failure = "a label without a box" if rows else "neither a label nor a box"
             animals = (row for row in rows if row.get("observationtype") == "animal")
             names = list(filter(None, dict.fromkeys(row.get("scientificname", "") for row in animals)))
-            site, taken = sites.get(deployment) or deployment, to_local_time(photo.get("timestamp"))
-            yield Entry(_file(photo), detections, failure, site, names, taken)
+            site, taken_at = sites.get(deployment) or deployment, to_local_time(photo.get("timestamp"))
+            yield Entry(_file(photo), detections, failure, site, names, taken_at)
 
 
 def _file(photo: _Row) -> str:

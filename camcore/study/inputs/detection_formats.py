@@ -39,7 +39,7 @@ class Entry(NamedTuple):
     failure: str | None = None
     site: str = ""
     names: Sequence[str] = ()  # of the species
-    taken: str = ""  # local time, as `to_local_time` returns it
+    taken_at: str = ""  # local time, as `to_local_time` returns it
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _entry(entry: Any, file_key: str) -> Entry:
     failure = _failure(entry)
     if failure is None and isinstance(detections, list):
         detections = [_detection(detection, "conf", "fractions") for detection in detections]
-    return Entry(entry.get(file_key), detections, failure, taken=to_local_time(entry.get("datetime")))
+    return Entry(entry.get(file_key), detections, failure, taken_at=to_local_time(entry.get("datetime")))
 
 
 def _failure(entry: Mapping[str, Any]) -> str | None:

@@ -141,8 +141,8 @@ class _Selection:
         file, detections = entry.file, entry.detections
         if entry.site:
             self._sites[file] = entry.site
-        if entry.taken:
-            self._dates[file] = entry.taken
+        if entry.taken_at:
+            self._dates[file] = entry.taken_at
         if entry.failure is not None:
             self._fail(file, entry.failure)
         elif not isinstance(detections, list) or None in detections:

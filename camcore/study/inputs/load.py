@@ -1,22 +1,23 @@
 """Loading of a study's inputs: the photos of a source, matched with boxes, species and true classes by path."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from camcore.errors import StudyError
 from camcore.study.disk_mapping import DiskMapping
 from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.path_matching import PathMatcher
 from camcore.study.inputs.photo_lists import PhotoTally, list_photos
 from camcore.study.inputs.photos import StudyPhoto
+from camcore.study.inputs.sites import site_finder
 from camcore.study.inputs.sources import Source, SourceKind, SourcePhoto, read_source
 from camcore.study.inputs.species import (
     GroundTruth,
     Species,
     read_species,
+    species_record,
     truth_of_subfolder,
     unknown_note,
 )
@@ -55,14 +56,14 @@ class InputPaths:
 class StudyItem:
     """A photo of a study, its boxes (None if the photo was not marked), what it shows, and where and when it was taken.
 
-    `site` is "" if it is not known, and so is `taken`, which is local time as YYYY-MM-DDTHH:MM:SS.
+    `site` is "" if it is not known, and so is `taken_at`, which is local time as YYYY-MM-DDTHH:MM:SS.
     """
 
     photo: StudyPhoto
     boxes: Sequence[Box] | None
     truth: GroundTruth
     site: str = ""
-    taken: str = ""
+    taken_at: str = ""
 
     def in_fractions(self, size: tuple[int, int]) -> "StudyItem":
         """Return the item with its boxes in fractions of its photo, of this (width, height).
@@ -76,7 +77,7 @@ class StudyItem:
         photo, truth = self.photo, self.truth
         photo_values = str(photo.path), photo.file, photo.species, photo.stem
         species = truth.species and tuple(vars(truth.species).values())
-        return _item, (photo_values, self.boxes, species, tuple(vars(truth).values())[1:], (self.site, self.taken))
+        return _item, (photo_values, self.boxes, species, tuple(vars(truth).values())[1:], (self.site, self.taken_at))
 
 
 def _item(
@@ -133,7 +134,7 @@ def load_inputs(paths: InputPaths, labels: Sequence[str], out: Path) -> StudyInp
     if there is no photo or a table cannot be used, BoxesError if the file of boxes cannot be used, and OutputError if
     the disk for temporary files is full.
     """
-    folder_site = _site_finder(paths.site_from)
+    folder_site = site_finder(paths.site_from)
     source = read_source(paths.source, paths.source_kind, paths.root, out, paths.truth_column)
     marked = _load_boxes(paths, source)
     table = read_species(paths.species)
@@ -152,13 +153,13 @@ def load_inputs(paths: InputPaths, labels: Sequence[str], out: Path) -> StudyInp
             site = folder_site(file)
             if site is None:
                 site = classified.sites.get(file) or marked.sites.get(file) or photo.site
-            taken = classified.dates.get(file) or marked.dates.get(file) or photo.taken
-            yield file, StudyItem(photo.to_photo(file), marked.boxes.get(file), truth, site, taken)
+            taken_at = classified.dates.get(file) or marked.dates.get(file) or photo.taken_at
+            yield file, StudyItem(photo.to_photo(file), marked.boxes.get(file), truth, site, taken_at)
 
     loaded = DiskMapping(items())
     species_notes = [unknown_note(code, labels) for code in subfolders if code in unknown]
     notes = (*source.notes, *marked.notes, *classified.notes, *species_notes)
-    records = tuple(_species_record(code, truth) for code, truth in subfolders.items())
+    records = tuple(species_record(code, truth) for code, truth in subfolders.items())
     return StudyInputs(loaded, notes, records, marked.confidence)
 
 
@@ -212,27 +213,3 @@ def _paired(values: Mapping[str, str], files: _Photos) -> Mapping[str, str]:
     if not values:
         return {}
     return DiskMapping((file, values[entry]) for file, entry in PathMatcher(values).match(files).pairs())
-
-
-def _site_finder(site_from: str) -> Callable[[str], str | None]:
-    """Return what gives the site of a photo by its `file`, None if the files say it; may raise StudyError."""
-    kind, _, number = site_from.partition(":")
-    if kind == "folder" and number.isascii() and number.isdigit() and int(number) > 0:
-        index = int(number) - 1
-        return lambda file: next(iter([folder for folder in file.split("/")[:-1] if folder][index:]), "")
-    if site_from not in {"column", "none"}:
-        raise StudyError(
-            f"sites cannot be read from {site_from!r}: choose column, none, or folder:1 for the first folder"
-        )
-    return lambda _: None if site_from == "column" else ""
-
-
-def _species_record(code: str, truth: GroundTruth) -> dict[str, Any]:
-    return {
-        "code": code,
-        "title": truth.title or code,
-        "scientific_name": truth.species.scientific_name if truth.species else "",
-        "told": truth.is_known,
-        "class_idx": truth.class_idx,
-        "class_name": None if truth.class_idx is None else truth.class_name,
-    }

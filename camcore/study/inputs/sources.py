@@ -36,7 +36,7 @@ class ListedPhoto(NamedTuple):
     place: str
     file: str
     site: str = ""
-    taken: str = ""
+    taken_at: str = ""
 
 
 class SourcePhoto(NamedTuple):
@@ -46,7 +46,7 @@ class SourcePhoto(NamedTuple):
     species: str
     stem: str
     site: str
-    taken: str
+    taken_at: str
 
     def to_photo(self, file: str) -> StudyPhoto:
         """Return the photo, whose `file` is this one."""
@@ -99,8 +99,8 @@ def read_source(
     return Source(*_collect(path, listed, names, has_other_media=True), boxes=path, truth=path)
 
 
-def _of_photo(photo: StudyPhoto, site: str = "", taken: str = "") -> tuple[str, SourcePhoto]:
-    return photo.file, SourcePhoto(str(photo.path), photo.species, photo.stem, site, taken)
+def _of_photo(photo: StudyPhoto, site: str = "", taken_at: str = "") -> tuple[str, SourcePhoto]:
+    return photo.file, SourcePhoto(str(photo.path), photo.species, photo.stem, site, taken_at)
 
 
 def _collect(
@@ -120,7 +120,7 @@ def _collect(
             repeated.add(file.as_posix())
             continue
         paths[place] = None
-        key, value = _of_photo(names.photo(file), photo.site, photo.taken)
+        key, value = _of_photo(names.photo(file), photo.site, photo.taken_at)
         photos[key] = value
     if not photos:
         raise StudyError(f"{path} lists no photos: add them, or give a folder of photos")

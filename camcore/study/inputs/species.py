@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from camcore.errors import ClassError, StudyError
 from camcore.model.classes import find_class
@@ -142,6 +143,18 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
                 f"{path}, line {line}: {file} has another class or species on line {lines[file]}: keep one"
             )
     return truths
+
+
+def species_record(code: str, truth: GroundTruth) -> dict[str, Any]:
+    """Return a subfolder and what its photos show as JSON."""
+    return {
+        "code": code,
+        "title": truth.title or code,
+        "scientific_name": truth.species.scientific_name if truth.species else "",
+        "told": truth.is_known,
+        "class_idx": truth.class_idx,
+        "class_name": None if truth.class_idx is None else truth.class_name,
+    }
 
 
 def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:

@@ -30,7 +30,7 @@ class NamedPhoto(NamedTuple):
     file: str
     species: Species | None
     site: str = ""
-    taken: str = ""
+    taken_at: str = ""
 
 
 def read_named_photos(path: Path, column: str | None) -> Iterator[NamedPhoto] | None:
@@ -64,7 +64,7 @@ def _of_boxes_file(path: Path) -> Iterator[NamedPhoto]:
     try:
         if is_camtrap_dp(path):
             for entry in read_camtrap_dp(path).entries:
-                yield NamedPhoto(entry.file, _only(entry.names), entry.site, entry.taken)
+                yield NamedPhoto(entry.file, _only(entry.names), entry.site, entry.taken_at)
         else:
             yield from _of_json(JsonFile(path))
     except BoxesError as error:
@@ -79,13 +79,13 @@ def _of_json(content: JsonFile) -> Iterator[NamedPhoto]:
     if is_coco(content):
         for entry in entries:
             if isinstance(entry.file, str) and entry.file:
-                yield NamedPhoto(entry.file, _only(entry.names), entry.site, entry.taken)
+                yield NamedPhoto(entry.file, _only(entry.names), entry.site, entry.taken_at)
         return
     of_speciesnet = content.has_array("predictions")
     key, name_species = ("filepath", _predicted) if of_speciesnet else ("file", _classified)
     for image in content.objects("predictions" if of_speciesnet else "images"):
         if file := _file(image.get(key)):
-            yield NamedPhoto(file, name_species(image, content.fields), taken=to_local_time(image.get("datetime")))
+            yield NamedPhoto(file, name_species(image, content.fields), taken_at=to_local_time(image.get("datetime")))
 
 
 def _file(value: Any) -> str:

@@ -46,11 +46,11 @@ class _Places:
         self.sites: DiskMapping[str] = DiskMapping()
         self.dates: DiskMapping[str] = DiskMapping()
 
-    def add(self, file: str, site: str, taken: str) -> None:
+    def add(self, file: str, site: str, taken_at: str) -> None:
         if site:
             self.sites[file] = site
-        if taken:
-            self.dates[file] = taken
+        if taken_at:
+            self.dates[file] = taken_at
 
 
 def _of_own_table(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> Truths:
@@ -78,7 +78,7 @@ def _of_photos(photos: Iterable[NamedPhoto], table: Mapping[str, Species], label
             unclear[photo.file] = None
         elif former is None or not former.is_known:
             truths[photo.file] = truth
-        places.add(photo.file, photo.site, photo.taken)
+        places.add(photo.file, photo.site, photo.taken_at)
     for file in unclear:
         truths[file] = GroundTruth()
     notes = list_photos("names several species, none of which is used, for", unclear)
