@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Study a folder, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
     category, out = arguments.category, arguments.out
     paths = InputPaths(
-        folder=arguments.folder,
+        source=arguments.folder,
         boxes=arguments.boxes,
         truth=arguments.truth,
         species=arguments.species,

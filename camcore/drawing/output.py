@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,20 @@ def output_stems(photos: list[str]) -> list[str]:
 
     Of a long name, the stem is the end: a file system allows 255 bytes, and suffixes are added.
     """
-    stems: dict[str, str] = {}
-    for photo in photos:
-        original, number = _shortened(Path(photo).stem), 1
-        stem = original
-        while stem.casefold() in stems:
+    used: dict[str, int] = {}
+    return [output_stem(photo, used) for photo in photos]
+
+
+def output_stem(photo: str, used: MutableMapping[str, int]) -> str:
+    """Return the stem of the next photo, as `output_stems` does, and add it to those `used` by earlier ones."""
+    original = stem = _shortened(Path(photo).stem)
+    number = used.get(original.casefold(), 0) + 1  # of the last one that was tried
+    if number > 1:
+        while (stem := f"{original}-{number}").casefold() in used:
             number += 1
-            stem = f"{original}-{number}"
-        stems[stem.casefold()] = stem
-    return list(stems.values())
+        used[original.casefold()] = number
+    used[stem.casefold()] = 1
+    return stem
 
 
 def _shortened(stem: str) -> str:

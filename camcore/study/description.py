@@ -38,7 +38,8 @@ def describe(
     """Return the description of a study as JSON; `command` is the command line that repeats it."""
     files = {name: getattr(paths, name) for name in ("boxes", "truth", "species")}
     input_settings = {
-        "folder": str(paths.folder),
+        "source": str(paths.source),
+        "root": None if paths.root is None else str(paths.root),
         **{name: None if path is None else str(path) for name, path in files.items()},
         "sha256": {name: _digest(path) for name, path in files.items() if path is not None},
         "category": paths.category,
@@ -46,7 +47,7 @@ def describe(
         "site_from": paths.site_from,
     }
     description = _description(manifest, settings, input_settings, "the model's most probable class")
-    title, notes, species = paths.folder.resolve().name, list(inputs.notes), list(inputs.species)
+    title, notes, species = paths.source.resolve().name, list(inputs.notes), list(inputs.species)
     return {"title": title, "command": command, **description, "notes": notes, "species": species}
 
 

@@ -119,7 +119,7 @@ def run_study(
         return shared_decoder().view(path, steps, resize_mode, Box.around(boxes) if boxes else None)
 
     decode = decode or decode_here
-    for item in inputs.items:
+    for item in inputs.items.values():
         identity = identify(item)
         record = log.find(item, identity["sha256"])
         if record is not None:

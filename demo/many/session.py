@@ -190,8 +190,8 @@ def _state(session: StudySession, study: Study) -> TableState:
         notes=study.notes,
         rows=tuple(study.rows),
         total=study.total,
-        has_species=any(item.photo.species for item in study.inputs.items),
-        has_boxes=any(item.boxes for item in study.inputs.items),
+        has_species=any(item.photo.species for item in study.inputs.items.values()),
+        has_boxes=any(item.boxes for item in study.inputs.items.values()),
         order=session.order,
     )
 
@@ -208,4 +208,4 @@ def item(session: StudySession, index: int) -> StudyItem | None:
     study = session.study
     if study is None or not 0 <= index < len(study.rows) or study.rows[index].record["error"] is not None:
         return None
-    return study.inputs.items[index]
+    return study.inputs.items[study.rows[index].record["file"]]

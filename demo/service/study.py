@@ -67,7 +67,9 @@ class Study:
             make_folder(self._out / PICTURES)
             photos = self._folder / _PHOTOS / _study_name(request.uploads)
             notes = collect(request.uploads, photos)
-            self._paths = InputPaths(photos, self._copy_boxes(), None, None, messages.TARGET)
+            self._paths = InputPaths(
+                photos, self._copy_boxes(), None, None, messages.TARGET, source_kind="folder"
+            )  # an upload cannot make the server read other files, whatever it contains
             self.inputs = load_inputs(self._paths, self._explainer.manifest.labels, self._out)
             self.notes = (*notes, *map(self._without_folder, self.inputs.notes))
             self.resume()
@@ -110,7 +112,7 @@ class Study:
         Raises OutputError if a result cannot be written, RequestTimeoutError if the model is not free in time.
         """
         record = next(self._photos).record
-        photo = self.inputs.items[len(self.rows)].photo.path
+        photo = self.inputs.items[record["file"]].photo.path
         thumbnail = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], _THUMBNAIL)
         self.rows.append(TableRow(record, thumbnail, photo))
 
@@ -140,11 +142,11 @@ class Study:
 
     def _description(self) -> dict[str, Any]:
         """Return the description of the study, with the files named as the visitor named them."""
-        folder, boxes = self._paths.folder.name, self._paths.boxes and self._paths.boxes.name
+        folder, boxes = self._paths.source.name, self._paths.boxes and self._paths.boxes.name
         options = [*(["--boxes", boxes] if boxes else []), "--model", self.model]
         command = shlex.join(["python", "-m", "camcore", "study", folder, *options])
         description = describe(self._explainer.manifest, self._paths, self._settings, self.inputs, command)
-        settings = description["settings"] | {"folder": folder, "boxes": boxes}
+        settings = description["settings"] | {"source": folder, "boxes": boxes}
         return {**description, "settings": settings, "notes": list(self.notes)}
 
     def _copy_boxes(self) -> Path | None:

@@ -12,7 +12,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camcore.errors import CamError, StudyError
 from camcore.images.formats import ACCEPTED_FORMATS
-from camcore.study.inputs.photos import find_photos, is_system_folder
+from camcore.study.inputs.photos import PhotoFolder, is_system_folder
 
 MAX_PHOTOS = 200
 MAX_FILES = 2000  # photos, and other files beside them
@@ -62,11 +62,11 @@ def collect(uploads: Sequence[Path], folder: Path) -> list[str]:
             except OSError as error:
                 raise UploadError(f"“{parts[-1]}” cannot be unpacked: rename it, or use fewer photos.") from error
     try:
-        photos, _ = find_photos(folder, leave_out=folder.parent)
+        count = sum(1 for _ in PhotoFolder(folder, leave_out=folder.parent).files())
     except StudyError as error:
         raise UploadError(f"None of these files is a photo: use {ACCEPTED_FORMATS}, or a zip of them.") from error
-    if len(photos) > MAX_PHOTOS:
-        raise UploadError(f"{len(photos):,} photos are too many: choose at most {MAX_PHOTOS:,} at a time.")
+    if count > MAX_PHOTOS:
+        raise UploadError(f"{count:,} photos are too many: choose at most {MAX_PHOTOS:,} at a time.")
     return notes
 
 

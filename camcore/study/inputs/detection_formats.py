@@ -1,21 +1,22 @@
 """Formats of files with boxes: MegaDetector and its relatives, SpeciesNet, COCO Camera Traps, and lists in pixels."""
 
-import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from camcore.errors import BoxesError
+from camcore.study.disk_mapping import DiskLists
+from camcore.study.inputs.json_files import JsonFile
+from camcore.study.inputs.moments import to_local_time
 
-DETECTORS = "MegaDetector or SpeciesNet"
 EXPECTED_FORMAT = (
     "use the JSON file of MegaDetector (format 1.x), AddaxAI, SpeciesNet, PyTorch-Wildlife or COCO Camera Traps, or "
     "the datapackage.json of Camtrap DP"
 )
 _NUMBERED = {"1": "animal", "2": "person", "3": "vehicle"}  # MegaDetector's categories
 _NUMBERED_FROM_0 = {"0": "animal", "1": "person", "2": "vehicle"}  # PyTorch-Wildlife's
+
+_ANNOTATION_KEYS = ("category_id", "bbox", "bbox_relative", "sequence_level_annotation")
 
 BoxLayout = Literal["fractions", "pixels", "corners"]
 
@@ -37,12 +38,13 @@ class Entry(NamedTuple):
     detections: Any  # a list of `RawDetection`, or what the file has in place of a list
     failure: str | None = None
     site: str = ""
-    names: Sequence[str] = ()  # of the species, for `names_of`
+    names: Sequence[str] = ()  # of the species
+    taken_at: str = ""  # local time, as `to_local_time` returns it
 
 
 @dataclass(frozen=True)
 class DetectionFile:
-    """The content of a file of boxes."""
+    """The content of a file of boxes, whose entries are read one after another."""
 
     entries: Iterator[Entry]
     categories: Mapping[str, str] | None  # names by number; None if the file names each detection's category itself
@@ -50,58 +52,54 @@ class DetectionFile:
     notes: list[str] = field(default_factory=list)
 
 
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file; raise BoxesError if it is missing or damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise BoxesError(f"there is no file {path}: give the JSON file that {DETECTORS} wrote") from None
-    except OSError as error:
-        raise BoxesError(f"{path} cannot be read ({error.strerror}): give a JSON file with boxes") from error
-    except (ValueError, RecursionError):
-        raise BoxesError(f"{path} is not valid JSON: give the complete JSON file that {DETECTORS} wrote") from None
-
-
-def parse(loaded: Any) -> DetectionFile:
+def parse(content: JsonFile) -> DetectionFile:
     """Return the entries of a JSON file of one of the formats; raise BoxesError if it has another."""
-    if isinstance(loaded, list):
-        return DetectionFile(map(_listed_entry, loaded), None)
-    if not isinstance(loaded, dict):
+    if content.is_list:
+        return DetectionFile(map(_listed_entry, content.items()), None)
+    if not content.is_object:
         raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
-    if isinstance(loaded.get("annotations"), list) and isinstance(loaded.get("images"), list):
-        return _coco(loaded)
-    if isinstance(loaded.get("predictions"), list):
+    if is_coco(content):
+        return _coco(content)
+    if content.has_array("predictions"):
         categories = {"1": "animal", "2": "human", "3": "vehicle"}
-        return DetectionFile((_entry(entry, "filepath") for entry in loaded["predictions"]), categories)
-    return _megadetector(loaded)
+        return DetectionFile((_entry(entry, "filepath") for entry in content.items("predictions")), categories)
+    return _megadetector(content)
 
 
-def _megadetector(loaded: Mapping[str, Any]) -> DetectionFile:
-    categories, images = loaded.get("detection_categories"), loaded.get("images")
-    if not isinstance(images, list) or not ("detection_categories" in loaded and isinstance(categories, dict | None)):
+def is_coco(content: JsonFile) -> bool:
+    """Return whether a JSON file is of COCO Camera Traps."""
+    return content.has_array("annotations") and content.has_array("images")
+
+
+def _megadetector(content: JsonFile) -> DetectionFile:
+    fields = content.fields
+    categories = fields.get("detection_categories")
+    if not content.has_array("images") or not (
+        "detection_categories" in fields and isinstance(categories, dict | None)
+    ):
         raise BoxesError(f"is JSON in an unknown format: {EXPECTED_FORMAT}")
-    info = loaded.get("info") if isinstance(loaded.get("info"), dict) else {}
+    info = fields.get("info") if isinstance(fields.get("info"), dict) else {}
     version = info.get("format_version")  # type: ignore[union-attr]
     if version is not None and not str(version).startswith("1."):  # save_detection_timelapse_json writes none
         raise BoxesError(f"is in MegaDetector's format {version}, not 1.x: {EXPECTED_FORMAT}")
     metadata = info.get("detector_metadata")  # type: ignore[union-attr]
     typical = metadata.get("typical_detection_threshold") if isinstance(metadata, dict) else None
-    result = DetectionFile((_entry(image, "file") for image in images), categories, _confidence(typical))
-    if not categories and (used := _used_categories(images)):
+    entries = (_entry(image, "file") for image in content.items("images"))
+    if not categories and (used := _used_categories(content.objects("images"))):
         named = _NUMBERED_FROM_0 if "0" in used else _NUMBERED
         meaning = ", ".join(f"{number} for {name}" for number, name in named.items())
         note = f"does not name its categories: {meaning} are assumed"
-        return DetectionFile(result.entries, named, result.confidence, [note])
+        return DetectionFile(entries, named, _confidence(typical), [note])
     named = {str(number): str(name) for number, name in (categories or {}).items()}
-    return DetectionFile(result.entries, named, result.confidence)
+    return DetectionFile(entries, named, _confidence(typical))
 
 
 def _confidence(value: Any) -> float | None:
     return float(value) if is_number(value) and 0 <= value <= 1 else None
 
 
-def _used_categories(images: Sequence[Any]) -> set[str]:
-    lists = (image.get("detections") for image in images if isinstance(image, dict))
+def _used_categories(images: Iterable[Mapping[str, Any]]) -> set[str]:
+    lists = (image.get("detections") for image in images)
     detections = (detection for listed in lists if isinstance(listed, list) for detection in listed)
     return {str(detection.get("category")) for detection in detections if isinstance(detection, dict)}
 
@@ -114,7 +112,7 @@ def _entry(entry: Any, file_key: str) -> Entry:
     failure = _failure(entry)
     if failure is None and isinstance(detections, list):
         detections = [_detection(detection, "conf", "fractions") for detection in detections]
-    return Entry(entry.get(file_key), detections, failure)
+    return Entry(entry.get(file_key), detections, failure, taken_at=to_local_time(entry.get("datetime")))
 
 
 def _failure(entry: Mapping[str, Any]) -> str | None:
@@ -144,28 +142,28 @@ def _listed_entry(entry: Any) -> Entry:
     return Entry(entry.get("file"), detections)
 
 
-def _coco(loaded: Mapping[str, Any]) -> DetectionFile:
+def _coco(content: JsonFile) -> DetectionFile:
     """Return the entries of COCO Camera Traps: an image without a box is one that nobody marked, unless it is empty."""
-    names = {
-        str(category["id"]): str(category.get("name", category["id"]))
-        for category in _objects(loaded.get("categories"))
-        if "id" in category
-    }
-    annotations: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for annotation in _objects(loaded["annotations"]):
-        annotations[str(annotation.get("image_id"))].append(annotation)
+    listed = content.objects("categories") if content.has_array("categories") else ()
+    names = {str(category["id"]): str(category.get("name", category["id"])) for category in listed if "id" in category}
+    return DetectionFile(_coco_entries(content, names), names)
+
+
+def _coco_entries(content: JsonFile, names: Mapping[str, str]) -> Iterator[Entry]:
+    annotations: DiskLists[Mapping[str, Any]] = DiskLists()  # by image
+    for annotation in content.objects("annotations"):
+        annotations.add(str(annotation.get("image_id")), {key: annotation.get(key) for key in _ANNOTATION_KEYS})
     empty = {number for number, name in names.items() if number == "0" or name.casefold() in {"empty", "blank"}}
-    images = _objects(loaded["images"])
-    return DetectionFile((_coco_entry(image, annotations, names, empty) for image in images), names)
+    for image in content.objects("images"):
+        yield _coco_entry(image, annotations.of(str(image.get("id"))), names, empty)
 
 
 def _coco_entry(
     image: Mapping[str, Any],
-    annotations: Mapping[str, Sequence[Mapping[str, Any]]],
+    own: Sequence[Mapping[str, Any]],
     names: Mapping[str, str],
     empty: set[str],
 ) -> Entry:
-    own = annotations.get(str(image.get("id")), ())
     detections, size = [], (image.get("width"), image.get("height"))
     for annotation in own:
         category = str(annotation.get("category_id"))
@@ -180,11 +178,13 @@ def _coco_entry(
     if not detections and not (categories and set(categories) <= empty):
         failure = "a label without a box" if own else "neither a label nor a box"
     site = image.get("location")
-    return Entry(image.get("file_name"), detections, failure, "" if site is None else str(site), species)
+    site = "" if site is None else str(site)
+    return Entry(image.get("file_name"), detections, failure, site, species, coco_moment(image))
 
 
-def _objects(values: Any) -> list[Mapping[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+def coco_moment(image: Mapping[str, Any]) -> str:
+    """Return when an image of COCO Camera Traps was taken; "" if that is not known."""
+    return to_local_time(image.get("date_captured")) or to_local_time(image.get("datetime"))
 
 
 def is_number(value: Any) -> bool:

@@ -1,16 +1,19 @@
 """Boxes around the animals of photos, selected from the file of a detector or of people who marked them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from camcore.errors import BoxesError
-from camcore.study.inputs.camtrap_dp import is_camtrap_dp, read_camtrap_dp
+from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.camtrap_dp import is_camtrap_dp, names_file, read_camtrap_dp
 from camcore.study.inputs.detection_boxes import UnusableBoxError, to_box
-from camcore.study.inputs.detection_formats import DetectionFile, Entry, RawDetection, parse, read_json
-from camcore.study.inputs.path_matching import PathMatcher, fold
-from camcore.study.inputs.photo_lists import list_photos
+from camcore.study.inputs.detection_formats import DetectionFile, Entry, RawDetection, parse
+from camcore.study.inputs.json_files import JsonFile
+from camcore.study.inputs.path_matching import PathMatcher, PathMatches, fold
+from camcore.study.inputs.photo_lists import PhotoTally
 from camcore.types import Box
 
 CONFIDENCE = 0.2  # minimum detection confidence, if neither the user nor the file names another
@@ -24,8 +27,8 @@ class Detections:
     """The content of a file of boxes, by the paths of the photos as the file lists them.
 
     `boxes` has an empty tuple for a photo in which nothing was found, and `failures` the reason for each photo that has
-    no usable boxes. `notes` says what was left out, `sites` where photos were taken, and `confidence` the minimum
-    confidence that was used.
+    no usable boxes. `notes` says what was left out, `sites` and `dates` where and when photos were taken, and
+    `confidence` the minimum confidence that was used.
     """
 
     boxes: Mapping[str, tuple[Box, ...]]
@@ -33,19 +36,25 @@ class Detections:
     notes: tuple[str, ...] = ()
     sites: Mapping[str, str] = field(default_factory=dict)
     confidence: float = CONFIDENCE
+    dates: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def paths(self) -> PathMatcher:
         """Return the paths of all entries; photos that are ambiguous among them have no boxes."""
-        return PathMatcher((*self.boxes, *self.failures))
+        return PathMatcher(chain(self.boxes, self.failures))
 
     def failure_of(self, file: str) -> str | None:
         """Return why a photo has no usable boxes; None if it has, or the file does not list the photo."""
         return self.failures.get(self.paths.find(file) or "")
 
-    def among(self, files: Sequence[str]) -> dict[str, tuple[Box, ...]]:
+    def among(self, files: Iterable[str]) -> Mapping[str, tuple[Box, ...]]:
         """Return the boxes of each of these photos that has an entry of its own; the others are left out."""
-        return {file: self.boxes[entry] for file, entry in self.paths.pair(files).items() if entry in self.boxes}
+        return self.of(self.paths.match(files))
+
+    def of(self, matches: PathMatches) -> Mapping[str, tuple[Box, ...]]:
+        """Return the boxes of each of the matched photos that has an entry of its own; the others are left out."""
+        boxes = ((file, self.boxes.get(entry)) for file, entry in matches.pairs())
+        return DiskMapping((file, own) for file, own in boxes if own is not None)
 
 
 def read_detections(path: Path, category: str = ANIMAL, confidence: float | None = None) -> Detections:
@@ -58,14 +67,11 @@ def read_detections(path: Path, category: str = ANIMAL, confidence: float | None
     is missing, damaged or in another format, if nothing of it can be used, or if it does not have the category.
     """
     try:
-        content = read_camtrap_dp(path) if is_camtrap_dp(path) else parse(read_json(path))
-    except BoxesError as error:
-        text = str(error)
-        raise BoxesError(text if str(path) in text else f"{path} {text}") from None
-    try:
+        content = read_camtrap_dp(path) if is_camtrap_dp(path) else parse(JsonFile(path))
         return _Selection(content, category, confidence).result()
     except BoxesError as error:
-        raise BoxesError(f"{path} {error}") from None
+        text = str(error)
+        raise BoxesError(text if names_file(text, path) else f"{path} {text}") from None
 
 
 @dataclass
@@ -75,7 +81,8 @@ class _Problem:
     sentence: str
     of_box: bool  # whether only a box cannot be used; else the whole entry
     verb: str = "is"
-    files: list[str] = field(default_factory=list)
+    photos: PhotoTally = field(default_factory=PhotoTally)
+    latest: str = ""  # of the photos
 
 
 class _Selection:
@@ -86,13 +93,14 @@ class _Selection:
         typical = CONFIDENCE if content.confidence is None else content.confidence
         self._confidence = typical if confidence is None else confidence
         self._spellings = self._spellings_of(category)
-        self._boxes: dict[str, tuple[Box, ...]] = {}
-        self._failures: dict[str, str] = {}
-        self._sites: dict[str, str] = {}
+        self._boxes: DiskMapping[tuple[Box, ...]] = DiskMapping()
+        self._failures: DiskMapping[str] = DiskMapping()
+        self._sites: DiskMapping[str] = DiskMapping()
+        self._dates: DiskMapping[str] = DiskMapping()
         self._problems: dict[str, _Problem] = {}  # by what is wrong
         self._has_box = False  # whether any box can be used, of any category
         self._other_categories: set[str] = set()
-        self._repeated: list[str] = []
+        self._repeated = PhotoTally()
 
     def result(self) -> Detections:
         """Return the boxes of all entries; raise BoxesError if there are entries, of which none can be used."""
@@ -111,10 +119,10 @@ class _Selection:
         if self._other_categories:
             names = ", ".join(sorted(self._other_categories))
             notes.append(f"has no category {ANIMAL!r}: its categories {names} are used")
-        notes += list_photos("lists more than once, with different boxes, which are all used,", self._repeated)
+        notes += self._repeated.notes("lists more than once, with different boxes, which are all used,")
         for what, problem in self._problems.items():
-            notes += list_photos(f"has {what}, which {problem.verb} left out, for", problem.files)
-        return Detections(self._boxes, self._failures, tuple(notes), self._sites, self._confidence)
+            notes += problem.photos.notes(f"has {what}, which {problem.verb} left out, for")
+        return Detections(self._boxes, self._failures, tuple(notes), self._sites, self._confidence, self._dates)
 
     def _spellings_of(self, category: str) -> Collection[str] | None:
         """Return how the file writes the category; None if everything else than people and vehicles is used."""
@@ -133,6 +141,8 @@ class _Selection:
         file, detections = entry.file, entry.detections
         if entry.site:
             self._sites[file] = entry.site
+        if entry.taken_at:
+            self._dates[file] = entry.taken_at
         if entry.failure is not None:
             self._fail(file, entry.failure)
         elif not isinstance(detections, list) or None in detections:
@@ -147,12 +157,11 @@ class _Selection:
                 self._fail(file, "its box cannot be used")
 
     def _keep(self, file: str, boxes: tuple[Box, ...]) -> None:
-        former = self._boxes.get(file)
-        if former is not None and former != boxes:
-            self._repeated.append(file)
-            boxes = tuple(dict.fromkeys((*former, *boxes)))
-        self._boxes[file] = boxes
-        self._failures.pop(file, None)
+        if not self._boxes.add(file, boxes) and (former := self._boxes[file]) != boxes:
+            self._repeated.add(file)
+            self._boxes[file] = tuple(dict.fromkeys((*former, *boxes)))
+        if self._failures:
+            self._failures.pop(file, None)
 
     def _fail(self, file: str, reason: str) -> None:
         if file not in self._boxes:
@@ -160,9 +169,10 @@ class _Selection:
 
     def _report(self, what: str, sentence: str, file: str, *, of_box: bool) -> None:
         verb = "are" if what.startswith("detections") else "is"
-        files = self._problems.setdefault(what, _Problem(sentence, of_box, verb)).files
-        if not files or files[-1] != file:
-            files.append(file)
+        problem = self._problems.setdefault(what, _Problem(sentence, of_box, verb))
+        if not problem.photos.count or problem.latest != file:
+            problem.photos.add(file)
+            problem.latest = file
 
     def _select(self, file: str, detections: Sequence[RawDetection]) -> tuple[tuple[Box, ...], bool]:
         """Return the boxes of an entry, and whether all of its boxes can be used."""

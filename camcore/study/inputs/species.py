@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from camcore.errors import ClassError, StudyError
 from camcore.model.classes import find_class
+from camcore.study.disk_mapping import DiskMapping
 from camcore.study.inputs.path_matching import fold
 from camcore.study.inputs.tables import read_rows
 
@@ -115,15 +117,16 @@ def unknown_note(code: str, labels: Sequence[str]) -> str:
     return f"several classes are named {code}, {consequence}: give its class with --species, {indices}"
 
 
-def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> dict[str, GroundTruth]:
-    """Return what each photo of a CSV file shows, by its path in the file, with forward slashes.
+def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> Mapping[str, GroundTruth]:
+    """Return what each photo of a table shows, by its path in the file, with forward slashes.
 
     The file has a column `file` and at least one of `class`, `class_idx`, `imagenet_index` (indices or names) and
     `species` (a code of the table); the first of them with a value counts. Other columns are ignored. A photo without
     a value is not known. Raise StudyError if the file cannot be read, or a row has an unknown class or species, or
     contradicts another row.
     """
-    truths: dict[str, tuple[int, GroundTruth]] = {}
+    truths: DiskMapping[GroundTruth] = DiskMapping()
+    lines: DiskMapping[int] = DiskMapping()  # of the first row of each photo
     by_values: dict[tuple[str | None, ...], GroundTruth] = {}  # the same species and classes occur in many rows
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):
         file = row["file"].replace("\\", "/")
@@ -133,10 +136,25 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
         except (ClassError, StudyError) as error:
             raise StudyError(f"{path}, line {line}, {file}: {error}") from error
         by_values[values] = truth
-        first_line, first_truth = truths.setdefault(file, (line, truth))
-        if first_truth != truth:
-            raise StudyError(f"{path}, line {line}: {file} has another class or species on line {first_line}: keep one")
-    return {file: truth for file, (_, truth) in truths.items()}
+        if truths.add(file, truth):
+            lines[file] = line
+        elif truths[file] != truth:
+            raise StudyError(
+                f"{path}, line {line}: {file} has another class or species on line {lines[file]}: keep one"
+            )
+    return truths
+
+
+def species_record(code: str, truth: GroundTruth) -> dict[str, Any]:
+    """Return a subfolder and what its photos show as JSON."""
+    return {
+        "code": code,
+        "title": truth.title or code,
+        "scientific_name": truth.species.scientific_name if truth.species else "",
+        "told": truth.is_known,
+        "class_idx": truth.class_idx,
+        "class_name": None if truth.class_idx is None else truth.class_name,
+    }
 
 
 def _truth_of_row(row: Mapping[str, str], table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:

@@ -1,13 +1,15 @@
-"""Tables written by people: CSV files as spreadsheets save them."""
+"""Tables written by people: CSV files as spreadsheets save them, and Parquet files, read row by row."""
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
-from io import StringIO
-from itertools import zip_longest
+from contextlib import contextmanager
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camcore.errors import StudyError
+from camcore.study.inputs.parquet import SUFFIX as PARQUET
+from camcore.study.inputs.parquet import parquet_columns, parquet_rows
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -17,14 +19,20 @@ _MAX_COLUMNS = 1000
 
 
 def read_table(path: Path, needed: Collection[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file in UTF-8, each as its line number and its values by column.
+    """Yield the rows of a table, each as its line number and its values by column.
 
-    The columns are separated by commas, semicolons or tabs. Values are stripped, column names are stripped and in lower
-    case; empty rows, and those that repeat the one before, are skipped. Raise StudyError if the file cannot be read as
-    CSV, or lacks a column `needed`.
+    A CSV file is in UTF-8, and its columns are separated by commas, semicolons or tabs. Values are stripped, column
+    names are stripped and in lower case; empty rows, and those that repeat the one before, are skipped. Raise
+    StudyError if the file cannot be read, or lacks a column `needed`.
     """
-    reader = _reader(path)
-    try:
+    if path.suffix.lower() == PARQUET:
+        columns = parquet_columns(path)
+        _check_columns(path, columns, needed)
+        for number, row in parquet_rows(path):
+            if any(row):
+                yield number, dict(zip(columns, row, strict=True))
+        return
+    with _opened(path) as reader:
         columns = _columns(path, reader)
         _check_columns(path, columns, needed)
         previous: list[str] = []
@@ -39,17 +47,14 @@ def read_table(path: Path, needed: Collection[str] = ()) -> Iterator[tuple[int, 
             values = {column: value.strip() for column, value in zip_longest(columns, row, fillvalue="")}
             if any(values.values()):
                 yield reader.line_num, values
-    except csv.Error as error:
-        line = f"{path}, line {reader.line_num}"
-        raise StudyError(f"{line}: this is not valid CSV ({error}): save the table as CSV again") from error
 
 
 def read_columns(path: Path) -> list[str]:
-    """Return the names of the columns of a CSV file, stripped and in lower case; raise StudyError as `read_table`."""
-    try:
-        return _columns(path, _reader(path))
-    except csv.Error as error:
-        raise StudyError(f"{path}, line 1: this is not valid CSV ({error}): save the table as CSV again") from error
+    """Return the names of the columns of a table, stripped and in lower case; raise StudyError as `read_table`."""
+    if path.suffix.lower() == PARQUET:
+        return parquet_columns(path)
+    with _opened(path) as reader:
+        return _columns(path, reader)
 
 
 def read_rows(
@@ -67,12 +72,26 @@ def read_rows(
         yield line, values
 
 
-def _reader(path: Path) -> "Reader":
-    text = _read_text(path)
-    first, _, rest = text.partition("\n")
-    if first.startswith("sep="):  # as Excel writes it
-        text, first = rest, rest.partition("\n")[0]
-    return csv.reader(StringIO(text, newline=""), strict=True, delimiter=max(",;\t", key=first.count))
+@contextmanager
+def _opened(path: Path) -> "Iterator[Reader]":
+    """Open a CSV file; raise StudyError if that fails, or if the reader finds that it is not valid CSV."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            skipped = first.startswith("sep=")  # as Excel writes it
+            first = file.readline() if skipped else first
+            reader = csv.reader(chain([first], file), strict=True, delimiter=max(",;\t", key=first.count))
+            try:
+                yield reader
+            except csv.Error as error:
+                problem = f"this is not valid CSV ({error}): save the table as CSV again"
+                raise StudyError(f"{path}, line {reader.line_num}: {problem}") from error
+    except FileNotFoundError:
+        raise StudyError(f"there is no file {path}: give the path of a CSV file") from None
+    except OSError as error:
+        raise StudyError(f"{path} cannot be read ({error.strerror}): give the path of a CSV file") from error
+    except UnicodeDecodeError:
+        raise StudyError(f"{path} is not UTF-8 text: save the table as CSV in UTF-8") from None
 
 
 def _columns(path: Path, reader: "Reader") -> list[str]:
@@ -81,17 +100,6 @@ def _columns(path: Path, reader: "Reader") -> list[str]:
     if len(header) > _MAX_COLUMNS:
         raise StudyError(f"{path}, line 1: there are {len(header):,} columns: give a table with one row per photo")
     return [column.strip().casefold() for column in header]
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise StudyError(f"there is no file {path}: give the path of a CSV file") from None
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read ({error.strerror}): give the path of a CSV file") from error
-    except UnicodeDecodeError:
-        raise StudyError(f"{path} is not UTF-8 text: save the table as CSV in UTF-8") from None
 
 
 def _check_columns(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from camcore.errors import BoxesError, StudyError
-from camcore.study.inputs.camtrap_dp import is_camtrap_dp, read_camtrap_dp
-from camcore.study.inputs.detection_formats import is_number, parse, read_json
+from camcore.study.inputs.camtrap_dp import is_camtrap_dp, names_file, read_camtrap_dp
+from camcore.study.inputs.detection_formats import is_coco, is_number, parse
 from camcore.study.inputs.detections import NO_ANIMALS
+from camcore.study.inputs.json_files import JsonFile
+from camcore.study.inputs.moments import moment_of, to_local_time
 from camcore.study.inputs.path_matching import fold
-from camcore.study.inputs.species import RANKS, Species
+from camcore.study.inputs.species import CLASS_COLUMNS, RANKS, Species
 from camcore.study.inputs.tables import read_columns, read_table
 
 FILE_COLUMNS = ("file", "filename", "filepath", "path")
@@ -23,46 +25,67 @@ _NO_SPECIES = NO_ANIMALS | {"", "animal", "unidentified animal", "unidentified",
 
 
 class NamedPhoto(NamedTuple):
-    """A photo as a file lists it, its species if it is named, and where it was taken ("" if that is not known)."""
+    """A photo as a file lists it, its species if it is named, and where and when it was taken ("" if not known)."""
 
     file: str
     species: Species | None
     site: str = ""
+    taken_at: str = ""
 
 
 def read_named_photos(path: Path, column: str | None) -> Iterator[NamedPhoto] | None:
     """Return the photos of a file of another program; None if it is a table of the project's own columns.
 
-    `column` is that of the species in a CSV file. Raise StudyError if the file cannot be read.
+    `column` is that of the species in a table. Raise StudyError if the file cannot be read, also while it is read.
     """
-    try:
-        if is_camtrap_dp(path):
-            return (NamedPhoto(entry.file, _only(entry.names), entry.site) for entry in read_camtrap_dp(path).entries)
-        if path.suffix.lower() == ".json":
-            return _of_json(path)
-    except BoxesError as error:
-        text = str(error)
-        raise StudyError(text if str(path) in text else f"{path} {text}") from error
+    if is_camtrap_dp(path) or path.suffix.lower() == ".json":
+        return _of_boxes_file(path)
     columns = read_columns(path)
-    if {"wi_taxon_id", "filename"} <= set(columns) or {"deployment_id", "filename", "genus"} <= set(columns):
+    if is_wildlife_insights(columns):
         return _of_wildlife_insights(path)
     if column is None and "file" in columns and "relativepath" not in columns:
         return None
     return _of_table(path, columns, column)
 
 
-def _of_json(path: Path) -> Iterator[NamedPhoto]:
-    loaded = read_json(path)
-    content = parse(loaded)  # raises BoxesError if it is of no known format
-    if not isinstance(loaded, dict):
+def is_wildlife_insights(columns: Sequence[str]) -> bool:
+    """Return whether a table with these columns is the images.csv of Wildlife Insights."""
+    return {"wi_taxon_id", "filename"} <= set(columns) or {"deployment_id", "filename", "genus"} <= set(columns)
+
+
+def names_species(columns: Sequence[str]) -> bool:
+    """Return whether a table with these columns of photos names their species or classes too."""
+    is_own = "file" in columns and "relativepath" not in columns
+    names = (*CLASS_COLUMNS, "species") if is_own else _NAME_COLUMNS
+    return is_wildlife_insights(columns) or not set(names).isdisjoint(columns)
+
+
+def _of_boxes_file(path: Path) -> Iterator[NamedPhoto]:
+    try:
+        if is_camtrap_dp(path):
+            for entry in read_camtrap_dp(path).entries:
+                yield NamedPhoto(entry.file, _only(entry.names), entry.site, entry.taken_at)
+        else:
+            yield from _of_json(JsonFile(path))
+    except BoxesError as error:
+        text = str(error)
+        raise StudyError(text if names_file(text, path) else f"{path} {text}") from error
+
+
+def _of_json(content: JsonFile) -> Iterator[NamedPhoto]:
+    entries = parse(content).entries  # raises BoxesError if it is of no known format
+    if content.is_list:
         raise BoxesError("names no species: give the file of a classifier")
-    if "annotations" in loaded:
-        return (NamedPhoto(entry.file, _only(entry.names), entry.site) for entry in content.entries if entry.file)
-    of_speciesnet = isinstance(loaded.get("predictions"), list)
+    if is_coco(content):
+        for entry in entries:
+            if isinstance(entry.file, str) and entry.file:
+                yield NamedPhoto(entry.file, _only(entry.names), entry.site, entry.taken_at)
+        return
+    of_speciesnet = content.has_array("predictions")
     key, name_species = ("filepath", _predicted) if of_speciesnet else ("file", _classified)
-    listed = loaded["predictions"] if of_speciesnet else loaded["images"]
-    entries = (entry for entry in listed if isinstance(entry, dict))
-    return (NamedPhoto(file, name_species(entry, loaded)) for entry in entries if (file := _file(entry.get(key))))
+    for image in content.objects("predictions" if of_speciesnet else "images"):
+        if file := _file(image.get(key)):
+            yield NamedPhoto(file, name_species(image, content.fields), taken_at=to_local_time(image.get("datetime")))
 
 
 def _file(value: Any) -> str:
@@ -106,7 +129,8 @@ def _of_wildlife_insights(path: Path) -> Iterator[NamedPhoto]:
         scientific = " ".join(filter(None, (row.get("genus"), row.get("species"))))
         names = (row.get("common_name", ""), scientific)
         is_blank = row.get("is_blank") in {"1", "true", "TRUE", "True"}
-        yield NamedPhoto(row["filename"], None if is_blank else _species(*names), row.get("deployment_id", ""))
+        species = None if is_blank else _species(*names)
+        yield NamedPhoto(row["filename"], species, row.get("deployment_id", ""), moment_of(row))
 
 
 def _of_table(path: Path, columns: Sequence[str], column: str | None) -> Iterator[NamedPhoto]:
@@ -115,15 +139,30 @@ def _of_table(path: Path, columns: Sequence[str], column: str | None) -> Iterato
     if not names:
         missing = f"has no column {column!r}" if column else "has no column of species: name it with --truth-column"
         raise StudyError(f"{path} {missing}; its columns are {', '.join(columns)}")
+    file_column = file_column_of(path, columns)
+    for _, row in read_table(path):
+        if row[file_column]:
+            yield NamedPhoto(file_of(row, file_column), to_species(row[names[0]]), site_of(row), moment_of(row))
+
+
+def file_column_of(path: Path, columns: Sequence[str]) -> str:
+    """Return the column of the photos of a table; raise StudyError if it has none."""
     file_column = next((name for name in FILE_COLUMNS if name in columns), None)
     if file_column is None:
         needed = " or ".join(FILE_COLUMNS)
         raise StudyError(f"{path} has no column of photos: call it {needed}; its columns are {', '.join(columns)}")
-    site_column = next((name for name in SITE_COLUMNS if name in columns), "")
-    for _, row in read_table(path):
-        file = "/".join(filter(None, (row.get("relativepath"), row[file_column])))
-        if row[file_column]:
-            yield NamedPhoto(file.replace("\\", "/"), to_species(row[names[0]]), row.get(site_column, ""))
+    return file_column
+
+
+def file_of(row: Mapping[str, str], file_column: str) -> str:
+    """Return the path of the photo of a row, of which Timelapse has the folder in a column of its own."""
+    return "/".join(filter(None, (row.get("relativepath"), row[file_column]))).replace("\\", "/")
+
+
+def site_of(row: Mapping[str, str]) -> str:
+    """Return where the photo of a row was taken, by the first of the columns that the table has."""
+    column = next((name for name in SITE_COLUMNS if name in row), None)
+    return "" if column is None else row[column]
 
 
 def _only(names: Sequence[str]) -> Species | None:

@@ -6,22 +6,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from camcore.errors import StudyError
+from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.moments import moment_of
 from camcore.study.inputs.path_matching import fold
 from camcore.study.inputs.photo_lists import list_photos
 from camcore.study.inputs.species import GroundTruth, Species, class_of, read_truth
-from camcore.study.inputs.tables import read_columns, read_table
-from camcore.study.inputs.truth_formats import FILE_COLUMNS, SITE_COLUMNS, NamedPhoto, read_named_photos
+from camcore.study.inputs.tables import read_table
+from camcore.study.inputs.truth_formats import FILE_COLUMNS, NamedPhoto, read_named_photos, site_of
 
 _LISTED = 8  # species that a note names
 
 
 @dataclass(frozen=True)
 class Truths:
-    """The true classes and the sites of photos, by the paths that their file lists, and notes on it."""
+    """The true classes, the sites and the dates of photos, by the paths that their file lists, and notes on it."""
 
     truths: Mapping[str, GroundTruth]
     sites: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    dates: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_truths(path: Path, table: Mapping[str, Species], labels: Sequence[str], column: str | None = None) -> Truths:
@@ -32,22 +35,37 @@ def load_truths(path: Path, table: Mapping[str, Species], labels: Sequence[str],
     """
     photos = read_named_photos(path, column)
     if photos is None:
-        return Truths(read_truth(path, table, labels), _sites(path))
+        return _of_own_table(path, table, labels)
     return _of_photos(photos, table, labels)
 
 
-def _sites(path: Path) -> dict[str, str]:
-    columns = read_columns(path)
-    column = next((name for name in SITE_COLUMNS if name in columns), None)
-    return {} if column is None else {row[FILE_COLUMNS[0]]: row[column] for _, row in read_table(path) if row[column]}
+class _Places:
+    """Where and when photos were taken, by their paths."""
+
+    def __init__(self) -> None:
+        self.sites: DiskMapping[str] = DiskMapping()
+        self.dates: DiskMapping[str] = DiskMapping()
+
+    def add(self, file: str, site: str, taken_at: str) -> None:
+        if site:
+            self.sites[file] = site
+        if taken_at:
+            self.dates[file] = taken_at
+
+
+def _of_own_table(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> Truths:
+    truths, places = read_truth(path, table, labels), _Places()
+    for _, row in read_table(path):
+        places.add(row[FILE_COLUMNS[0]].replace("\\", "/"), site_of(row), moment_of(row))
+    return Truths(truths, places.sites, (), places.dates)
 
 
 def _of_photos(photos: Iterable[NamedPhoto], table: Mapping[str, Species], labels: Sequence[str]) -> Truths:
     by_species: dict[Species, GroundTruth] = {}
-    truths: dict[str, GroundTruth] = {}
-    sites: dict[str, str] = {}
-    unclear: set[str] = set()
+    truths: DiskMapping[GroundTruth] = DiskMapping()
+    unclear: DiskMapping[None] = DiskMapping()
     without_class: Counter[str] = Counter()
+    places = _Places()
     for photo in photos:
         truth = GroundTruth()
         if photo.species is not None:
@@ -55,20 +73,20 @@ def _of_photos(photos: Iterable[NamedPhoto], table: Mapping[str, Species], label
                 by_species[photo.species] = _truth(photo.species, table, labels)
             truth = by_species[photo.species]
             without_class[truth.title] += truth.is_known and truth.class_idx is None
-        former = truths.setdefault(photo.file, truth)
-        if former != truth and former.is_known and truth.is_known:
-            unclear.add(photo.file)
-        elif not former.is_known:
+        former = truths.get(photo.file)
+        if former is not None and former != truth and former.is_known and truth.is_known:
+            unclear[photo.file] = None
+        elif former is None or not former.is_known:
             truths[photo.file] = truth
-        if photo.site:
-            sites[photo.file] = photo.site
-    truths |= dict.fromkeys(unclear, GroundTruth())
+        places.add(photo.file, photo.site, photo.taken_at)
+    for file in unclear:
+        truths[file] = GroundTruth()
     notes = list_photos("names several species, none of which is used, for", unclear)
     missing = [f"{name} ({count:,})" for name, count in without_class.most_common() if count]
     if missing:
         more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
         notes.append(f"names species for which the model has no class: {', '.join(missing[:_LISTED])}{more}")
-    return Truths(truths, sites, tuple(notes))
+    return Truths(truths, places.sites, tuple(notes), places.dates)
 
 
 def _truth(species: Species, table: Mapping[str, Species], labels: Sequence[str]) -> GroundTruth:

@@ -236,7 +236,7 @@ def test_an_interrupted_study_continues(birds: Path, imagenet_photos: list[Path]
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere does not exist: give a folder of photos, with one subfolder per species"),
-        (["boxes.csv"], "boxes.csv is a file: give a folder of photos"),
+        (["boxes.csv"], "boxes.csv has no column of photos: call it file or filename or filepath or path"),
         (["empty"], "empty contains no photos: add photos, in one subfolder per species"),
         (
             ["birds", "--boxes", "boxes.csv"],

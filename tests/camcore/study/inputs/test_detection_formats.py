@@ -239,7 +239,7 @@ print(len(detections.among(list(detections.boxes))), time.process_time(), Path("
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_three_hundred_thousand_detections_are_read_within_ten_seconds_and_a_gigabyte(tmp_path: Path) -> None:
+def test_three_hundred_thousand_detections_are_read_within_fifteen_seconds_and_150_megabytes(tmp_path: Path) -> None:
     images = [
         image(f"site{number // 1000}/IMG_{number:06}.JPG", ("1", 0.9, BBOX), ("1", 0.8, BBOX), ("2", 0.7, BBOX))
         for number in range(100_000)
@@ -250,5 +250,5 @@ def test_three_hundred_thousand_detections_are_read_within_ten_seconds_and_a_gig
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=ROOT)
     count, seconds, *status = done.stdout.split()
     assert int(count) == 100_000
-    assert float(seconds) < 10
-    assert 1024 * int(status[status.index("VmHWM:") + 1]) < 1e9
+    assert float(seconds) < 15  # half of it because the file is read in a stream, and its boxes are kept on disk
+    assert 1024 * int(status[status.index("VmHWM:") + 1]) < 150e6

@@ -94,7 +94,7 @@ def test_a_photo_on_which_the_detector_failed_is_not_one_without_boxes(
     detections = read_detections(write(tmp_path, megadetector(entry, image("b.jpg"))))
     assert (detections.failure_of("a.jpg"), detections.failure_of("b.jpg")) == (failure, None)
     assert detections.among(["a.jpg", "b.jpg"]) == {"b.jpg": ()}
-    assert detections.paths.unmatched(["b.jpg"]) == ["a.jpg"]
+    assert list(detections.paths.match(["b.jpg"]).unmatched()) == ["a.jpg"]
 
 
 def test_the_categories_are_read_from_the_file(tmp_path: Path) -> None:
@@ -260,7 +260,10 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 def test_a_photo_fits_an_entry_by_whole_components_at_the_end(entry: str) -> None:
     detections = named(entry)
     assert detections.among(["bonegl/001.jpg"]) == {"bonegl/001.jpg": detections.boxes[entry]}
-    assert (detections.paths.ambiguous(["bonegl/001.jpg"]), detections.paths.unmatched(["bonegl/001.jpg"])) == ([], [])
+    assert (
+        list(detections.paths.match(["bonegl/001.jpg"]).ambiguous()),
+        list(detections.paths.match(["bonegl/001.jpg"]).unmatched()),
+    ) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -269,7 +272,10 @@ def test_a_photo_fits_an_entry_by_whole_components_at_the_end(entry: str) -> Non
 def test_a_similar_path_does_not_fit(entry: str) -> None:
     detections = named(entry)
     assert detections.among(["bonegl/001.jpg"]) == {}
-    assert (detections.paths.ambiguous(["bonegl/001.jpg"]), detections.paths.unmatched(["bonegl/001.jpg"])) == (
+    assert (
+        list(detections.paths.match(["bonegl/001.jpg"]).ambiguous()),
+        list(detections.paths.match(["bonegl/001.jpg"]).unmatched()),
+    ) == (
         [],
         [entry],
     )
@@ -296,22 +302,22 @@ def test_an_identical_path_takes_precedence_and_then_the_longest_common_end(
 ) -> None:
     detections = named(*entries)
     assert detections.among(["a/1.jpg"]) == ({"a/1.jpg": detections.boxes[best]} if best else {})
-    assert detections.paths.ambiguous(["a/1.jpg", "c/2.jpg"]) == ([] if best else ["a/1.jpg"])
+    assert list(detections.paths.match(["a/1.jpg", "c/2.jpg"]).ambiguous()) == ([] if best else ["a/1.jpg"])
 
 
 def test_an_entry_that_fits_two_photos_equally_well_belongs_to_neither() -> None:
     """Detections of one subfolder, with paths relative to it, do not apply to the others."""
     detections = named("001.jpg", "002.jpg", "003.jpg")
     files = ["a/001.jpg", "a/002.jpg", "b/001.jpg", "003.jpg", "a/003.jpg"]
-    assert detections.paths.ambiguous(files) == ["a/001.jpg", "b/001.jpg"]
+    assert list(detections.paths.match(files).ambiguous()) == ["a/001.jpg", "b/001.jpg"]
     assert detections.among(files) == {"a/002.jpg": detections.boxes["002.jpg"], "003.jpg": detections.boxes["003.jpg"]}
-    assert detections.paths.unmatched(files) == []
+    assert list(detections.paths.match(files).unmatched()) == []
 
 
 def test_entries_without_a_photo_are_listed_in_order() -> None:
     detections = named("z/9.jpg", "a/1.jpg", "b/1.jpg", "1.jpg")
-    assert detections.paths.unmatched(["a/1.jpg"]) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
-    assert detections.paths.unmatched([]) == list(detections.boxes)
+    assert list(detections.paths.match(["a/1.jpg"]).unmatched()) == ["z/9.jpg", "b/1.jpg", "1.jpg"]
+    assert list(detections.paths.match([]).unmatched()) == list(detections.boxes)
 
 
 @pytest.mark.slow
@@ -320,7 +326,7 @@ def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str) -> No
     files = [f"camera{folder}/IMG_{number:04}.JPG" for folder in range(1000) for number in range(100)]
     paths = PathMatcher([prefix + file for file in files])
     assert paths.pair(files) == {file: prefix + file for file in files}
-    assert (paths.ambiguous(files), paths.unmatched(files)) == ([], [])
+    assert (list(paths.match(files).ambiguous()), list(paths.match(files).unmatched())) == ([], [])
 
 
 @given(st.lists(st.lists(st.sampled_from("abAB"), min_size=1, max_size=3).map("/".join), unique=True), st.data())
@@ -335,4 +341,4 @@ def test_find_agrees_with_a_comparison_of_all_entries(entries: list[str], data: 
             ranks[entry] = (entry == file, common)
     best = [entry for entry, rank in ranks.items() if rank == max(ranks.values())]
     assert PathMatcher(entries).find(file) == (best[0] if len(best) == 1 else None)
-    assert PathMatcher(entries).ambiguous([file]) == ([file] if len(best) > 1 else [])
+    assert list(PathMatcher(entries).match([file]).ambiguous()) == ([file] if len(best) > 1 else [])

@@ -43,7 +43,7 @@ def test_a_subfolder_of_which_every_photo_has_a_true_class_has_no_note(tmp_path:
     (tmp_path / "truth.csv").write_text("file,class\n1.jpg,coot\n")
     inputs = load(tmp_path, "yeti/1.jpg", truth=tmp_path / "truth.csv")
     assert inputs.notes == ()
-    assert [item.truth.class_idx for item in inputs.items] == [1]
+    assert [item.truth.class_idx for item in inputs.items.values()] == [1]
     assert inputs.species == (
         {
             "code": "yeti", "title": "yeti", "scientific_name": "", "told": False, "class_idx": None,
@@ -57,8 +57,8 @@ def test_ambiguous_entries_and_rows_are_not_used(tmp_path: Path) -> None:
     content = {"detection_categories": {"1": "animal"}, "images": [{"file": "1.jpg", "detections": []}]}
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     inputs = load(tmp_path, "coot/1.jpg", "other/1.jpg", boxes=tmp_path / "boxes.json", truth=tmp_path / "truth.csv")
-    assert [item.boxes for item in inputs.items] == [None, None]
-    assert [item.truth.class_idx for item in inputs.items] == [1, None]
+    assert [item.boxes for item in inputs.items.values()] == [None, None]
+    assert [item.truth.class_idx for item in inputs.items.values()] == [1, None]
     assert inputs.notes[:2] == (
         "boxes.json has no unambiguous entry for 2 photos, so no box is used: coot/1.jpg, other/1.jpg",
         "truth.csv has no unambiguous row for 2 photos, so the subfolder counts: coot/1.jpg, other/1.jpg",

@@ -40,7 +40,7 @@ def classes(inputs: StudyInputs) -> dict[str, int | str | None]:
         item.photo.file: (item.truth.title if item.truth.class_idx is None else item.truth.class_idx)
         if item.truth.is_known
         else None
-        for item in inputs.items
+        for item in inputs.items.values()
     }
 
 
@@ -115,7 +115,7 @@ def test_timelapse_tables_have_a_folder_beside_the_file(separator: str, tmp_path
     files = ("siteA/100RECNX/IMG_1.JPG", "siteB/100RECNX/IMG_1.JPG", "siteB/100RECNX/IMG_2.JPG")
     inputs = load(tmp_path, *files, truth=truth, site_from="folder:1")
     assert list(classes(inputs).values())[:2] == [0, 1]
-    assert [item.site for item in inputs.items] == ["siteA", "siteB", "siteB"]
+    assert [item.site for item in inputs.items.values()] == ["siteA", "siteB", "siteB"]
 
 
 def test_the_column_of_the_species_can_be_named(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_the_column_of_the_species_can_be_named(tmp_path: Path) -> None:
     )
     inputs = load(tmp_path, "a.jpg", "b.jpg", truth=truth, truth_column="wildlife")
     assert classes(inputs) == {"a.jpg": 0, "b.jpg": "Yeti"}
-    assert [item.site for item in inputs.items] == ["north", "south"]
+    assert [item.site for item in inputs.items.values()] == ["north", "south"]
     with pytest.raises(
         StudyError, match=r"has no column 'animal'; its columns are file, relativepath, wildlife, station"
     ):
@@ -145,7 +145,7 @@ def test_wildlife_insights(tmp_path: Path) -> None:
         tmp_path, "a.jpg", "b.jpg", "c.jpg", truth=written(tmp_path, "images.csv", "\n".join((header, *rows)))
     )
     assert classes(inputs) == {"a.jpg": 0, "b.jpg": 3, "c.jpg": None}
-    assert [item.site for item in inputs.items] == ["d1", "d2", "d2"]
+    assert [item.site for item in inputs.items.values()] == ["d1", "d2", "d2"]
 
 
 def test_coco_and_camtrap_dp_name_species_and_sites(tmp_path: Path) -> None:
@@ -157,20 +157,20 @@ def test_coco_and_camtrap_dp_name_species_and_sites(tmp_path: Path) -> None:
         "categories": [{"id": 0, "name": "empty"}, {"id": 3, "name": "badger"}, {"id": 4, "name": "red fox"}],
     }  # fmt: skip
     inputs = load(tmp_path, "a.jpg", "b.jpg", truth=written(tmp_path, "coco.json", coco))
-    assert (classes(inputs), [item.site for item in inputs.items]) == ({"a.jpg": 1, "b.jpg": None}, ["L1", ""])
+    assert (classes(inputs), [item.site for item in inputs.items.values()]) == ({"a.jpg": 1, "b.jpg": None}, ["L1", ""])
     package = camtrap_dp(tmp_path / "package")
     (tmp_path / "photos" / "a.jpg").unlink()
     (tmp_path / "photos" / "b.jpg").unlink()
     inputs = load(tmp_path, "d1/IMG_1.JPG", "d2/IMG_3.JPG", truth=package / "datapackage.json", boxes=package)
     assert classes(inputs) == {"d1/IMG_1.JPG": "Vulpes vulpes", "d2/IMG_3.JPG": "Meles meles"}
-    assert [item.site for item in inputs.items] == ["Ridge", "l2"]
+    assert [item.site for item in inputs.items.values()] == ["Ridge", "l2"]
 
 
 def test_the_table_of_ones_own_may_have_sites_too(tmp_path: Path) -> None:
     truth = written(tmp_path, "truth.csv", "file;class;location\na.jpg;badger;ridge\nb.jpg;red fox;\n")
     inputs = load(tmp_path, "a.jpg", "b.jpg", truth=truth)
-    assert (classes(inputs), [item.site for item in inputs.items]) == ({"a.jpg": 1, "b.jpg": 0}, ["ridge", ""])
-    assert [item.site for item in load(tmp_path, truth=truth, site_from="none").items] == ["", ""]
+    assert (classes(inputs), [item.site for item in inputs.items.values()]) == ({"a.jpg": 1, "b.jpg": 0}, ["ridge", ""])
+    assert [item.site for item in load(tmp_path, truth=truth, site_from="none").items.values()] == ["", ""]
     with pytest.raises(StudyError, match="sites cannot be read from 'folder:0': choose column, none, or folder:1"):
         load(tmp_path, truth=truth, site_from="folder:0")
 
