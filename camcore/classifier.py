@@ -1,6 +1,10 @@
 """A trained classifier, loaded from an artefact: its predictions, without explanations."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -9,17 +13,19 @@ from PIL import Image
 
 from camcore.deprecation import accept_former_names
 from camcore.images.preprocess import View, make_view, normalise
-from camcore.methods.score_cam import Int8Forward
+from camcore.methods.score_cam import Int8Forward, batch_size
+from camcore.model.batching import ForwardWithActivations, common_batches
 from camcore.model.classes import find_class
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.results import ForwardPass, Prediction
-from camcore.types import Array, Box
+from camcore.types import Array, Box, Forward
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
     from camcore.model.torchscript import TracedModel
 
 PhotoInput = Image.Image | ForwardPass
+_SHARED = 16  # inputs of 224 x 224 pixels in a batch of several threads
 
 
 class Classifier:
@@ -29,6 +35,8 @@ class Classifier:
         self.manifest = manifest
         self._model = model
         self._scorer = scorer
+        self._forward: ForwardWithActivations = model.forward
+        self._logits: Forward = scorer.logits
         self._int8: Int8Forward | None = None
         if int8 is not None and manifest.int8 is not None:
             self._int8 = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
@@ -61,6 +69,24 @@ class Classifier:
         manifest = self.manifest.at_layer(name)
         return type(self)(manifest, self._model.at_layer(manifest.layer.number), self._scorer, None)
 
+    @contextmanager
+    def sharing_batches(self) -> Iterator[Self]:
+        """Provide the same for a block in which several threads use it: their forward passes are run in common batches.
+
+        They run in ONNX Runtime only, one batch at a time, and do not depend on what else is in a batch. Only gradients
+        are computed by each thread. At the end of the block, calls that still run raise CancelledError.
+        """
+        from camcore.model.torchscript import one_torch_thread
+
+        size = batch_size(self.manifest.preprocessing.size, _SHARED)
+        with one_torch_thread(), common_batches(size) as batches:
+            other = copy(self)
+            other._forward = batches.share_activations(self._scorer.forward)
+            other._logits = batches.share(self._scorer.logits)
+            if self._int8 is not None:
+                other._int8 = replace(self._int8, forward=batches.share(self._int8.forward))
+            yield other
+
     @accept_former_names(fit="resize_mode")
     def forward(
         self, photo: Image.Image | View, resize_mode: ResizeMode | None = None, box: Box | None = None
@@ -83,7 +109,7 @@ class Classifier:
     def _run_input(self, x: Array, view: View, start: float | None = None) -> ForwardPass:
         """Run the model on an input (1, 3, H, W); the time counts from `start`."""
         start = time.perf_counter() if start is None else start
-        logits, activations = self._model.forward(x)
+        logits, activations = self._forward(x)
         return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start, self.manifest.multi_label)
 
     def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:

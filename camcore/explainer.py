@@ -48,7 +48,7 @@ class Explainer(MapExplainer):
         int8 = None if exact or self._int8 is None else self._int8.forward
         heatmaps = [*(explanation.heatmap for explanation in explanations), *others]
         return faithfulness(
-            photo.x, heatmaps, class_idx, self._scorer.logits, int8=int8, multi_label=photo.multi_label, chunk=chunk
+            photo.x, heatmaps, class_idx, self._logits, int8=int8, multi_label=photo.multi_label, chunk=chunk
         )
 
     def adcc(self, photo: ForwardPass, explanations: Sequence[Explanation]) -> list[float]:
@@ -99,7 +99,7 @@ class Explainer(MapExplainer):
         explained = self._prediction(photo, class_idx)
         inputs = change_inputs(photo.x, coverage, others)
         answers = ask_again(
-            photo, explained.class_idx, inputs, manifest=self.manifest, forward=self._scorer.logits, int8=self._int8
+            photo, explained.class_idx, inputs, manifest=self.manifest, forward=self._logits, int8=self._int8
         )
         is_first = explained.class_idx == int(photo.logits.argmax())
         share = float(coverage.mean())

@@ -75,7 +75,7 @@ class MapExplainer(Classifier):
 
         yield from explain_by_gradients(forward_pass, explained, methods, gradients, shared_seconds)
         if "score-cam" in methods:
-            scorer = self._scorer.logits
+            scorer = self._logits
             yield from explain_by_scores(
                 forward_pass, explained, options, scorer, int8=self._int8, chunk=chunk, shared_seconds=shared_seconds
             )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -31,11 +31,18 @@ def on_one_blas_thread(steps: Iterator[Step]) -> Iterator[Step]:
     """
     with closing(steps):  # type: ignore[type-var]
         while True:
-            with _controller().limit(limits=1, user_api="blas"):
+            with one_blas_thread():
                 step = next(steps, None)
             if step is None:
                 return
             yield step
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit NumPy's BLAS to one thread for the block, in all threads; see `on_one_blas_thread`."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 
@@ -9,6 +10,20 @@ import torch
 
 from camcore.errors import ArtifactError
 from camcore.types import Array
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Limit torch to one thread in each thread that uses it, for the block.
+
+    Several threads that use torch would otherwise start as many threads each, which wait for each other.
+    """
+    count = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
 
 
 class TracedModel:
