@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -36,7 +37,8 @@ class DecodedPhoto:
     """A decoded photo, whose pixels are converted to upright RGB when they are read.
 
     The largest photos that are accepted take 200 MB as decoded: a converted copy would take as much again. `size` is
-    (width, height) as decoded, `full_size` that of the file, and `damage` what is wrong with it, if anything.
+    (width, height) as decoded, `full_size` that of the file, `damage` what is wrong with it, if anything, and
+    `taken_at` the local date and time of its EXIF, "2026-05-01T06:30:00", or "".
     """
 
     def __init__(self, image: Image.Image, full_size: tuple[int, int], *, damage: Damage | None, to_srgb: bool):
@@ -44,6 +46,7 @@ class DecodedPhoto:
         is_swapped = self._orientation in _SWAPPED
         self.size, self.full_size = ((size[::-1] if is_swapped else size) for size in (image.size, full_size))
         self.damage = damage
+        self.taken_at = _taken_at(image)
         self._colours = _colours_to_srgb(image) if to_srgb else None
         # White is 0, which Pillow heeds with 8 bits only.
         self._is_negative = image.mode in _SIXTEEN_BIT and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
@@ -99,6 +102,20 @@ def _colours_to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
         )
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):  # a damaged profile, or one of other colours
         return None
+
+
+def _taken_at(image: Image.Image) -> str:
+    try:
+        exif = image.getexif()
+        text = exif.get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
+    except MemoryError:
+        raise
+    except Exception:  # a damaged file can raise any exception in Pillow
+        return ""
+    try:
+        return datetime.strptime(str(text).strip("\0 ")[:19], "%Y:%m:%d %H:%M:%S").isoformat()
+    except ValueError:  # none, or zeros, as a camera without a clock writes them
+        return ""
 
 
 def _orientation(image: Image.Image) -> int:

@@ -80,14 +80,17 @@ class PhotoDecoder:
         box: Box | None = None,
         *,
         with_whole: bool = True,
+        fast_decode: bool = False,
         timeout: float | None = None,
     ) -> View:
         """Return the model's view of a photo, given by its path or its bytes; see `make_view` for the options.
 
+        With `fast_decode`, a large JPEG is decoded at a fraction of its width and height, which `View.reduced` states.
+
         Raise PhotoError if the photo cannot be read, or takes too much time or memory, and TimeoutError if it is not
         decoded after `timeout` seconds, the time spent waiting for a process included.
         """
-        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode, box, with_whole)
+        request = worker.ViewRequest(_from_any_folder(source), preprocessing, resize_mode, box, with_whole, fast_decode)
         return self._run(worker.make_view_within_limits, request, timeout)
 
     def display_copy(self, source: Path | bytes, *, timeout: float | None = None) -> bytes:

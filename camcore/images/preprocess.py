@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -56,6 +57,8 @@ class View:
     of_box: bool = False  # whether the view is the box of a detection
     damage: Damage | None = None  # what is wrong with the photo's file, if anything
     zoom: Image.Image | None = None  # the box of the animal with a margin, as the model would see that part alone
+    taken_at: str = ""  # local date and time of the photo by its EXIF, "2026-05-01T06:30:00"; "" if there is none
+    reduced: int = 1  # the photo was decoded at this fraction of its width and height: 1 is all of it, 4 a quarter
 
     @property
     def share(self) -> float:
@@ -104,9 +107,15 @@ def make_view(
 
 def normalise(view: View, steps: Preprocessing) -> Array:
     """Return the model's input for a view: float32 (1, 3, H, W)."""
-    pixels = np.asarray(view.image, dtype=np.float32) / np.float32(255)
-    x = (pixels - np.array(steps.mean, np.float32)) / np.array(steps.std, np.float32)
-    return np.ascontiguousarray(x.transpose(2, 0, 1)[None])
+    values, pixels = _normalised_values(steps.mean, steps.std), np.asarray(view.image)
+    return np.stack([values[channel][pixels[..., channel]] for channel in range(3)])[None]
+
+
+@lru_cache(maxsize=8)
+def _normalised_values(mean: tuple[float, ...], std: tuple[float, ...]) -> Array:
+    """Return the model's input for each value from 0 to 255 of red, green and blue, (3, 256)."""
+    values = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
+    return np.ascontiguousarray(((values - np.array(mean, np.float32)) / np.array(std, np.float32)).T)
 
 
 def denormalise(x: Array, steps: Preprocessing) -> NDArray[np.uint8]:

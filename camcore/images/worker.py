@@ -29,6 +29,7 @@ MAX_SECONDS_LARGE = 12.0  # for photos of more than `LARGE_PIXELS`
 LARGE_PIXELS = 20_000_000
 DISPLAY_SIDE = 2000  # pixels
 _DISPLAY_QUALITY = 90
+_FAST_SIDES = 1.5  # shorter side of a photo that is decoded fast, in sides of what is resized
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class ViewRequest:
     resize_mode: ResizeMode | None = None
     box: Box | None = None
     with_whole: bool = True
+    fast_decode: bool = False
 
 
 def start() -> None:
@@ -65,12 +67,30 @@ def make_view_within_limits(request: ViewRequest) -> View:
         PhotoError: if the photo cannot be read.
     """
     steps = request.preprocessing
-    with _time_limit(request.source), decoded(request.source, to_srgb=steps.to_srgb) as photo:
+    with (
+        _time_limit(request.source),
+        decoded(request.source, to_srgb=steps.to_srgb, least_side=_least_side(request)) as photo,
+    ):
         box = None if request.box is None else request.box.in_fractions(photo.full_size)
         view = make_view(photo, steps, request.resize_mode, box, with_whole=request.with_whole)
         scales = [full / side for full, side in zip(photo.full_size, photo.size, strict=True)] * 2
         left, top, right, bottom = (edge * scale for edge, scale in zip(view.box, scales, strict=True))
-        return replace(view, box=(left, top, right, bottom), photo_size=photo.full_size, damage=photo.damage)
+        box_in_file = (left, top, right, bottom)
+        details = replace(view, damage=photo.damage, taken_at=photo.taken_at, reduced=round(max(scales)))
+        return replace(details, box=box_in_file, photo_size=photo.full_size)
+
+
+def _least_side(request: ViewRequest) -> int | None:
+    """Return the pixels that the shorter side of a photo needs if it is decoded fast, else None.
+
+    That is half as much again as the model's view of the whole photo, or as many as its view of the box has.
+    """
+    if not request.fast_decode:
+        return None
+    steps, share = request.preprocessing, 1.0
+    if request.box is not None and (box := request.box.in_fractions(read_size(request.source))) is not None:
+        share = max(box.right - box.left, box.bottom - box.top)
+    return round(max(_FAST_SIDES * steps.resize, max(steps.size) / share))
 
 
 def make_display_copy_within_limits(source: Path | bytes) -> bytes:
