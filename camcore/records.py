@@ -15,7 +15,7 @@ from camcore.model.manifest import Manifest
 from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.types import Box
 
-_NOT_JSON = ("heatmap", "complete", "contrast_class")
+_NOT_JSON = ("heatmap", "cam", "complete", "contrast_class")
 
 
 class PredictionRecord(TypedDict):

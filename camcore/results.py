@@ -1,6 +1,6 @@
 """Results of the facade: predictions, a forward pass, and explanations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from camcore.images.preprocess import View
@@ -75,6 +75,8 @@ class Explanation:
     fidelity_estimate: float | None = None
     complete: bool = True  # false if a better map of the same method follows
     contrast_class: Prediction | None = None  # the class that the explained class is set against
+    # The raw map on the layer's grid, of which `heatmap` is made.
+    cam: Array | None = field(default=None, repr=False, compare=False)  # float32 (h, w), >= 0
 
     @property
     def shows_a_place(self) -> bool:

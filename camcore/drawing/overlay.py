@@ -1,5 +1,6 @@
 """Overlays: a heatmap in colour over the model's view."""
 
+from functools import cache
 from typing import Literal
 
 import matplotlib
@@ -17,6 +18,7 @@ COLOUR_MAPS: dict[ColourMap, str] = {
     "jet": "Jet (uneven; as in many papers)",
 }
 OPACITY = 0.8
+_STEPS = 256  # colours of a colour map
 
 
 def draw_heat(heatmap: Array) -> Image.Image:
@@ -30,6 +32,13 @@ def colour_table(colour_map: ColourMap, steps: int = 33) -> list[tuple[float, fl
     return [(float(red), float(green), float(blue)) for red, green, blue, _ in colours]
 
 
+@cache
+def _colours(colour_map: ColourMap) -> NDArray[np.float64]:
+    """Return the colours of a map from cold to hot, (256, 3) in [0, 255]."""
+    colours: NDArray[np.float64] = 255 * matplotlib.colormaps[colour_map](np.arange(_STEPS))[:, :3]
+    return colours
+
+
 def draw_overlay(
     view: Image.Image, heatmap: Array, opacity: float = OPACITY, colour_map: ColourMap = "inferno"
 ) -> NDArray[np.uint8]:
@@ -39,7 +48,8 @@ def draw_overlay(
     values are not rescaled.
     """
     pixels = np.asarray(view, dtype=np.float32)
-    colours = 255 * matplotlib.colormaps[colour_map](heatmap)[..., :3]
+    steps = np.minimum((heatmap * _STEPS).astype(np.intp), _STEPS - 1)
+    colours = _colours(colour_map)[steps]
     alpha = (opacity * heatmap)[..., None]
     mixed: NDArray[np.uint8] = np.rint(pixels + alpha * (colours - pixels)).astype(np.uint8)
     return mixed

@@ -40,9 +40,10 @@ def explain_by_gradients(
     shared_seconds += (time.perf_counter() - start) / len(rules)
     for name, rule in rules.items():
         start = time.perf_counter()
-        heatmap, peak = to_heatmap(rule(forward_pass.activations, values), forward_pass.view.image.size[::-1])
+        cam = rule(forward_pass.activations, values)
+        heatmap, peak = to_heatmap(cam, forward_pass.view.image.size[::-1])
         duration = shared_seconds + time.perf_counter() - start
-        yield _explanation(name, explained_class, heatmap, peak, duration)
+        yield replace(_explanation(name, explained_class, heatmap, peak, duration), cam=cam)
 
 
 def explain_by_scores(
@@ -71,7 +72,7 @@ def explain_by_scores(
             _explanation("score-cam", explained_class, heatmap, peak, duration),
             definition=options.definition, effort=options.effort, forwards=step.forwards, precision=step.precision,
             channels=len(forward_pass.activations), channels_alive=step.channels_alive,
-            fidelity_estimate=step.fidelity, complete=step.done,
+            fidelity_estimate=step.fidelity, complete=step.done, cam=step.cam,
         )  # fmt: skip
         start = time.perf_counter()  # the time that the caller spends on a map is not counted
 

@@ -26,10 +26,12 @@ class Agreement:
 def agreement(heatmaps: Sequence[Array]) -> Agreement:
     """Compare every two of several heatmaps (H, W) of one size."""
     count = len(heatmaps)
-    orders = [ranks(heatmap) if np.ptp(heatmap) else None for heatmap in heatmaps]
+    varies = [bool(np.ptp(heatmap)) for heatmap in heatmaps]
+    compared = varies if count > 1 else [False] * count
+    orders = [ranks(heatmap) if is_compared else None for heatmap, is_compared in zip(heatmaps, compared, strict=True)]
     spearman: list[list[float | None]] = [[None] * count for _ in range(count)]
     overlap: list[list[float | None]] = [[None] * count for _ in range(count)]
-    for i in (i for i in range(count) if orders[i] is not None):
+    for i in (i for i in range(count) if varies[i]):
         spearman[i][i] = overlap[i][i] = 1.0
     for i, j in combinations(range(count), 2):
         first, second = orders[i], orders[j]

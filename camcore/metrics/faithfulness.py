@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 
 import numpy as np
@@ -102,6 +103,7 @@ def blurred(x: Array, deviation: float = BLUR) -> Array:
     return result
 
 
+@lru_cache(maxsize=8)
 def _blur(size: int, deviation: float) -> Array:
     """Return the matrix (size, size) that blurs along one axis."""
     offsets = np.arange(-round(_REACH * deviation), round(_REACH * deviation) + 1)

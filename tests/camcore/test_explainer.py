@@ -40,8 +40,8 @@ def streamed(stand_in: Explainer, forward_pass: ForwardPass) -> list[Explanation
 
 def same(first: Explanation, second: Explanation) -> bool:
     """Return whether two explanations differ only in their times."""
-    names = [name for name in vars(first) if name not in ("heatmap", "seconds")]
-    return np.array_equal(first.heatmap, second.heatmap) and all(
+    names = [name for name in vars(first) if name not in ("heatmap", "cam", "seconds")]
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in ("heatmap", "cam")) and all(
         getattr(first, name) == getattr(second, name) for name in names
     )
 
