@@ -14,6 +14,7 @@ import pytest
 import timm
 import torch
 
+from camcore.cli.main import main
 from export.labels import imagenet_labels
 from tests.readme_examples import DOCUMENTS, EXAMPLES, ROOT, commands
 
@@ -73,6 +74,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path], 
         '{"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": '
         '[{"file": "bonegl/1.jpg", "detections": [{"category": "1", "conf": 0.9, "bbox": [0.1, 0.3, 0.6, 0.6]}]}]}'
     )
+    (folder / "photos.csv").write_text("file,site\nbirds/bonegl/1.jpg,north\nbirds/himbul/1.jpg,south\n")
     (folder / "birds.txt").write_text("Bonelli's Eagle\nRock Thrush\nHimalayan Bulbul\n")
     return folder
 
@@ -109,6 +111,9 @@ def test_every_python_example_works(desk: Path, monkeypatch: pytest.MonkeyPatch)
     ]  # tests/demo/api/test_programs.py has those
     assert examples
     monkeypatch.chdir(desk)
+    monkeypatch.delenv("CAMCORE_ARTIFACTS", raising=False)
+    if not Path("study").exists():  # else from the commands
+        assert main(["study", "birds", "--boxes", "megadetector.json"]) == 0
     for number, example in enumerate(examples):
         assert len(example.text.splitlines()) <= (10 if number else 8)
         script = desk / "example.py"

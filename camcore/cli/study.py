@@ -2,7 +2,8 @@
 
 import argparse
 import shlex
-from collections.abc import Iterator
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,69 +11,108 @@ from tqdm import tqdm
 
 from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, load_explainer, say, share
 from camcore.drawing.output import make_folder
-from camcore.errors import OutputError
+from camcore.errors import OutputError, StudyError
 from camcore.formatting import percent, seconds
+from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.model.manifest import Manifest
 from camcore.options import ExplainOptions
 from camcore.study.description import conditions, describe
-from camcore.study.file_names import METRICS, PICTURES, REPORT, STUDY
+from camcore.study.file_names import METRICS as METRICS_FILE
+from camcore.study.file_names import PICTURES, PROGRESS, REPORT, ROWS, STUDY
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
-from camcore.study.run import StudiedPhoto, StudyLog, run_study, write_results
-from camcore.study.settings import StudySettings
+from camcore.study.log import StudyLog
+from camcore.study.outputs import write_results
+from camcore.study.phases import Phase, StudyRun
+from camcore.study.rows import has_parquet
+from camcore.study.sampling import EVERYTHING
+from camcore.study.settings import LEVELS, StudySettings
+
+_EVERY = 1000  # photos, after which a line reports the progress where no bar can
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Study a folder, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
-    category, out = arguments.category, arguments.out
-    paths = InputPaths(
-        source=arguments.folder,
-        boxes=arguments.boxes,
-        truth=arguments.truth,
-        species=arguments.species,
-        category=category,
-        confidence=arguments.confidence,
-        truth_column=arguments.truth_column,
-        site_from=arguments.site_from,
-    )
+    """Study photos, and return the exit code, 0, 1 or 130; raise CamError if nothing can be done."""
+    out: Path = arguments.out
+    if arguments.resume and not (out / PROGRESS).is_file():
+        raise StudyError(f"there is no study to resume in {out}: name its folder with --out, or leave out --resume")
+    paths = _paths(arguments)
+    if arguments.save_maps and not has_parquet():
+        raise StudyError("--save-maps writes Parquet files, which need pyarrow: pip install pyarrow")
     explainer = load_explainer(arguments)
-    resize_mode = arguments.resize_mode or explainer.manifest.preprocessing.resize_mode
-    options = ExplainOptions(definition=arguments.definition, effort=arguments.effort, resize_mode=resize_mode)
-    settings = StudySettings(options, category, arguments.sanity, arguments.adcc)
+    settings = _settings(arguments, explainer.manifest)
     inputs = load_inputs(paths, explainer.manifest.labels, out)
     make_folder(out / PICTURES)
-    log = StudyLog(out, conditions(explainer.manifest, settings))
+    log = StudyLog(out, {level: conditions(explainer.manifest, replace(settings, level=level)) for level in LEVELS})
     for note in inputs.notes:
         say(f"note: {note}")
     if log.has_outdated_records:
         difference = "another model, other settings or an earlier version"
         say(f"note: the photos in {out} were explained with {difference}, and are explained again")
+    study = StudyRun(
+        explainer, inputs.items, settings, out=out, log=log, sample=arguments.sample, seed=arguments.seed
+    )  # fmt: skip
     command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
     description = describe(explainer.manifest, paths, settings, inputs, command)
     try:
-        records = _collect(run_study(explainer, inputs, settings, out, log), len(inputs.items))
-        write_results(out, description, records)
+        for phase in study.phases():
+            _follow(phase, is_only=len(study.levels) == 1)
+        failed = write_results(out, description, study.records)
     except OutputError as error:
         say(f"error: {error}")
         return SOME_FAILED
     except KeyboardInterrupt:
-        say("stopped: the photos listed above are done; run the same command again to continue")
+        say("stopped: the photos that were explained are saved; run the same command again to continue")
         return STOPPED
-    say(f"written: {out / REPORT}, {METRICS}, {STUDY} and {PICTURES}/")
-    return SOME_FAILED if any(record["error"] is not None for record in records) else DONE
+    say(f"written: {out / REPORT}, {METRICS_FILE}, {STUDY}, {ROWS}/ and {PICTURES}/")
+    return SOME_FAILED if failed else DONE
 
 
-def _collect(photos: Iterator[StudiedPhoto], total: int) -> list[dict[str, Any]]:
-    """Return one record per photo, and show the progress."""
-    records, reused = [], 0
-    with tqdm(photos, total=total, unit=" photos", leave=False, disable=None) as bar:
+def _paths(arguments: argparse.Namespace) -> InputPaths:
+    return InputPaths(
+        source=arguments.source,
+        root=arguments.root,
+        boxes=arguments.boxes,
+        truth=arguments.truth,
+        species=arguments.species,
+        category=arguments.category,
+        confidence=arguments.confidence,
+        truth_column=arguments.truth_column,
+        site_from=arguments.site_from,
+    )
+
+
+def _settings(arguments: argparse.Namespace, manifest: Manifest) -> StudySettings:
+    resize_mode = arguments.resize_mode or manifest.preprocessing.resize_mode
+    return StudySettings(
+        ExplainOptions(definition=arguments.definition, effort=arguments.effort, resize_mode=resize_mode),
+        arguments.category,
+        sanity=arguments.sanity,
+        adcc=arguments.adcc,
+        methods=arguments.methods,
+        fast_decode=arguments.fast_decode,
+        save_maps=arguments.save_maps,
+        reads_dates=True,
+    )
+
+
+def _follow(phase: Phase, *, is_only: bool) -> None:
+    """Do the work of a phase, and show its progress: a line for each photo, or of an archive for those that failed."""
+    reused = errors = 0
+    screening = phase.level == "screen"
+    title = None if is_only else "screening" if screening else "in full"
+    with tqdm(phase.photos, desc=title, total=phase.total, unit=" photos", leave=False, disable=None) as bar:
         for number, photo in enumerate(bar, start=1):
-            records.append(photo.record)
             reused += photo.reused
-            if not photo.reused:
-                say(f"[{number}/{total}] {photo.record['file']}: {_summary(photo.record)}")
+            if photo.record["error"] is not None:
+                errors += 1
+                bar.set_postfix_str(f"{errors:,} failed")
+            if not photo.reused and (not screening or photo.record["error"] is not None):
+                say(f"[{number}/{phase.total}] {photo.record['file']}: {_summary(photo.record)}")
+            elif screening and number % _EVERY == 0 and bar.disable:
+                say(f"[{number}/{phase.total}] screened, {errors:,} failed")
     if reused:
-        say(f"{reused} of {total} photos were explained before, and their results are reused")
-    return records
+        say(f"{reused} of {phase.total} photos were explained before, and their results are reused")
 
 
 def _summary(record: dict[str, Any]) -> str:
@@ -84,11 +124,32 @@ def _summary(record: dict[str, Any]) -> str:
     return f"{summary}: {warnings}" if warnings else summary
 
 
+def sample_size(text: str) -> int:
+    """Parse the value of `--sample`: a number of photos, or "all"."""
+    if text == "all":
+        return sys.maxsize
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of photos nor all")
+    return int(text)
+
+
+def method_names(text: str) -> tuple[MethodName, ...]:
+    """Parse the value of `--methods`: names of methods with commas between them, in the order of the report."""
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in METHODS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not a method: choose from {', '.join(METHODS)}")
+    return tuple(name for name in METHODS if name in names)
+
+
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `study` to the commands."""
     parser = commands.add_parser("study", help="report on a folder of photos, with metrics for every map")
     parser.set_defaults(run=run)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of photos, with one subfolder per species")
+    source_help = "folder of photos, with a subfolder per species; or a list, table, COCO or Camtrap DP that names them"
+    parser.add_argument("source", type=Path, metavar="SOURCE", help=source_help)
+    root_help = "folder that the paths in SOURCE are relative to (default: that of SOURCE)"
+    parser.add_argument("--root", type=Path, metavar="DIR", help=root_help)
     parser.add_argument("--boxes", type=Path, metavar="FILE", help="boxes of a detector, or of people")
     parser.add_argument("--category", default="animal", metavar="NAME", help="category of the boxes (default: animal)")
     confidence_help = f"minimum detection confidence, 0 to 1 (default: that of the file, else {CONFIDENCE})"
@@ -98,6 +159,18 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--truth-column", metavar="NAME", help="column of the species in the table of --truth")
     site_help = "where a photo was taken: what the files say, the first (second, …) folder of its path, or none"
     parser.add_argument("--site-from", default="column", metavar="column|folder:N|none", help=site_help)
+    methods_help = f"methods to run in full, with commas between them (default: {','.join(METHODS)})"
+    parser.add_argument("--methods", type=method_names, default=tuple(METHODS), metavar="NAMES", help=methods_help)
+    sample_help = (
+        f"photos to explain in full; the others are screened with Grad-CAM (default: all up to {EVERYTHING:,}, else "
+        f"{EVERYTHING:,})"
+    )
+    parser.add_argument("--sample", type=sample_size, metavar="N|all", help=sample_help)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random half of the sample")
+    fast_help = "decode large JPEGs at a fraction of their size, which changes the results slightly"
+    parser.add_argument("--fast-decode", action="store_true", help=fast_help)
+    parser.add_argument("--save-maps", action="store_true", help="keep the maps in the rows, as float16; needs pyarrow")
+    parser.add_argument("--resume", action="store_true", help="continue a study; refuse if --out has none")
     adcc_help = "the metric ADCC, for which every method runs once more"
     parser.add_argument("--adcc", action="store_true", help=adcc_help)
     species_help = "species of the subfolders: species, common_name, scientific_name, class"

@@ -3,7 +3,8 @@
 import io
 import json
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,26 +56,26 @@ def save_picture(path: Path, picture: Image.Image | NDArray[np.uint8]) -> None:
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    _write(path, buffer.getvalue())
+    save_bytes(path, buffer.getvalue())
 
 
 def save_map(path: Path, heatmap: NDArray[np.float32]) -> None:
     """Save a heatmap, float32 (H, W), as `.npy`; raise OutputError if it cannot be written."""
     buffer = io.BytesIO()
     np.save(buffer, heatmap)
-    _write(path, buffer.getvalue())
+    save_bytes(path, buffer.getvalue())
 
 
 def save_maps(path: Path, heatmaps: Mapping[str, NDArray[np.float32]]) -> None:
     """Save heatmaps, float32 (H, W), under their names as `.npz`; raise OutputError if it cannot be written."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **heatmaps)  # type: ignore[arg-type]
-    _write(path, buffer.getvalue())
+    save_bytes(path, buffer.getvalue())
 
 
 def save_text(path: Path, text: str) -> None:
     """Save a text as UTF-8; raise OutputError if it cannot be written."""
-    _write(path, text.encode())
+    save_bytes(path, text.encode())
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
@@ -82,12 +83,28 @@ def to_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent) + "\n"
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that an older file stays intact until then."""
+def save_bytes(path: Path, data: bytes) -> None:
+    """Save a file under a temporary name and rename it, so that an older file stays intact until then.
+
+    Raise OutputError if it cannot be written.
+    """
+    with _replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def save_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Save a file part by part, as `save_bytes` does."""
+    with _replacing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Provide a temporary path for the block, whose file replaces that of `path` at the end."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         try:
-            temporary.write_bytes(data)
+            yield temporary
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

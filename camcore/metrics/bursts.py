@@ -38,6 +38,11 @@ class Observations:
     relies: SmallCodes  # 1 if the prediction relies on the background, 0 if not, -1 if not decided
     outcome: SmallCodes  # index into `OUTCOMES`
 
+    def select(self, numbers: NDArray[np.integer]) -> "Observations":
+        """Return the photos with these numbers, from 0."""
+        columns = (column[numbers] for column in (self.species, self.site, self.time, self.relies, self.outcome))
+        return Observations(self.species_titles, self.site_titles, *columns)
+
 
 class ObservationsBuilder:
     """Collects the photos of an archive one by one, in 18 bytes each and one entry for each title."""

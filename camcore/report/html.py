@@ -35,12 +35,12 @@ def write_report(path: Path, study: Mapping[str, Any], records: Sequence[Record]
 
     `study` is its description, `records` has one record per photo. A picture that is not there is reported as missing.
     """
-    _write(path, "report.html.jinja", _contents(study, records) | _study_contents(study, records))
+    render(path, "report.html.jinja", contents_of(study, records) | _study_contents(study, records))
 
 
 def write_photo_report(path: Path, photo: Mapping[str, Any], record: Record) -> None:
     """Write the report of one photo, as `write_report` does; `photo` is its description."""
-    _write(path, "report_one_photo.html.jinja", _contents(photo, [record]))
+    render(path, "report_one_photo.html.jinja", contents_of(photo, [record]))
 
 
 def picture(folder: Path, name: str, side: int = SIDE) -> str:
@@ -92,7 +92,8 @@ def _to_data_uri(image: Image.Image, side: int) -> str:
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _write(path: Path, template: str, contents: Mapping[str, Any]) -> None:
+def render(path: Path, template: str, contents: Mapping[str, Any]) -> None:
+    """Write a page of one of the templates of this folder; raise OutputError if that fails."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -110,7 +111,7 @@ def _write(path: Path, template: str, contents: Mapping[str, Any]) -> None:
     save_text(path, environment.get_template(template).render(contents).lstrip())
 
 
-def _contents(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
+def contents_of(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
     """Return what the templates need of a study or of one photo."""
     targets = [record["target"] for record in summary.explained(records) if record["target"]]
     return {

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from camcore.methods.grad_cam import METHODS
@@ -14,8 +14,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the metrics of all records as CSV.
+def csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    """Yield the metrics of all records as lines of CSV in UTF-8.
 
     A value that does not exist is empty; yes and no are 1 and 0. Average drop and average gain are in percent.
     """
@@ -24,7 +24,10 @@ def to_csv(records: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     for record in records:
         writer.writerows(_rows(record))
-    return text.getvalue()
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -48,7 +48,7 @@ def lift_strips(method: str, strips: Sequence[Strip]) -> Markup:
     label = f"Lift of each photo’s {column_titles()[method]} map; 1 is expected by chance."
     means = "; ".join(f"{strip.title} {strip.mean:.1f}" for strip in strips)
     below = f"{sum(value < 1 for value in values)} of {len(values)} are below 1."
-    return _svg(bottom + 34, f"{label} Means: {means}. {below}", parts)
+    return draw_svg(bottom + 34, f"{label} Means: {means}. {below}", parts)
 
 
 def mean_curves(title: str, axis: str, curves: Mapping[str, Sequence[float]], value: str = "probability") -> Markup:
@@ -69,13 +69,13 @@ def mean_curves(title: str, axis: str, curves: Mapping[str, Sequence[float]], va
         y = legend + 18 * row
         parts.append(f'<polyline class="{style}" points="{points}"/>')
         parts.append(f'<line class="{style}" x1="{_LEFT}" x2="{_LEFT + 36}" y1="{y - 4}" y2="{y - 4}"/>')
-        parts.append(_text(_LEFT + 44, y, column_titles()[method]))
+        parts.append(text_at(_LEFT + 44, y, column_titles()[method]))
     values = "; ".join(
         f"{column_titles()[method]} from {curve[0]:.2f} over {curve[len(curve) // 2]:.2f} halfway to {curve[-1]:.2f}"
         for method, curve in curves.items()
     )
     label = f"{title}: {value} of the explained class by {axis}. {values}."
-    return _svg(legend + 18 * len(curves) - 8, label, parts)
+    return draw_svg(legend + 18 * len(curves) - 8, label, parts)
 
 
 def colour_scale(colour_map: ColourMap = "inferno", steps: int = 24) -> Markup:
@@ -87,7 +87,7 @@ def colour_scale(colour_map: ColourMap = "inferno", steps: int = 24) -> Markup:
         for index, (red, green, blue) in enumerate(colour_table(colour_map, steps))
     ]
     label = "From cold, where the photo is visible, over violet and orange to hot, in pale yellow"
-    return _svg(10, label, cells, width=steps * 10, style="colour-scale")
+    return draw_svg(10, label, cells, width=steps * 10, style="colour-scale")
 
 
 def _lift_axis(low: int, high: int, bottom: int) -> str:
@@ -96,8 +96,8 @@ def _lift_axis(low: int, high: int, bottom: int) -> str:
         x = _x(2.0**power, low, high)
         style = "chance" if power == 0 else "tick"
         parts.append(f'<line class="{style}" x1="{x:.1f}" x2="{x:.1f}" y1="{18 if power == 0 else 0}" y2="{bottom}"/>')
-        parts.append(_text(x, bottom + 14, _FRACTIONS.get(power, str(2**power if power >= 0 else "")), "middle"))
-    parts.append(_text(_x(1, low, high), bottom + 29, "by chance", "middle"))
+        parts.append(text_at(x, bottom + 14, _FRACTIONS.get(power, str(2**power if power >= 0 else "")), "middle"))
+    parts.append(text_at(_x(1, low, high), bottom + 29, "by chance", "middle"))
     return "".join(parts)
 
 
@@ -106,8 +106,8 @@ def _strip(strip: Strip, top: int, low: int, high: int) -> str:
     title = strip.title if len(strip.title) <= 34 else f"{strip.title[:33]}…"
     parts = [
         f'<rect class="backdrop" x="0" y="{top}" width="{WIDTH}" height="20"/>',
-        _text(0, top + 16, title),
-        _text(WIDTH, top + 16, f"mean {strip.mean:.1f}", "end"),
+        text_at(0, top + 16, title),
+        text_at(WIDTH, top + 16, f"mean {strip.mean:.1f}", "end"),
         f'<line class="base" x1="{_LEFT}" x2="{_RIGHT}" y1="{y}" y2="{y}"/>',
     ]
     for name, value in strip.dots:
@@ -124,9 +124,9 @@ def _curve_axes(axis: str, high: float) -> str:
     for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
         y = _y(share * high, high)
         parts.append(f'<line class="{"base" if share == 0 else "tick"}" x1="{_LEFT}" x2="{_RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(_text(_LEFT - 4, y + 4, f"{share * high:.3g}", "end"))
-        parts.append(_text(_LEFT + (_RIGHT - _LEFT) * share, 194, f"{share:.0%}", anchor))
-    parts.append(_text((_LEFT + _RIGHT) / 2, 212, axis, "middle"))
+        parts.append(text_at(_LEFT - 4, y + 4, f"{share * high:.3g}", "end"))
+        parts.append(text_at(_LEFT + (_RIGHT - _LEFT) * share, 194, f"{share:.0%}", anchor))
+    parts.append(text_at((_LEFT + _RIGHT) / 2, 212, axis, "middle"))
     return "".join(parts)
 
 
@@ -147,10 +147,12 @@ def _power(value: float, *, up: bool) -> int:
     return int(-(-power // 1) if up else power // 1)
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start") -> str:
+def text_at(x: float, y: float, text: str, anchor: str = "start") -> str:
+    """Return a text of a plot."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _svg(height: float, label: str, parts: Iterable[str], width: float = WIDTH, style: str = "plot") -> Markup:
+def draw_svg(height: float, label: str, parts: Iterable[str], width: float = WIDTH, style: str = "plot") -> Markup:
+    """Return a plot of its parts, which `label` describes in words."""
     head = f'<svg class="{style}" role="img" viewBox="0 0 {width} {height}" aria-label="{escape(label)}">'
     return Markup(f"{head}{''.join(parts)}</svg>")

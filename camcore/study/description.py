@@ -23,7 +23,7 @@ from camcore.study.settings import StudySettings
 def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
     """Return what every record depends on: the model, the settings, and the rules of the verdict."""
     return {
-        "format": 5,  # raised with every change of the fields of a record or of the verdict
+        "format": 6,  # raised with every change of the fields of a record or of the verdict
         "manifest": hashlib.sha256(manifest.to_json().encode()).hexdigest(),
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),

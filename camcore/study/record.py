@@ -1,21 +1,18 @@
-"""The record of one photo of a study, as JSON: predictions, pictures, metrics and verdict."""
+"""The record of one photo of a study, as JSON: predictions, metrics, verdict, and the names of its pictures."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from camcore.drawing.comparison import draw_comparison, source_line
-from camcore.drawing.output import save_picture
-from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import ALL_METHODS, METHODS
+from camcore.methods.grad_cam import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.baselines import Baseline
 from camcore.metrics.counterfactuals import Counterfactuals
@@ -26,10 +23,9 @@ from camcore.metrics.prediction_verdict import NameStatus
 from camcore.model.manifest import sha256
 from camcore.records import counterfactuals_record, explanation_record
 from camcore.results import Explanation, ForwardPass, Prediction
-from camcore.study.file_names import PICTURES
 from camcore.study.inputs.load import StudyItem
-from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
+from camcore.study.pictures import draw_pictures, draw_thumbnail, picture_name, thumbnail_name
 from camcore.study.settings import StudySettings
 from camcore.types import Box, Floats
 
@@ -41,25 +37,44 @@ def identify(item: StudyItem) -> dict[str, Any]:
         digest = sha256(photo.path)
     except OSError:
         digest = ""
-    names = {"file": photo.file, "species": photo.species, "site": item.site, "stem": photo.stem}
+    names = {
+        "file": photo.file,
+        "species": photo.species,
+        "site": item.site,
+        "taken_at": item.taken_at,
+        "stem": photo.stem,
+    }
     return {**names, "sha256": digest, "error": None}
 
 
 def make_record(
-    explainer: Explainer, item: StudyItem, view: View, settings: StudySettings, out: Path
+    explainer: Explainer,
+    item: StudyItem,
+    view: View,
+    settings: StudySettings,
+    out: Path,
+    *,
+    identity: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Explain the most probable class of a photo, write the pictures into `out`, and return the record.
 
-    `view` is what the model sees of the photo. Raise OutputError if a picture cannot be written.
+    `view` is what the model sees of the photo, and `identity` what `identify` returns, which is called without it.
+    Raise OutputError if a picture cannot be written.
     """
-    start = time.perf_counter()
+    start, methods = time.perf_counter(), settings.run_methods
     forward_pass = explainer.forward(view)
-    explanations = finished(explainer.stream(forward_pass, settings.options), ALL_METHODS)
+    explanations = finished(explainer.stream(forward_pass, settings.options, methods), methods)
     target = Target.of_boxes(item.boxes) if item.boxes else None
     checks = explainer.cross_check(forward_pass, explanations, target=target)
-    record = findings(explainer, item, settings, forward_pass, explanations, checks=checks)
+    names = identity or identify(item)
+    record = {**names} | findings(explainer, item, settings, forward_pass, explanations, checks=checks)
     record["seconds"] = time.perf_counter() - start
-    draw(explainer, item.photo, forward_pass.view, explanations, record, checks=checks, out=out)
+    if record["thumbnail"]:
+        boxes = record["target"]["boxes"] if record["target"] else ()
+        draw_thumbnail(record["thumbnail"], view, explanations[0], boxes, out)
+    else:
+        manifest, asked_again = explainer.manifest, checks.counterfactuals
+        draw_pictures(record, view, explanations, manifest=manifest, counterfactuals=asked_again, out=out)
     return record
 
 
@@ -82,92 +97,88 @@ def findings(
     true_class = TrueClass(truth.title, _true_prediction(truth, forward_pass)) if truth.is_known else None
     not_found = settings.target_word if item.boxes is not None else ""
     verdict, agreement = assess(predictions[0], explanations, evidence, true_class, checks=checks, not_found=not_found)
+    results = _Results(explainer, item, settings, forward_pass, tuple(explanations), evidence)
+    asked_again = checks.counterfactuals
     return {
+        "level": settings.level,
+        "taken_at": item.taken_at or (view.taken_at if settings.reads_dates else ""),
         "predictions": [asdict(prediction) for prediction in predictions],
         "truth": _truth_record(truth, forward_pass, verdict.name),
-        "view": _view_record(item.photo, view),
+        "view": results.view(),
         "whole": asdict(checks.whole) if checks.whole else None,
         "target": _target_record(item.boxes or (), view, evidence) if evidence else None,
         "unmarked": None if item.boxes else "not marked" if item.boxes is None else "none found",
-        **_metric_records(explainer, item, forward_pass, explanations, evidence),
-        "counterfactuals": _counterfactuals_record(item.photo, checks.counterfactuals),
+        **results.metrics(),
+        "counterfactuals": results.counterfactuals(asked_again) if asked_again else None,
         "agreement": {"methods": [explanation.method for explanation in explanations], **asdict(agreement)},
-        "sanity": explainer.sanity(forward_pass) if settings.sanity else None,
-        "adcc": _adcc_record(explainer, forward_pass, explanations) if settings.adcc else None,
+        **results.requested(),
         "verdict": asdict(verdict),
+        "thumbnail": thumbnail_name(item.photo) if settings.level == "screen" else None,
     }
 
 
-def draw(
-    explainer: Explainer,
-    photo: StudyPhoto,
-    view: View,
-    explanations: Sequence[Explanation],
-    record: Mapping[str, Any],
-    *,
-    checks: CrossChecks,
-    out: Path,
-) -> None:
-    """Write the pictures that a record names, and the comparison; raise OutputError if one cannot be written."""
-    overlays = [draw_overlay(view.image, explanation.heatmap) for explanation in explanations]
-    source = source_line(photo.file, explainer.manifest, explanations)
-    boxes, verdict = record["target"]["boxes"] if record["target"] else (), record["verdict"]["sentence"]
-    comparison = draw_comparison(view.image, explanations, source, overlays=overlays, boxes=boxes, verdict=verdict)
-    save_picture(out / record["view"]["picture"], view.image)
-    save_picture(out / _picture(photo, "compare"), comparison)
-    if checks.counterfactuals is not None:
-        strip = np.concatenate([answer.pixels for answer in checks.counterfactuals.answers], axis=1)
-        save_picture(out / record["counterfactuals"]["picture"], strip)
-    for entry, overlay in zip(record["explanations"], overlays, strict=True):
-        save_picture(out / entry["picture"], overlay)
+@dataclass(frozen=True)
+class _Results:
+    """What is recorded of a photo's explanations, which are of one class."""
 
+    explainer: Explainer
+    item: StudyItem
+    settings: StudySettings
+    forward_pass: ForwardPass
+    explanations: tuple[Explanation, ...]
+    evidence: TargetEvidence | None
 
-def _view_record(photo: StudyPhoto, view: View) -> dict[str, Any]:
-    return {
-        "picture": _picture(photo, "view"),
-        "size": list(view.image.size),
-        "photo_size": list(view.photo_size),
-        "share": view.share,
-        "of_box": view.of_box,
-        "damage": DAMAGE_NOTES[view.damage] if view.damage else None,
-    }
+    def view(self) -> dict[str, Any]:
+        view = self.forward_pass.view
+        return {
+            "picture": self._picture("view"),
+            "size": list(view.image.size),
+            "photo_size": list(view.photo_size),
+            "box": list(view.box),
+            "share": view.share,
+            "of_box": view.of_box,
+            "damage": DAMAGE_NOTES[view.damage] if view.damage else None,
+            "reduced": view.reduced,
+        }
 
+    def counterfactuals(self, counterfactuals: Counterfactuals) -> dict[str, Any]:
+        return {**counterfactuals_record(counterfactuals), "picture": self._picture("again")}
 
-def _metric_records(
-    explainer: Explainer,
-    item: StudyItem,
-    forward_pass: ForwardPass,
-    explanations: Sequence[Explanation],
-    evidence: TargetEvidence | None,
-) -> dict[str, list[dict[str, Any]]]:
-    """Return the records of the explanations and of the baselines, with their metrics."""
-    exact, baselines = any(entry.effort == "exact" for entry in explanations), explainer.baselines(explanations)
-    others = [baseline.heatmaps[0] for baseline in baselines]
-    measured = iter(explainer.faithfulness(forward_pass, explanations, others=others, exact=exact))
-    coverage = Target.of_boxes(item.boxes).coverage(forward_pass.view) if item.boxes else None
-    return {
-        "explanations": [_explanation_record(item.photo, entry, next(measured), evidence) for entry in explanations],
-        "baselines": [_baseline_record(baseline, next(measured), coverage) for baseline in baselines],
-    }
+    def metrics(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the records of the explanations, and at the level "full" of the baselines, with their metrics."""
+        if self.settings.level == "screen":
+            return {"explanations": [self._explanation(entry, None) for entry in self.explanations], "baselines": []}
+        exact = any(entry.effort == "exact" for entry in self.explanations)
+        baselines, boxes = self.explainer.baselines(self.explanations), self.item.boxes
+        others = [baseline.heatmaps[0] for baseline in baselines]
+        measured = iter(self.explainer.faithfulness(self.forward_pass, self.explanations, others=others, exact=exact))
+        coverage = Target.of_boxes(boxes).coverage(self.forward_pass.view) if boxes else None
+        return {
+            "explanations": [self._explanation(entry, next(measured)) for entry in self.explanations],
+            "baselines": [_baseline_record(baseline, next(measured), coverage) for baseline in baselines],
+        }
 
+    def requested(self) -> dict[str, Any]:
+        """Return the metrics that are measured on request, and at the level "full" only."""
+        is_full, settings = self.settings.level == "full", self.settings
+        sanity = self.explainer.sanity(self.forward_pass) if is_full and settings.sanity else None
+        values = self.explainer.adcc(self.forward_pass, self.explanations) if is_full and settings.adcc else None
+        methods = [explanation.method for explanation in self.explanations]
+        return {"sanity": sanity, "adcc": dict(zip(methods, values, strict=True)) if values else None}
 
-def _explanation_record(
-    photo: StudyPhoto, explanation: Explanation, faithfulness: Faithfulness | None, evidence: TargetEvidence | None
-) -> dict[str, Any]:
-    localisation = evidence.localisations[explanation.method] if evidence else None
-    return {
-        **explanation_record(explanation),
-        "picture": _picture(photo, METHODS[explanation.method].file_name),
-        "faithfulness": asdict(faithfulness) if faithfulness else None,
-        "localisation": asdict(localisation) if localisation else None,
-    }
+    def _explanation(self, explanation: Explanation, faithfulness: Faithfulness | None) -> dict[str, Any]:
+        localisation = self.evidence.localisations[explanation.method] if self.evidence else None
+        saved = self.settings.save_maps and explanation.cam is not None
+        return {
+            **explanation_record(explanation),
+            "picture": self._picture(METHODS[explanation.method].file_name),
+            "faithfulness": asdict(faithfulness) if faithfulness else None,
+            "localisation": asdict(localisation) if localisation else None,
+            **({"cam": np.float16(explanation.cam).tolist()} if saved else {}),
+        }
 
-
-def _adcc_record(
-    explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation]
-) -> dict[str, float]:
-    values = explainer.adcc(forward_pass, explanations)
-    return {explanation.method: value for explanation, value in zip(explanations, values, strict=True)}
+    def _picture(self, kind: str) -> str | None:
+        return picture_name(self.item.photo, kind) if self.settings.level == "full" else None
 
 
 def _baseline_record(baseline: Baseline, faithfulness: Faithfulness | None, coverage: Floats | None) -> dict[str, Any]:
@@ -176,12 +187,6 @@ def _baseline_record(baseline: Baseline, faithfulness: Faithfulness | None, cove
         "faithfulness": asdict(faithfulness) if faithfulness else None,
         "localisation": None if coverage is None else baseline.localise(coverage),
     }
-
-
-def _counterfactuals_record(photo: StudyPhoto, counterfactuals: Counterfactuals | None) -> dict[str, Any] | None:
-    if counterfactuals is None:
-        return None
-    return {**counterfactuals_record(counterfactuals), "picture": _picture(photo, "again")}
 
 
 def _target_record(boxes: Sequence[Box], view: View, evidence: TargetEvidence) -> dict[str, Any]:
@@ -211,7 +216,3 @@ def _truth_record(truth: GroundTruth, forward_pass: ForwardPass, status: NameSta
         "name": None if class_idx is None else truth.class_name,
         "rank": None if class_idx is None else int((logits > logits[class_idx]).sum()) + 1,
     }
-
-
-def _picture(photo: StudyPhoto, kind: str) -> str:
-    return f"{PICTURES}/{photo.stem}.{kind}.png"

@@ -1,26 +1,53 @@
 """The settings of a study."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from camcore.methods.grad_cam import ALL_METHODS, MethodName
 from camcore.options import ExplainOptions
+
+Level = Literal["screen", "full"]
+LEVELS: tuple[Level, ...] = ("screen", "full")
+SCREEN_METHODS: tuple[MethodName, ...] = ("grad-cam",)
 
 
 @dataclass(frozen=True)
 class StudySettings:
     """How each photo of a study is explained.
 
-    `target_word` names what the boxes mark. `sanity` compares the gradient methods with an untrained classifier, and
-    `adcc` measures ADCC, for which each method runs once more.
+    `level` is how far: "screen" runs Grad-CAM, and asks the model again if the photo has a box; "full" runs all
+    `methods` and measures how faithful each map is. `target_word` names what the boxes mark. `sanity` compares the
+    gradient methods with an untrained classifier, and `adcc` measures ADCC, for which each method runs once more; both
+    belong to the level "full". `fast_decode` decodes large JPEGs at a fraction of their size. `save_maps` keeps the
+    maps on the layer's grid. `reads_dates` takes the time of a photo from its EXIF, which a page must not pass on.
     """
 
     options: ExplainOptions = field(default_factory=ExplainOptions)
     target_word: str = "animal"
     sanity: bool = False
     adcc: bool = False
+    level: Level = "full"
+    methods: tuple[MethodName, ...] = ALL_METHODS
+    fast_decode: bool = False
+    save_maps: bool = False
+    reads_dates: bool = False
+
+    @property
+    def run_methods(self) -> tuple[MethodName, ...]:
+        """Return the methods that the level runs."""
+        return self.methods if self.level == "full" else SCREEN_METHODS
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings under the names of the command line."""
+        """Return the settings that matter at this level, under the names of the command line."""
         options = self.options
-        explain_settings = {"definition": options.definition, "effort": options.effort, "fit": options.resize_mode}
-        return {**explain_settings, "word": self.target_word, "sanity": self.sanity, "adcc": self.adcc}
+        settings = {
+            "fit": options.resize_mode,
+            "word": self.target_word,
+            "methods": list(self.run_methods),
+            "fast_decode": self.fast_decode,
+            "save_maps": self.save_maps,
+        }
+        if self.level == "screen":
+            return settings
+        explain_settings = {"definition": options.definition, "effort": options.effort}
+        return {**explain_settings, **settings, "sanity": self.sanity, "adcc": self.adcc}

@@ -10,19 +10,20 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from camcore.drawing.comparison import draw_comparison, source_line
-from camcore.drawing.output import make_folder, save_map, save_picture, save_text, to_json
+from camcore.drawing.output import make_folder, save_map, save_parts, save_picture, save_text, to_json
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.localisation import visible_boxes
 from camcore.report.html import write_photo_report
-from camcore.report.metrics_csv import to_csv
+from camcore.report.metrics_csv import csv_lines
 from camcore.study.description import describe_photo
 from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
-from camcore.study.record import draw, findings, identify
+from camcore.study.pictures import draw_pictures
+from camcore.study.record import findings, identify
 from camcore.study.settings import StudySettings
 from camcore.types import Box
 from demo.compare.explain import assess_finished
@@ -92,13 +93,15 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
         record, details = _record(source), _describe(source)
         finished = source.finished
         view, checks = finished.forward_pass.view, finished.checks
-        draw(source.explainer, source.photo, view, finished.explanations, record, checks=checks, out=out)
+        manifest, asked_again = source.explainer.manifest, checks.counterfactuals
+        explanations = finished.explanations
+        draw_pictures(record, view, explanations, manifest=manifest, counterfactuals=asked_again, out=out)
         write_photo_report(out / REPORT, details, record)
         _save_maps(source, record["explanations"], out)
         comparison(source, out / PICTURES)
         pictures = {"colour_map": source.colour_map, "opacity": source.opacity}
         save_text(out / "explanation.json", to_json({**details, "pictures": pictures, "photos": [record]}, indent=1))
-        save_text(out / METRICS, to_csv([record]))
+        save_parts(out / METRICS, csv_lines([record]))
         path = folder / f"{source.photo.stem}.zip"
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
             for file in sorted(out.rglob("*"), key=lambda file: (len(file.parts), file)):

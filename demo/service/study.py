@@ -17,7 +17,9 @@ from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import InputPaths, load_inputs
-from camcore.study.run import StudyLog, run_study, write_results
+from camcore.study.log import StudyLog
+from camcore.study.outputs import write_results
+from camcore.study.run import run_study
 from camcore.study.settings import StudySettings
 from camcore.types import Box
 from demo.service import messages
@@ -80,10 +82,10 @@ class Study:
     def resume(self) -> None:
         """Start from the first photo again; photos that were explained before are not explained anew."""
         self.rows: list[TableRow] = []
-        log = StudyLog(self._out, conditions(self._explainer.manifest, self._settings))
+        log = StudyLog(self._out, {"full": conditions(self._explainer.manifest, self._settings)})
         self._photos = run_study(
             self._explainer,
-            self.inputs,
+            self.inputs.items.values(),
             self._settings,
             self._out,
             log,

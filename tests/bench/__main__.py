@@ -15,6 +15,7 @@ BENCHES = {
     "decoding": "cost of decoding photos in processes of their own",
     "models": "export and maps of one model of each family of torchvision, and of ten of timm",
     "inputs": "what becomes of each file of a folder: read, or refused with which sentence",
+    "archive": "a study of many photos: speed beside the forward passes alone, memory, and the report",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

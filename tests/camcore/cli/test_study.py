@@ -19,7 +19,7 @@ from camcore.errors import OutputError
 from camcore.methods.grad_cam import METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.report.metrics_csv import COLUMNS
-from camcore.study import run
+from camcore.study import outputs
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,7 +87,7 @@ def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     expected = {f"{stem}.{kind}.png" for stem in stems for kind in kinds}
     assert {path.name for path in Path("study/explanations").iterdir()} == expected
     assert {path.name for path in Path("study").iterdir()} == {
-        "report.html", "figures.csv", "study.json", "progress.jsonl", "explanations",
+        "report.html", "figures.csv", "study.json", "progress.jsonl", "rows", "explanations",
     }  # fmt: skip
 
     metrics = rows()
@@ -333,7 +333,7 @@ def test_a_full_disk_is_reported(
     def full(*_: object) -> None:
         raise OutputError("study/figures.csv cannot be written (No space left on device): free some space")
 
-    monkeypatch.setattr(run, "save_text", full)
+    monkeypatch.setattr(outputs, "save_text", full)
     assert main(["study", str(birds), "--effort", "8"]) == 1
     assert "error: study/figures.csv cannot be written (No space left on device)" in capsys.readouterr().err
 
