@@ -28,6 +28,7 @@ from camcore.study.rows import has_parquet
 from camcore.study.sampling import EVERYTHING
 from camcore.study.settings import LEVELS, StudySettings
 
+_ALL = sys.maxsize  # value of `--sample all`
 _EVERY = 1000  # photos, after which a line reports the progress where no bar can
 
 
@@ -54,6 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
     description = describe(explainer.manifest, paths, settings, inputs, command)
+    description["settings"] |= {
+        "levels": study.levels,
+        "sample": _sample_text(arguments.sample),
+        "seed": arguments.seed,
+    }
     try:
         for phase in study.phases():
             _follow(phase, is_only=len(study.levels) == 1)
@@ -96,6 +102,10 @@ def _settings(arguments: argparse.Namespace, manifest: Manifest) -> StudySetting
     )
 
 
+def _sample_text(sample: int | None) -> str | int | None:
+    return "all" if sample == _ALL else sample
+
+
 def _follow(phase: Phase, *, is_only: bool) -> None:
     """Do the work of a phase, and show its progress: a line for each photo, or of an archive for those that failed."""
     reused = errors = 0
@@ -127,7 +137,7 @@ def _summary(record: dict[str, Any]) -> str:
 def sample_size(text: str) -> int:
     """Parse the value of `--sample`: a number of photos, or "all"."""
     if text == "all":
-        return sys.maxsize
+        return _ALL
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number of photos nor all")
     return int(text)

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from export.pipeline import ExportOptions
-from tests.bench import evidence, needs, peers, scaling
+from tests.bench import archive, evidence, needs, peers, scaling
 from tests.bench.__main__ import BENCHES, main
 from tests.bench.estimators import ESTIMATORS
 from tests.bench.libraries import GradCam, TorchCam
@@ -231,6 +231,21 @@ def test_scaling_prints_three_tables(
     for head in ("| channels | fast |", "| chunk | fast |", "| 21 explanations in a row |"):
         assert head in printed
     assert re.search(r"\| memory after them \| \d\.\d+ GB", printed)
+
+
+@soak
+@pytest.mark.slow
+def test_archive_prints_three_tables(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(archive, "prepare_scene", lambda *_: scene)
+    monkeypatch.setattr(archive, "_open", lambda path: float(path.is_file()))
+    counts = ["--photos", "12", "--large", "4", "--full", "2", "--rounds", "1", "--many", "12", "24"]
+    assert main(["archive", "--model", "resnet18", *counts]) == 0
+    printed = capfd.readouterr().out
+    for head in ("| figure | photos a second |", "| photos | seconds a photo |", "| report of | made in |"):
+        assert head in printed
+    assert len(re.findall(r"^\| (prediction|screen|full).* \d+% \|", printed, flags=re.MULTILINE)) == 4
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from pypdfium2 import PdfDocument, PdfPage
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from camcore.cli.main import main
+from camcore.report.archive import write_archive_report
 from camcore.report.html import write_photo_report
+from tests.archive_records import DESCRIPTION, planted_records, write_thumbnails
 from tests.browser.conftest import ColourScheme, look_at
 from tests.browser.test_accessibility import faults
 from tests.conftest import package_folder
@@ -178,3 +180,41 @@ def _filled(sheet: PdfPage) -> float:
 def _lightness(colour: str) -> float:
     red, green, blue = (float(channel) for channel in colour.partition("(")[2].rstrip(")").split(",")[:3])
     return (red + green + blue) / 3
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the index of the report of 1,500 photos."""
+    folder = tmp_path_factory.mktemp("archive")
+    write_thumbnails(folder)
+    write_archive_report(folder / "report.html", DESCRIPTION, planted_records(1500))
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_an_archive_can_be_read_with_the_keyboard_on_any_screen(
+    browser: Browser, archive: Path, width: int, scheme: ColourScheme
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(archive.as_uri())
+    assert faults(page) == set()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.locator(".advice h3").first).to_have_text("Look at species 1 at site 2")
+    photo = page.locator(".sheet img").first
+    photo.scroll_into_view_if_needed()
+    page.wait_for_function("image => image.complete && image.naturalWidth == 112", arg=photo.element_handle())
+    look_at(page, f"archive-{width}-{scheme}")
+    link = page.get_by_role("link", name="Photos of species 1", exact=True)
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("species 1")
+    expect(page.locator("td.alarm")).to_contain_text("stands out")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert faults(page) == set()
+    page.get_by_role("link", name="← archive").click()
+    expect(page.locator("h2#next")).to_be_visible()
+    assert errors == []
+    context.close()
