@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from export.checkpoints import FUNCTION, Checkpoint, find_tables
 from export.errors import WeightsError
@@ -83,7 +83,7 @@ def _refusal(path: Path) -> str:
 
     if path.suffix.lower() in _FOREIGN:
         return f"is {_FOREIGN[path.suffix.lower()]}, not weights of torch: {FUNCTION}"
-    with suppress(OSError, BadZipFile):
+    with suppress(Exception):  # a damaged file can raise any exception in zipfile
         names = ZipFile(path).namelist()
         if any("/code/" in name for name in names):
             return f"is a TorchScript model, whose code cannot be traced again: {FUNCTION}"
