@@ -110,6 +110,16 @@ def _on_reasons(evidence: Evidence) -> Iterator[Advice]:
             f"{word}.",
             "They may fail where the background changes: check them before you report how often the model is right.",
         )
+    looking, away = counts["wrong but looking"], counts["wrong and looking away"]
+    if looking + away:
+        total = sum(counts.values()) - counts["not judged"]
+        yield Advice(
+            "Check the predictions that differ from the label",
+            f"They are {looking + away:,} of {total:,} that could be judged; in {looking:,} of them, the model looked "
+            f"at the {word}.",
+            "Where it looked, it mistakes one species for another: train it with more photos of them. Where it looked "
+            "away, vary the backgrounds. Some labels may be wrong, too.",
+        )
 
 
 def _on_gaps(evidence: Evidence) -> Iterator[Advice]:

@@ -95,5 +95,6 @@ METRICS = (
     Metric("", "fidelity_estimate", "Fidelity", fidelity, "",
            "Score-CAM’s own estimate of how similar its quick map is to the complete one: 1 is identical."),
     Metric("", "forwards", "Model runs", "{:.0f}".format, "", "How many times Score-CAM ran the model."),
-    Metric("", "seconds", "Seconds", "{:.2f}".format, "lower", "Time to compute the map, without the metrics above."),
+    Metric("", "seconds", "Seconds", "{:.2f}".format, "lower",
+           "Time to compute the map, without the metrics above; a command explains several photos at once."),
 )  # fmt: skip

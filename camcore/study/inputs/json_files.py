@@ -1,13 +1,12 @@
-"""JSON files of any size: small ones are read whole, large ones in a stream."""
+"""JSON files of any size: small ones are read whole, and large ones in a stream if the package ijson is installed."""
 
 import codecs
 import json
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
-
-import ijson
 
 from camcore.errors import BoxesError
 
@@ -33,7 +32,7 @@ class JsonFile:
         self._arrays: set[str] = set()  # the keys of arrays
         self._is_large = False
         try:
-            self._is_large = path.stat().st_size >= STREAMED_FROM and path.is_file()
+            self._is_large = path.stat().st_size >= STREAMED_FROM and path.is_file() and find_spec("ijson") is not None
             if self._is_large:
                 self._survey()
             else:
@@ -42,7 +41,7 @@ class JsonFile:
             raise BoxesError(f"there is no file {path}: give the JSON file that {DETECTORS} wrote") from None
         except OSError as error:
             raise BoxesError(f"{path} cannot be read ({error.strerror}): give a JSON file with boxes") from error
-        except (ValueError, RecursionError, ijson.JSONError) as error:
+        except (ValueError, RecursionError) as error:
             if self._is_large and any(f"{name}" in str(error) for name in ("NaN", "Infinity")):
                 remedy = "write null in its place"
                 raise BoxesError(f"{path} has NaN or Infinity, which JSON does not have: {remedy}") from None
@@ -57,6 +56,8 @@ class JsonFile:
         if not self._is_large:
             yield from (self._loaded if key is None else self._loaded[key])
             return
+        import ijson
+
         with self._path.open("rb") as file:
             yield from ijson.items(_as_utf_8(file), "item" if key is None else f"{key}.item", use_float=True)
 
@@ -72,11 +73,13 @@ class JsonFile:
             self._arrays = {key for key, value in self._loaded.items() if isinstance(value, list)}
 
     def _survey(self) -> None:
-        """Read the whole file once, and keep its fields and the keys of its arrays."""
+        """Read the file once, and keep its fields and the keys of its arrays; raise ValueError if it is damaged."""
+        import ijson
+
         fields: dict[str, Any] = {}
         depth, key, builder = 0, "", None
         with self._path.open("rb") as file:
-            for event, value in ijson.basic_parse(_as_utf_8(file), use_float=True):
+            for event, value in _events(file):
                 if depth == 0:
                     self.is_list, self.is_object = event == "start_array", event == "start_map"
                 elif depth == 1 and event == "map_key":
@@ -93,6 +96,15 @@ class JsonFile:
                 if event in _STARTS:
                     depth += 1
         self.fields = fields
+
+
+def _events(file: IO[bytes]) -> Iterator[tuple[str, Any]]:
+    import ijson
+
+    try:
+        yield from ijson.basic_parse(_as_utf_8(file), use_float=True)
+    except ijson.JSONError as error:
+        raise ValueError(str(error)) from error
 
 
 class _Recoded:

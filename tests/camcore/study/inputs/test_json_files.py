@@ -98,3 +98,13 @@ def test_not_a_number_in_a_large_file_is_refused_with_a_remedy(tmp_path: Path, m
     path.write_text('{"images": [{"location": NaN}]}')
     with pytest.raises(CamError, match="has NaN or Infinity, which JSON does not have: write null in its place"):
         JsonFile(path)
+
+
+def test_without_ijson_a_large_file_is_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text('{"info": {"a": NaN}, "images": [{"file": "a.jpg"}, 2]}')
+    monkeypatch.setattr(json_files, "STREAMED_FROM", 1)
+    monkeypatch.setattr(json_files, "find_spec", lambda name: None)
+    file = json_files.JsonFile(path)
+    assert list(file.items("images")) == [{"file": "a.jpg"}, 2]
+    assert file.has_array("images")
