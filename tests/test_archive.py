@@ -35,7 +35,7 @@ from tests.test_boundaries import ROOT
 
 pytestmark = pytest.mark.slow
 
-MOMENTS = 20 if "SOAK" in os.environ else 3  # at which a study is killed
+MOMENTS = 20 if "SOAK" in os.environ else 2  # at which a study is killed
 SEEDS = 200
 MOST_FALSE = 18  # of 200: more have a probability below .006 if the rate is .05
 

@@ -1,6 +1,7 @@
 """What the report of an archive shows of its photos, gathered in one pass over their records."""
 
 import heapq
+import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -84,7 +85,7 @@ class ArchiveRecords:
             if record["error"] is None:
                 self._add(record)
             else:
-                self.errors[record["error"]] += 1
+                self.errors[_reason(record)] += 1
                 self.failed = [*self.failed, record["file"]][:_FAILED]
 
     @property
@@ -137,6 +138,11 @@ class ArchiveRecords:
         self.by_site[photo.site].add(suspicion, photo)
         if record["level"] == "full":
             self.in_full.add(self._random.random(), record)
+
+
+def _reason(record: Record) -> str:
+    """Return why a photo could not be explained, without its path, so that equal reasons are counted together."""
+    return re.sub(rf"\S*{re.escape(record['file'])}", "…", record["error"])
 
 
 def species_of(record: Record) -> str:

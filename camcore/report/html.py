@@ -4,7 +4,7 @@ import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,12 @@ def _to_data_uri(image: Image.Image, side: int) -> str:
 
 def render(path: Path, template: str, contents: Mapping[str, Any]) -> None:
     """Write a page of one of the templates of this folder; raise OutputError if that fails."""
+    save_text(path, _environment(path.parent).get_template(template).render(contents).lstrip())
+
+
+@lru_cache(maxsize=4)
+def _environment(folder: Path) -> Environment:
+    """Return the templates and what they use, for pages with pictures of a folder."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -104,11 +110,11 @@ def render(path: Path, template: str, contents: Mapping[str, Any]) -> None:
     environment.globals.update(
         METHODS=METHODS, SECTIONS=SECTIONS, MISSING=MISSING, NO_HEAT=NO_HEAT, SEES_ALL=SEES_ALL,
         SEVERE=SEVERE, LIKE_UNTRAINED=LIKE_UNTRAINED, number=number, summary=summary, notes=notes, figures=figures,
-        scale=plots.colour_scale(), picture=partial(picture, path.parent), TITLES=column_titles(), between=between,
+        scale=plots.colour_scale(), picture=partial(picture, folder), TITLES=column_titles(), between=between,
         share_interval=share_interval, comparisons=comparisons, changed_input=formatting.changed_input,
-        strip_pictures=partial(strip_pictures, path.parent),
+        strip_pictures=partial(strip_pictures, folder),
     )  # fmt: skip
-    save_text(path, environment.get_template(template).render(contents).lstrip())
+    return environment
 
 
 def contents_of(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The results of a study: the report, the metrics of every map, and the description of how they were made."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,19 @@ def write_results(
     `records` has one record per photo; they are read one at a time if there are many. Return the number of photos that
     could not be explained. Raise OutputError if one of the files cannot be written.
     """
-    save_parts(out / METRICS, csv_lines(records))
+    failed = 0
+
+    def count_failed() -> Iterator[Mapping[str, Any]]:
+        nonlocal failed
+        for record in records:
+            failed += record["error"] is not None
+            yield record
+
+    save_parts(out / METRICS, csv_lines(count_failed()))
     listed = {"photos": list(records)} if len(records) <= _LISTED else {}
     save_text(out / STUDY, to_json({**description, **listed}, indent=1))
     if len(records) <= ONE_FILE and all(record.get("level", "full") == "full" for record in records):
         write_report(out / REPORT, description, list(records))
     else:
         write_archive_report(out / REPORT, description, records)
-    return sum(record["error"] is not None for record in records)
+    return failed

@@ -321,9 +321,9 @@ def test_entries_without_a_photo_are_listed_in_order() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("prefix", ["", "D:\\cameras\\", "/mnt/cameras/"])
-def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str) -> None:
-    files = [f"camera{folder}/IMG_{number:04}.JPG" for folder in range(1000) for number in range(100)]
+@pytest.mark.parametrize(("prefix", "folders"), [("", 10), ("/mnt/cameras/", 10), ("D:\\cameras\\", 1000)])
+def test_a_hundred_thousand_photos_with_few_names_are_matched(prefix: str, folders: int) -> None:
+    files = [f"camera{folder}/IMG_{number:04}.JPG" for folder in range(folders) for number in range(100)]
     paths = PathMatcher([prefix + file for file in files])
     assert paths.pair(files) == {file: prefix + file for file in files}
     assert (list(paths.match(files).ambiguous()), list(paths.match(files).unmatched())) == ([], [])
