@@ -38,6 +38,7 @@ class Classifier:
         self._forward: ForwardWithActivations = model.forward
         self._logits: Forward = scorer.logits
         self._int8: Int8Forward | None = None
+        self._int8_scorer = int8
         if int8 is not None and manifest.int8 is not None:
             self._int8 = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
 
@@ -69,22 +70,29 @@ class Classifier:
         manifest = self.manifest.at_layer(name)
         return type(self)(manifest, self._model.at_layer(manifest.layer.number), self._scorer, None)
 
+    @property
+    def threads(self) -> int:
+        """Return the number of threads of ONNX Runtime."""
+        return self._scorer.threads
+
     @contextmanager
     def sharing_batches(self) -> Iterator[Self]:
         """Provide the same for a block in which several threads use it: their forward passes are run in common batches.
 
-        They run in ONNX Runtime only, one batch at a time, and do not depend on what else is in a batch. Only gradients
-        are computed by each thread. At the end of the block, calls that still run raise CancelledError.
+        They run in ONNX Runtime only, one batch per core on one thread each, which leaves no core waiting for another.
+        They do not depend on what else is in a batch. Only gradients are computed by each thread. At the end of the
+        block, calls that still run raise CancelledError.
         """
         from camcore.model.torchscript import one_torch_thread
 
         size = batch_size(self.manifest.preprocessing.size, _SHARED)
-        with one_torch_thread(), common_batches(size) as batches:
-            other = copy(self)
-            other._forward = batches.share_activations(self._scorer.forward)
-            other._logits = batches.share(self._scorer.logits)
-            if self._int8 is not None:
-                other._int8 = replace(self._int8, forward=batches.share(self._int8.forward))
+        with one_torch_thread(), common_batches(size, self.threads) as batches:
+            other, scorer = copy(self), self._scorer.on_one_thread()
+            other._forward = batches.share_activations(scorer.forward)
+            other._logits = batches.share(scorer.logits)
+            if self._int8 is not None and self._int8_scorer is not None:
+                forward = self._int8_scorer.on_one_thread().logits
+                other._int8 = replace(self._int8, forward=batches.share(forward))
             yield other
 
     @accept_former_names(fit="resize_mode")

@@ -29,26 +29,30 @@ class _Request:
 
 
 class CommonBatches:
-    """Runs the inputs of several threads in batches of about `size` inputs, one batch at a time.
+    """Runs the inputs of several threads in batches of at most `size` inputs, and `runners` batches at a time.
 
     A batch starts as soon as there are inputs, and never waits for more. ONNX Runtime computes each input of a batch on
     the CPU alike, whatever the others are, so the results do not depend on which inputs share a batch.
     """
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, runners: int = 1):
         self._size = size
         self._requests: deque[_Request] = deque()
         self._changed = Condition()
         self._is_open = True
-        self._thread = Thread(target=self._work, daemon=True)
-        self._thread.start()
+        self._runners = [Thread(target=self._work, daemon=True) for _ in range(runners)]
+        for runner in self._runners:
+            runner.start()
 
     def close(self) -> None:
-        """End the work after the batch that is running; threads that wait for results get a CancelledError."""
+        """End the work after the batches that are running; threads that wait for results get a CancelledError."""
         with self._changed:
             self._is_open = False
             self._changed.notify_all()
-        self._thread.join()
+        for runner in self._runners:
+            runner.join()
+        for request in self._requests:
+            request.results.set_exception(CancelledError())
 
     def share(self, forward: Forward) -> Forward:
         """Return a function like `forward` whose inputs are run in common batches."""
@@ -86,19 +90,19 @@ class CommonBatches:
                     request.results.set_exception(error)
             else:
                 _distribute(outputs, batch)
-        for request in self._requests:
-            request.results.set_exception(CancelledError())
 
     def _next_batch(self) -> list[_Request]:
-        """Return the oldest request and those that can be run with it; nothing once the batches are closed."""
+        """Return the oldest request and its fair share of those that can be run with it; nothing once it is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._requests or not self._is_open)
             if not self._is_open:
                 return []
+            waiting = sum(len(request.x) for request in self._requests)
+            most = min(-(-waiting // len(self._runners)), self._size)
             batch = [self._requests.popleft()]
             count = len(batch[0].x)
             for request in tuple(self._requests):
-                if request.fits(batch[0]) and count + len(request.x) <= self._size:
+                if request.fits(batch[0]) and count + len(request.x) <= most:
                     batch.append(request)
                     count += len(request.x)
                     self._requests.remove(request)
@@ -114,9 +118,9 @@ def _distribute(outputs: Outputs, batch: Sequence[_Request]) -> None:
 
 
 @contextmanager
-def common_batches(size: int) -> Iterator[CommonBatches]:
+def common_batches(size: int, runners: int = 1) -> Iterator[CommonBatches]:
     """Provide common batches for the block."""
-    batches = CommonBatches(size)
+    batches = CommonBatches(size, runners)
     try:
         yield batches
     finally:

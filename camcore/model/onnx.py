@@ -19,7 +19,11 @@ class Scorer:
 
     def __init__(self, path: Path, threads: int | None = None):
         self._path = path
-        self._threads = threads or cpu_count()
+        self.threads = threads or cpu_count()
+
+    def on_one_thread(self) -> "Scorer":
+        """Return the same whose runs take one thread each, for as many threads that call it."""
+        return Scorer(self._path, 1)
 
     def logits(self, x: Array) -> Array:
         """Return the logits (N, K) of inputs (N, 3, H, W)."""
@@ -34,7 +38,7 @@ class Scorer:
     @cached_property
     def _session(self) -> ort.InferenceSession:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = self.threads
         # Threads of an idle session would spin, and slow down the forward pass of torch that follows.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:

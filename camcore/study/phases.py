@@ -76,7 +76,8 @@ class StudyRun:
 
     def _run(self, items: Mapping[str, StudyItem], level: Level) -> Iterator[StudiedPhoto]:
         settings = replace(self._settings, level=level)
-        return run_study(self._explainer, items.values(), settings, self._out, self._log, at_once=AT_ONCE[level])
+        at_once = AT_ONCE[level] * self._explainer.threads + 1  # one more is decoded meanwhile
+        return run_study(self._explainer, items.values(), settings, self._out, self._log, at_once=at_once)
 
     def _with_rows(self, rows: RowParts) -> Iterator[StudiedPhoto]:
         for photo in self._run(self._items, self.levels[-1]):

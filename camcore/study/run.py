@@ -19,9 +19,9 @@ from camcore.study.record import identify, make_record
 from camcore.study.settings import Level, StudySettings
 from camcore.types import Box
 
-# Photos that are explained at once, so that decoding, writing and NumPy's work overlap with the forward passes, and
-# these share batches: more are no faster.
-AT_ONCE: dict[Level, int] = {"screen": 6, "full": 4}
+# Photos per core that are explained at once, so that decoding, writing and NumPy's work overlap with forward passes,
+# and these share batches: more are no faster.
+AT_ONCE: dict[Level, int] = {"screen": 3, "full": 2}
 Decode = Callable[[Path, Sequence[Box]], View]
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

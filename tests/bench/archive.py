@@ -21,6 +21,8 @@ import numpy as np
 from PIL import Image
 
 from camcore import Explainer
+from camcore.model.manifest import ONNX, ONNX_INT8
+from camcore.model.onnx import Scorer
 from camcore.options import ExplainOptions
 from camcore.report.archive import write_archive_report
 from camcore.study.inputs.load import InputPaths, load_inputs
@@ -28,6 +30,7 @@ from camcore.study.log import StudyLog
 from camcore.study.outputs import write_results
 from camcore.study.phases import StudyRun
 from camcore.study.settings import StudySettings
+from camcore.types import Array
 from tests.archive_records import DESCRIPTION, planted_records, write_thumbnails
 from tests.bench.machine import describe_machine, describe_versions, peak_memory
 from tests.bench.scene import bundled_photo, imagenet_photos, prepare_scene
@@ -130,46 +133,44 @@ def _print_rates(artifact: Path, folder: Path, options: argparse.Namespace) -> N
 
 def _rate(explainer: Explainer, work: Work, folder: Path) -> Rate:
     """Study photos, and then run as many inputs alone; both in seconds a photo."""
-    with tempfile.TemporaryDirectory() as name, _counted(explainer) as counts:
+    with tempfile.TemporaryDirectory() as name, _counted() as counts:
         seconds, total = _study(explainer, work, folder / work.folder, Path(name))
     alone = _run_alone(explainer, counts)
     return Rate(seconds / total, alone / total)
 
 
 @contextmanager
-def _counted(explainer: Explainer) -> Iterator[Counter[str]]:
-    """Count the inputs that ONNX Runtime runs for an explainer, by what runs them."""
-    counts: Counter[str] = Counter()
-    scorer, int8 = explainer._scorer, explainer._int8
-    forward, logits = scorer.forward, scorer.logits
+def _counted() -> Iterator[Counter[tuple[str, str]]]:
+    """Count the inputs that ONNX Runtime runs, by the file of the model and what is computed."""
+    counts: Counter[tuple[str, str]] = Counter()
+    methods = {name: getattr(Scorer, name) for name in ("forward", "logits")}
 
-    def count(name: str, run: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def counting(x: Any) -> Any:
-            counts[name] += len(x)
-            return run(x)
+    def count(name: str) -> Callable[[Scorer, Array], Any]:
+        def counting(scorer: Scorer, x: Array) -> Any:
+            counts[scorer._path.name, name] += len(x)
+            return methods[name](scorer, x)
 
         return counting
 
-    scorer.forward, scorer.logits = count("forward", forward), count("logits", logits)  # type: ignore[method-assign]
-    if int8 is not None:
-        explainer._int8 = replace(int8, forward=count("int8", int8.forward))
+    for name in methods:
+        setattr(Scorer, name, count(name))
     try:
         yield counts
     finally:
-        del scorer.forward, scorer.logits
-        explainer._int8 = int8
+        for name, method in methods.items():
+            setattr(Scorer, name, method)
 
 
-def _run_alone(explainer: Explainer, counts: Counter[str]) -> float:
-    """Run so many inputs in batches, and return the seconds."""
+def _run_alone(explainer: Explainer, counts: Counter[tuple[str, str]]) -> float:
+    """Run so many inputs in batches, on all cores, and return the seconds."""
     x = np.zeros((_BATCH, 3, *explainer.manifest.preprocessing.size), np.float32)
-    runs = {"forward": explainer._scorer.forward, "logits": explainer._scorer.logits}
-    if explainer._int8 is not None:
-        runs["int8"] = explainer._int8.forward  # type: ignore[assignment]
+    scorers = {ONNX: explainer._scorer, ONNX_INT8: explainer._int8_scorer}
+    for file, name in counts:
+        getattr(scorers[file], name)(x[:1])
     start = time.perf_counter()
-    for name, count in counts.items():
+    for (file, name), count in counts.items():
         for first in range(0, count, _BATCH):
-            runs[name](x[: min(_BATCH, count - first)])
+            getattr(scorers[file], name)(x[: min(_BATCH, count - first)])
     return time.perf_counter() - start
 
 

@@ -41,6 +41,24 @@ def test_each_thread_gets_its_own_results_and_batches_are_shared() -> None:
     assert len(sizes) < 8
 
 
+def test_two_runners_work_at_once_and_share_what_waits() -> None:
+    running, both = threading.Semaphore(1), threading.Event()
+    sizes: list[int] = []
+
+    def forward(x: Array) -> Array:
+        if not running.acquire(blocking=False):
+            both.set()
+        assert both.wait(10), "the other runner has not started"
+        sizes.append(len(x))
+        return sums(x)
+
+    with common_batches(8, 2) as batches, ThreadPoolExecutor(8) as pool:
+        shared = batches.share(forward)
+        assert [len(result) for result in pool.map(shared, [inputs(1, number) for number in range(8)])] == [1] * 8
+    assert sum(sizes) == 8
+    assert max(sizes) <= 4, "half of what waits is left for the other runner"
+
+
 def test_a_request_above_the_size_runs_alone_and_other_functions_are_not_mixed() -> None:
     calls: list[tuple[str, int]] = []
 
