@@ -1,4 +1,4 @@
-"""Common batches: the inputs that several threads have ready are run together, in one thread."""
+"""Common batches: the inputs that several threads have ready are run together."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
