@@ -123,13 +123,12 @@ def group_bursts(observations: Observations, within: float = BURST_SECONDS) -> B
     without a time are bursts of their own. A burst counts once, by the majority of its decided photos.
 
     The tests of `standouts` and `drift` take bursts to be independent. Within 60 seconds, they are so only if no animal
-    stays longer: in simulations of animals that stay for two bursts on average, always with the same answer, and of
-    which nothing was planted, 80% of archives had a cell that stood out. With 30 minutes, usual for independent records
-    of an animal in camera-trap studies, it was at most 3%. Use 1,800 seconds where animals stay.
+    stays longer: bursts of one that stays agree, and name cells in which nothing is planted. Use 1,800 seconds for
+    these tests, which is usual for independent records of an animal in camera-trap studies.
 
     If photos of a burst were independent, the majority would move shares below 50% further down in long bursts than in
-    short ones, and cameras set to one and to ten photos would differ by that alone (in simulations, 61% to 67% of
-    archives had a false finding). Where at least 70% of the photos had the answer of their burst, it was 2% to 4%.
+    short ones, and cameras set to one and to ten photos would differ by that alone. Photos
+    of one burst mostly agree, which leaves little of this.
     """
     sites = observations.site
     cell = observations.species.astype(np.int64) * (len(observations.site_titles) + 1) + sites + 1

@@ -40,10 +40,10 @@ def find_standouts(matrix: RelianceMatrix) -> tuple[Standout, ...]:
     site. In an archive of one species and one site there is nothing to compare. A cell with much of the archive can
     hide weaker ones, and one that relies less than all others makes these stand out.
 
-    If reliance depends on neither species nor site, the probability of naming anything is at most .05: measured, .005
-    to .043 in 18 settings of 400 archives each, with rates of .02 to .5 and 20 to 300 cells of unequal size. It was
-    measured because the bound of Benjamini & Hochberg is not proven for these tests, which depend on each other
-    negatively: the more one cell has, the less is left for the others. It holds if bursts of a cell are independent;
+    If reliance depends on neither species nor site, the probability of naming anything is at most .05. The bound of
+    Benjamini & Hochberg is not proven for these tests, which depend on each other negatively: the more one cell has,
+    the less is left for the others; so `tests/camcore/metrics/test_standouts.py` measures it over 200 archives. It
+    holds if bursts of a cell are independent;
     see `group_bursts` on animals that stay. Sites that differ for a reason unconnected to species, such as a feeder,
     are no false finding: their cells do rely more on the background, and all species of the site are named. Bursts
     without a site cannot be grouped, so they are neither tested nor in the rest.
