@@ -7,7 +7,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL ?= $(BIN)/python -m pip install
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# A worker that crashes ends the run: pytest-xdist 3.8 would wait for its replacement for ever.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 .PHONY: demo test quick check soak space format screenshots
 
