@@ -10,7 +10,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HEAVY = ("torch", "onnxruntime", "torchvision", "gradio", "cv2", "matplotlib.pyplot")
-NETWORK = {"http", "requests", "urllib3", "httpx", "aiohttp", "socket", "ftplib", "huggingface_hub"}
+NETWORK = {
+    "http",
+    "requests",
+    "urllib.request",
+    "urllib3",
+    "httpx",
+    "aiohttp",
+    "fsspec",
+    "socket",
+    "ftplib",
+    "huggingface_hub",
+}
 # What gradio does not document, by the names under which it is imported or read.
 GRADIO_MODULES = (
     "gradio.block_function",
@@ -156,8 +167,33 @@ def test_only_export_imports_torchvision() -> None:
     assert importers("camcore", "torchvision") == importers("demo", "torchvision") == set()
 
 
-def test_camcore_imports_no_page_no_network_and_no_plotting_window() -> None:
-    assert importers("camcore", "gradio", "cv2", "matplotlib.pyplot", "urllib", *NETWORK) == set()
+def test_camcore_imports_no_page_and_no_plotting_window() -> None:
+    assert importers("camcore", "gradio", "cv2", "matplotlib.pyplot") == set()
+
+
+def test_one_module_of_camcore_uses_the_network_and_one_a_cluster() -> None:
+    assert importers("camcore", *NETWORK) == {"camcore.study.remote"}
+    assert importers("camcore", "ray") == {"camcore.study.ray_engine"}
+
+
+def test_a_page_cannot_read_addresses() -> None:
+    """A visitor's table must not make the server open one."""
+    assert importers("camcore", "camcore.study.remote") | importers("demo", "camcore.study.remote") == {
+        "camcore.cli.study",
+        "camcore.study.inputs.load",
+        "camcore.study.inputs.sources",
+        "camcore.study.photo_files",
+        "camcore.study.photo_study",
+    }
+    assert importers("camcore", "camcore.study.ray_engine") | importers("demo", "camcore.study.ray_engine") == {
+        "camcore.cli.study"
+    }
+
+
+def test_importing_the_command_loads_no_driver_of_addresses_and_no_cluster() -> None:
+    modules = loaded_by("import camcore.cli.main")
+    assert "camcore.study.ray_engine" in modules
+    assert modules.isdisjoint({"ray", "fsspec", "aiohttp", "pyarrow"})
 
 
 def test_camcore_and_export_do_not_import_the_page_nor_camcore_export() -> None:

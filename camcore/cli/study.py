@@ -9,21 +9,26 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, load_explainer, say, share
+from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, say, share
 from camcore.drawing.output import make_folder
 from camcore.errors import OutputError, StudyError
+from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.model.manifest import Manifest
+from camcore.model.manifest import Manifest, find_artifact, read_manifest
 from camcore.options import ExplainOptions
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS as METRICS_FILE
 from camcore.study.file_names import PICTURES, PROGRESS, REPORT, ROWS, STUDY
+from camcore.study.inputs.addresses import path_or_address
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
+from camcore.study.local_engine import LocalEngine
 from camcore.study.log import StudyLog
 from camcore.study.outputs import write_results
 from camcore.study.phases import Phase, StudyRun
+from camcore.study.ray_engine import RayEngine
+from camcore.study.remote import RemoteFiles
 from camcore.study.rows import has_parquet
 from camcore.study.sampling import EVERYTHING
 from camcore.study.settings import LEVELS, StudySettings
@@ -40,29 +45,30 @@ def run(arguments: argparse.Namespace) -> int:
     paths = _paths(arguments)
     if arguments.save_maps and not has_parquet():
         raise StudyError("--save-maps writes Parquet files, which need pyarrow: pip install pyarrow")
-    explainer = load_explainer(arguments)
-    settings = _settings(arguments, explainer.manifest)
-    inputs = load_inputs(paths, explainer.manifest.labels, out)
+    directory = find_artifact(arguments.artifacts, arguments.model)
+    manifest = read_manifest(directory)
+    engine = _engine(arguments, directory, manifest)
+    settings = _settings(arguments, manifest)
+    inputs = load_inputs(paths, manifest.labels, out)
     make_folder(out / PICTURES)
-    log = StudyLog(out, {level: conditions(explainer.manifest, replace(settings, level=level)) for level in LEVELS})
+    log = StudyLog(out, {level: conditions(manifest, replace(settings, level=level)) for level in LEVELS})
     for note in inputs.notes:
         say(f"note: {note}")
     if log.has_outdated_records:
         difference = "another model, other settings or an earlier version"
         say(f"note: the photos in {out} were explained with {difference}, and are explained again")
-    study = StudyRun(
-        explainer, inputs.items, settings, out=out, log=log, sample=arguments.sample, seed=arguments.seed
-    )  # fmt: skip
+    study = StudyRun(inputs.items, settings, out=out, log=log, sample=arguments.sample, seed=arguments.seed)
     command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
-    description = describe(explainer.manifest, paths, settings, inputs, command)
+    description = describe(manifest, paths, settings, inputs, command)
     description["settings"] |= {
         "levels": study.levels,
         "sample": _sample_text(arguments.sample),
         "seed": arguments.seed,
     }
     try:
-        for phase in study.phases():
-            _follow(phase, is_only=len(study.levels) == 1)
+        with engine:
+            for phase in study.phases(engine):
+                _follow(phase, is_only=len(study.levels) == 1)
         failed = write_results(out, description, study.records)
     except OutputError as error:
         say(f"error: {error}")
@@ -72,6 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
         return STOPPED
     say(f"written: {out / REPORT}, {METRICS_FILE}, {STUDY}, {ROWS}/ and {PICTURES}/")
     return SOME_FAILED if failed else DONE
+
+
+def _engine(arguments: argparse.Namespace, directory: Path, manifest: Manifest) -> LocalEngine | RayEngine:
+    if arguments.engine == "ray":
+        return RayEngine(directory, manifest, arguments.threads)
+    return LocalEngine(Explainer.load(directory, arguments.threads))
 
 
 def _paths(arguments: argparse.Namespace) -> InputPaths:
@@ -85,6 +97,7 @@ def _paths(arguments: argparse.Namespace) -> InputPaths:
         confidence=arguments.confidence,
         truth_column=arguments.truth_column,
         site_from=arguments.site_from,
+        remote=RemoteFiles(private_redirects=arguments.private_redirects),
     )
 
 
@@ -99,6 +112,7 @@ def _settings(arguments: argparse.Namespace, manifest: Manifest) -> StudySetting
         fast_decode=arguments.fast_decode,
         save_maps=arguments.save_maps,
         reads_dates=True,
+        private_redirects=arguments.private_redirects,
     )
 
 
@@ -156,10 +170,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add `study` to the commands."""
     parser = commands.add_parser("study", help="report on a folder of photos, with metrics for every map")
     parser.set_defaults(run=run)
-    source_help = "folder of photos, with a subfolder per species; or a list, table, COCO or Camtrap DP that names them"
-    parser.add_argument("source", type=Path, metavar="SOURCE", help=source_help)
-    root_help = "folder that the paths in SOURCE are relative to (default: that of SOURCE)"
-    parser.add_argument("--root", type=Path, metavar="DIR", help=root_help)
+    source_help = (
+        "folder of photos, with a subfolder per species; or a list, table, COCO or Camtrap DP that names them; or the "
+        "address of a folder, such as s3://…"
+    )
+    parser.add_argument("source", type=path_or_address, metavar="SOURCE", help=source_help)
+    root_help = "folder or address that the paths in SOURCE are relative to (default: the folder of SOURCE)"
+    parser.add_argument("--root", type=path_or_address, metavar="DIR", help=root_help)
     parser.add_argument("--boxes", type=Path, metavar="FILE", help="boxes of a detector, or of people")
     parser.add_argument("--category", default="animal", metavar="NAME", help="category of the boxes (default: animal)")
     confidence_help = f"minimum detection confidence, 0 to 1 (default: that of the file, else {CONFIDENCE})"
@@ -180,6 +197,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     fast_help = "decode large JPEGs at a fraction of their size, which changes the results slightly"
     parser.add_argument("--fast-decode", action="store_true", help=fast_help)
     parser.add_argument("--save-maps", action="store_true", help="keep the maps in the rows, as float16; needs pyarrow")
+    private_help = "let web servers redirect to addresses of this computer and its network"
+    parser.add_argument("--private-redirects", action="store_true", help=private_help)
+    engine_help = "local, or ray: the Ray cluster at RAY_ADDRESS, or Ray on this computer (default: local)"
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help=engine_help)
     parser.add_argument("--resume", action="store_true", help="continue a study; refuse if --out has none")
     adcc_help = "the metric ADCC, for which every method runs once more"
     parser.add_argument("--adcc", action="store_true", help=adcc_help)

@@ -53,10 +53,24 @@ def make_folder(folder: Path) -> None:
 
 def save_picture(path: Path, picture: Image.Image | NDArray[np.uint8]) -> None:
     """Save a picture as PNG; raise OutputError if it cannot be written."""
+    save_bytes(path, to_png(picture))
+
+
+def to_png(picture: Image.Image | NDArray[np.uint8]) -> bytes:
+    """Return a picture as a PNG file."""
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    save_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Save files by their path in a folder, which need not exist; raise OutputError if one cannot be written."""
+    for name, data in files.items():
+        path = folder / name
+        if not path.parent.is_dir():
+            make_folder(path.parent)
+        save_bytes(path, data)
 
 
 def save_map(path: Path, heatmap: NDArray[np.float32]) -> None:

@@ -28,7 +28,7 @@ def conditions(manifest: Manifest, settings: StudySettings) -> dict[str, Any]:
         "settings": settings.to_json(),
         "protocol": asdict(PROTOCOL),
         "rules": [UNSURE, SEES_ALL, ON, OFF, FILLS, SMALL, CUT_OFF, AGREE, DISAGREE],
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -47,8 +47,12 @@ def describe(
         "site_from": paths.site_from,
     }
     description = _description(manifest, settings, input_settings, "the model's most probable class")
-    title, notes, species = paths.source.resolve().name, list(inputs.notes), list(inputs.species)
+    title, notes, species = _title(paths.source), list(inputs.notes), list(inputs.species)
     return {"title": title, "command": command, **description, "notes": notes, "species": species}
+
+
+def _title(source: Path | str) -> str:
+    return source.rstrip("/").rpartition("/")[2] if isinstance(source, str) else source.resolve().name
 
 
 def _digest(path: Path) -> str:
@@ -76,11 +80,12 @@ def _description(
         "settings": input_settings | explain_settings,
         "protocol": _protocol(manifest, settings, class_name),
         "limits": _limits(manifest),
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages on which results depend."""
     packages = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 

@@ -14,6 +14,7 @@ from camcore.errors import OutputError
 from camcore.study.disk_mapping import DiskMapping
 from camcore.study.file_names import PROGRESS
 from camcore.study.inputs.load import StudyItem
+from camcore.study.photo_files import FileIdentity
 from camcore.study.pictures import pictures_of
 from camcore.study.settings import Level
 
@@ -40,17 +41,25 @@ class StudyLog:
             self._places[_key(record, record.get("level", "full"))] = place
             self.has_outdated_records |= record["conditions"] not in self._conditions.values()
 
-    def find(self, item: StudyItem, level: Level, sha256: str) -> Record | None:
-        """Return the record of a photo whose file has this digest, or None if there is none that can be reused.
+    def reusable_file(self, item: StudyItem, level: Level) -> FileIdentity | None:
+        """Return the file of a photo's record, which holds if the file is the same, or None if it does not hold.
 
         Its boxes, its true class and the conditions must be the same, the pictures must exist, and the photo must have
         been explained without an error.
         """
         record = self.read(item, level)
-        required = {"sha256": sha256, "error": None, **self._dependencies(item, level)}
+        required = {"error": None, **self._dependencies(item, level)}
         if record is None or any(record.get(key, "") != value for key, value in required.items()):
             return None
-        return record if all((self._out / picture).is_file() for picture in pictures_of(record)) else None
+        has_pictures = all((self._out / picture).is_file() for picture in pictures_of(record))
+        return FileIdentity(record["sha256"], record.get("version", "")) if has_pictures else None
+
+    def record(self, item: StudyItem, level: Level) -> Record:
+        """Return the latest record of a photo at a level, with its site; raise KeyError if it was not studied."""
+        record = self.read(item, level)
+        if record is None:
+            raise KeyError(item.photo.file)
+        return {**record, "site": item.site}
 
     def read(self, item: StudyItem, level: Level) -> Record | None:
         """Return the latest record of a photo at a level, whatever it depends on, or None if there is none."""
@@ -103,10 +112,7 @@ class StudyRecords:
 
     def of(self, item: StudyItem) -> Record:
         """Return the record of one photo; raise KeyError if it was not studied."""
-        record = self._log.read(item, "full" if item.photo.file in self._in_full else self._level)
-        if record is None:
-            raise KeyError(item.photo.file)
-        return {**record, "site": item.site}
+        return self._log.record(item, "full" if item.photo.file in self._in_full else self._level)
 
 
 def _key(record: Mapping[str, Any], level: Level) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from camcore.explainer import Explainer
 from camcore.study.inputs.load import StudyItem
 from camcore.study.log import StudyLog, StudyRecords
+from camcore.study.photo_study import Engine
 from camcore.study.rows import PART, RowParts
-from camcore.study.run import AT_ONCE, StudiedPhoto, run_study
+from camcore.study.run import StudiedPhoto, run_study
 from camcore.study.sampling import EVERYTHING, choose_photos
 from camcore.study.settings import Level, StudySettings
 
@@ -42,7 +42,6 @@ class StudyRun:
 
     def __init__(
         self,
-        explainer: Explainer,
         items: Mapping[str, StudyItem],
         settings: StudySettings,
         *,
@@ -51,7 +50,7 @@ class StudyRun:
         sample: int | None = None,
         seed: int = 0,
     ):
-        self._explainer, self._items, self._settings, self._out, self._log = explainer, items, settings, out, log
+        self._items, self._settings, self._out, self._log = items, settings, out, log
         self.levels = levels_of(len(items), sample)
         self._number, self._seed = EVERYTHING if sample is None else sample, seed
         self._in_full: dict[str, StudyItem] = {}
@@ -61,26 +60,24 @@ class StudyRun:
         """Return the records of the photos that were studied so far, each at the most detailed level."""
         return StudyRecords(self._log, self._items, self.levels[-1], self._in_full)
 
-    def phases(self) -> Iterator[Phase]:
+    def phases(self, engine: Engine) -> Iterator[Phase]:
         """Yield the phases, each of which must be read to its end before the next; rows are written as it goes.
 
-        Raise OutputError if a result cannot be written.
+        Raise OutputError if a result cannot be written, and StudyError if the engine fails.
         """
         rows = RowParts(self._out)
-        yield Phase(self.levels[-1], len(self._items), self._with_rows(rows))
+        yield Phase(self.levels[-1], len(self._items), self._with_rows(engine, rows))
         if len(self.levels) > 1:
             chosen = {file: self._items[file] for file in choose_photos(self.records, self._number, self._seed)}
-            yield Phase("full", len(chosen), self._run(chosen, "full"))
+            yield Phase("full", len(chosen), self._run(engine, chosen, "full"))
             self._in_full = chosen
             self._replace_rows(rows)
 
-    def _run(self, items: Mapping[str, StudyItem], level: Level) -> Iterator[StudiedPhoto]:
-        settings = replace(self._settings, level=level)
-        at_once = AT_ONCE[level] * self._explainer.threads + 1  # one more is decoded meanwhile
-        return run_study(self._explainer, items.values(), settings, self._out, self._log, at_once=at_once)
+    def _run(self, engine: Engine, items: Mapping[str, StudyItem], level: Level) -> Iterator[StudiedPhoto]:
+        return run_study(engine, items.values(), replace(self._settings, level=level), self._out, self._log)
 
-    def _with_rows(self, rows: RowParts) -> Iterator[StudiedPhoto]:
-        for photo in self._run(self._items, self.levels[-1]):
+    def _with_rows(self, engine: Engine, rows: RowParts) -> Iterator[StudiedPhoto]:
+        for photo in self._run(engine, self._items, self.levels[-1]):
             rows.add(photo.record)
             yield photo
         rows.end()

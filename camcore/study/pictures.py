@@ -2,15 +2,15 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from camcore.drawing.comparison import draw_comparison, source_line
-from camcore.drawing.output import make_folder, save_bytes, save_picture
+from camcore.drawing.output import to_png
 from camcore.drawing.overlay import draw_overlay
 from camcore.images.preprocess import View
 from camcore.methods.heatmap import to_heatmap
@@ -47,30 +47,28 @@ def draw_pictures(
     record: Mapping[str, Any],
     view: View,
     explanations: Sequence[Explanation],
-    *,
     manifest: Manifest,
     counterfactuals: Counterfactuals | None,
-    out: Path,
-) -> None:
-    """Write the pictures that a record names, and the comparison; raise OutputError if one cannot be written."""
+) -> dict[str, bytes]:
+    """Return the pictures that a record names, and the comparison, as PNG files by their path in the output folder."""
     overlays = [draw_overlay(view.image, explanation.heatmap) for explanation in explanations]
     source = source_line(record["file"], manifest, explanations)
     boxes, verdict = record["target"]["boxes"] if record["target"] else (), record["verdict"]["sentence"]
     comparison = draw_comparison(view.image, explanations, source, overlays=overlays, boxes=boxes, verdict=verdict)
-    save_picture(out / record["view"]["picture"], view.image)
-    save_picture(out / f"{PICTURES}/{record['stem']}.compare.png", comparison)
+    pictures: dict[str, Image.Image | NDArray[np.uint8]] = {
+        record["view"]["picture"]: view.image,
+        f"{PICTURES}/{record['stem']}.compare.png": comparison,
+    }
     if counterfactuals is not None:
         strip = np.concatenate([answer.pixels for answer in counterfactuals.answers], axis=1)
-        save_picture(out / record["counterfactuals"]["picture"], strip)
+        pictures[record["counterfactuals"]["picture"]] = strip
     for entry, overlay in zip(record["explanations"], overlays, strict=True):
-        save_picture(out / entry["picture"], overlay)
+        pictures[entry["picture"]] = overlay
+    return {name: to_png(picture) for name, picture in pictures.items()}
 
 
-def draw_thumbnail(name: str, view: View, explanation: Explanation, boxes: Sequence[Box], out: Path) -> None:
-    """Write a small overlay of one explanation, with boxes in fractions of the view.
-
-    Raise OutputError if it cannot be written.
-    """
+def draw_thumbnail(view: View, explanation: Explanation, boxes: Sequence[Box]) -> bytes:
+    """Return a small overlay of one explanation, with boxes in fractions of the view, as a JPEG file."""
     small = view.image.reduce(max(round(max(view.image.size) / _SIDE), 1))
     size, cam = small.size[::-1], explanation.cam
     heatmap = np.zeros(size, np.float32)
@@ -82,6 +80,4 @@ def draw_thumbnail(name: str, view: View, explanation: Explanation, boxes: Seque
         ImageDraw.Draw(picture).rectangle(edges, outline=(255, 255, 255))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=_QUALITY)
-    if not (folder := (out / name).parent).is_dir():
-        make_folder(folder)
-    save_bytes(out / name, buffer.getvalue())
+    return buffer.getvalue()

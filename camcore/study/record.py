@@ -1,9 +1,8 @@
 """The record of one photo of a study, as JSON: predictions, metrics, verdict, and the names of its pictures."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,31 +19,29 @@ from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Target, visible_boxes
 from camcore.metrics.prediction_verdict import NameStatus
-from camcore.model.manifest import sha256
 from camcore.records import counterfactuals_record, explanation_record
 from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.species import GroundTruth
+from camcore.study.photo_files import UNREADABLE, FileIdentity
 from camcore.study.pictures import draw_pictures, draw_thumbnail, picture_name, thumbnail_name
 from camcore.study.settings import StudySettings
 from camcore.types import Box, Floats
 
 
-def identify(item: StudyItem) -> dict[str, Any]:
-    """Return the first fields of a photo's record; `sha256` is "" if the file cannot be read."""
+def identify(item: StudyItem, file: FileIdentity = UNREADABLE) -> dict[str, Any]:
+    """Return the first fields of a photo's record; `version` is only that of a file at an address."""
     photo = item.photo
-    try:
-        digest = sha256(photo.path)
-    except OSError:
-        digest = ""
-    names = {
+    return {
         "file": photo.file,
         "species": photo.species,
         "site": item.site,
         "taken_at": item.taken_at,
         "stem": photo.stem,
+        "sha256": file.sha256,
+        **({"version": file.version} if file.version else {}),
+        "error": None,
     }
-    return {**names, "sha256": digest, "error": None}
 
 
 def make_record(
@@ -52,30 +49,24 @@ def make_record(
     item: StudyItem,
     view: View,
     settings: StudySettings,
-    out: Path,
-    *,
-    identity: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Explain the most probable class of a photo, write the pictures into `out`, and return the record.
+    file: FileIdentity,
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Explain the most probable class of a photo, and return the record and the pictures it names, by their path.
 
-    `view` is what the model sees of the photo, and `identity` what `identify` returns, which is called without it.
-    Raise OutputError if a picture cannot be written.
+    `view` is what the model sees of the photo, and `file` identifies its file.
     """
     start, methods = time.perf_counter(), settings.run_methods
     forward_pass = explainer.forward(view)
     explanations = finished(explainer.stream(forward_pass, settings.options, methods), methods)
     target = Target.of_boxes(item.boxes) if item.boxes else None
     checks = explainer.cross_check(forward_pass, explanations, target=target)
-    names = identity or identify(item)
-    record = {**names} | findings(explainer, item, settings, forward_pass, explanations, checks=checks)
+    results = findings(explainer, item, settings, forward_pass, explanations, checks=checks)
+    record = identify(item, file) | results
     record["seconds"] = time.perf_counter() - start
     if record["thumbnail"]:
         boxes = record["target"]["boxes"] if record["target"] else ()
-        draw_thumbnail(record["thumbnail"], view, explanations[0], boxes, out)
-    else:
-        manifest, asked_again = explainer.manifest, checks.counterfactuals
-        draw_pictures(record, view, explanations, manifest=manifest, counterfactuals=asked_again, out=out)
-    return record
+        return record, {record["thumbnail"]: draw_thumbnail(view, explanations[0], boxes)}
+    return record, draw_pictures(record, view, explanations, explainer.manifest, checks.counterfactuals)
 
 
 def findings(

@@ -20,6 +20,7 @@ class StudySettings:
     gradient methods with an untrained classifier, and `adcc` measures ADCC, for which each method runs once more; both
     belong to the level "full". `fast_decode` decodes large JPEGs at a fraction of their size. `save_maps` keeps the
     maps on the layer's grid. `reads_dates` takes the time of a photo from its EXIF, which a page must not pass on.
+    `private_redirects` is that of `RemoteFiles`.
     """
 
     options: ExplainOptions = field(default_factory=ExplainOptions)
@@ -31,6 +32,7 @@ class StudySettings:
     fast_decode: bool = False
     save_maps: bool = False
     reads_dates: bool = False
+    private_redirects: bool = False
 
     @property
     def run_methods(self) -> tuple[MethodName, ...]:

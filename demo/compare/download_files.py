@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from camcore.drawing.comparison import draw_comparison, source_line
-from camcore.drawing.output import make_folder, save_map, save_parts, save_picture, save_text, to_json
+from camcore.drawing.output import make_folder, save_files, save_map, save_parts, save_picture, save_text, to_json
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
 from camcore.methods.grad_cam import METHODS
@@ -22,6 +22,7 @@ from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
+from camcore.study.photo_files import file_identity
 from camcore.study.pictures import draw_pictures
 from camcore.study.record import findings, identify
 from camcore.study.settings import StudySettings
@@ -94,8 +95,7 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
         finished = source.finished
         view, checks = finished.forward_pass.view, finished.checks
         manifest, asked_again = source.explainer.manifest, checks.counterfactuals
-        explanations = finished.explanations
-        draw_pictures(record, view, explanations, manifest=manifest, counterfactuals=asked_again, out=out)
+        save_files(out, draw_pictures(record, view, finished.explanations, manifest, asked_again))
         write_photo_report(out / REPORT, details, record)
         _save_maps(source, record["explanations"], out)
         comparison(source, out / PICTURES)
@@ -122,7 +122,7 @@ def _record(source: DownloadSource) -> dict[str, Any]:
         source.explainer, item, source.settings, finished.forward_pass, finished.explanations, checks=finished.checks
     )
     duration = sum(explanation.seconds for explanation in finished.explanations)
-    return {**identify(item), **results, "seconds": duration}
+    return {**identify(item, file_identity(Path(source.photo.path))), **results, "seconds": duration}
 
 
 def _describe(source: DownloadSource) -> dict[str, Any]:

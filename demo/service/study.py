@@ -17,6 +17,7 @@ from camcore.report.html import picture
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS, PICTURES, REPORT
 from camcore.study.inputs.load import InputPaths, load_inputs
+from camcore.study.local_engine import OneByOneEngine
 from camcore.study.log import StudyLog
 from camcore.study.outputs import write_results
 from camcore.study.run import run_study
@@ -67,7 +68,7 @@ class Study:
             resize_mode = self._explainer.manifest.preprocessing.resize_mode
             self._settings = StudySettings(ExplainOptions(resize_mode=resize_mode), messages.TARGET)
             make_folder(self._out / PICTURES)
-            photos = self._folder / _PHOTOS / _study_name(request.uploads)
+            self._source = photos = self._folder / _PHOTOS / _study_name(request.uploads)
             notes = collect(request.uploads, photos)
             self._paths = InputPaths(
                 photos, self._copy_boxes(), None, None, messages.TARGET, source_kind="folder"
@@ -83,15 +84,8 @@ class Study:
         """Start from the first photo again; photos that were explained before are not explained anew."""
         self.rows: list[TableRow] = []
         log = StudyLog(self._out, {"full": conditions(self._explainer.manifest, self._settings)})
-        self._photos = run_study(
-            self._explainer,
-            self.inputs.items.values(),
-            self._settings,
-            self._out,
-            log,
-            decode=self._decode,
-            acquire_model=self._acquire,
-        )
+        engine = OneByOneEngine(self._explainer, self._decode, self._acquire)
+        self._photos = run_study(engine, self.inputs.items.values(), self._settings, self._out, log)
 
     @property
     def options(self) -> ExplainOptions:
@@ -114,7 +108,7 @@ class Study:
         Raises OutputError if a result cannot be written, RequestTimeoutError if the model is not free in time.
         """
         record = next(self._photos).record
-        photo = self.inputs.items[record["file"]].photo.path
+        photo = Path(self.inputs.items[record["file"]].photo.path)
         thumbnail = "" if record["error"] is not None else picture(self._out, record["view"]["picture"], _THUMBNAIL)
         self.rows.append(TableRow(record, thumbnail, photo))
 
@@ -135,16 +129,17 @@ class Study:
         """Delete the study's folder."""
         self._temporary.cleanup()
 
-    def _decode(self, path: Path, boxes: Sequence[Box]) -> View:
+    def _decode(self, source: Path | bytes, boxes: Sequence[Box]) -> View:
+        assert isinstance(source, Path), "uploads are files"
         steps, deadline = self._explainer.manifest.preprocessing, self._models.queue.deadline()
-        return self._models.photos.view(id(self), path, steps, None, deadline, boxes=boxes)
+        return self._models.photos.view(id(self), source, steps, None, deadline, boxes=boxes)
 
     def _acquire(self) -> AbstractContextManager[None]:
         return self._models.queue.acquire(self._models.queue.deadline())
 
     def _description(self) -> dict[str, Any]:
         """Return the description of the study, with the files named as the visitor named them."""
-        folder, boxes = self._paths.source.name, self._paths.boxes and self._paths.boxes.name
+        folder, boxes = self._source.name, self._paths.boxes and self._paths.boxes.name
         options = [*(["--boxes", boxes] if boxes else []), "--model", self.model]
         command = shlex.join(["python", "-m", "camcore", "study", folder, *options])
         description = describe(self._explainer.manifest, self._paths, self._settings, self.inputs, command)

@@ -26,6 +26,7 @@ from camcore.model.onnx import Scorer
 from camcore.options import ExplainOptions
 from camcore.report.archive import write_archive_report
 from camcore.study.inputs.load import InputPaths, load_inputs
+from camcore.study.local_engine import LocalEngine
 from camcore.study.log import StudyLog
 from camcore.study.outputs import write_results
 from camcore.study.phases import StudyRun
@@ -189,12 +190,13 @@ def _study(explainer: Explainer, work: Work, photos: Path, out: Path) -> tuple[f
 def _timed(explainer: Explainer, items: Any, settings: StudySettings, out: Path, sample: int) -> float:
     log = StudyLog(out, {settings.level: {}})
     (out / "explanations").mkdir()
-    study = StudyRun(explainer, items, settings, out=out, log=log, sample=sample)
-    start = time.perf_counter()
-    for phase in study.phases():
-        for _ in phase.photos:
-            pass
-    return time.perf_counter() - start
+    study = StudyRun(items, settings, out=out, log=log, sample=sample)
+    with LocalEngine(explainer) as engine:
+        start = time.perf_counter()
+        for phase in study.phases(engine):
+            for _ in phase.photos:
+                pass
+        return time.perf_counter() - start
 
 
 def _boxes(files: Sequence[str]) -> dict[str, Any]:
@@ -250,7 +252,7 @@ def _alone(artifact: Path, photos: Path, out: Path, count: int) -> int:
     inputs = load_inputs(InputPaths(table, None, None, None, "animal"), explainer.manifest.labels, out)
     seconds = _timed(explainer, inputs.items, settings, out, 0)
     log = StudyLog(out, {"screen": {}})
-    study = StudyRun(explainer, inputs.items, settings, out=out, log=log, sample=0)
+    study = StudyRun(inputs.items, settings, out=out, log=log, sample=0)
     start = time.perf_counter()
     write_results(out, DESCRIPTION, study.records)
     report = time.perf_counter() - start

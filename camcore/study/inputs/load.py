@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.addresses import path_or_address
 from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.path_matching import PathMatcher
 from camcore.study.inputs.photo_lists import PhotoTally, list_photos
@@ -22,6 +23,7 @@ from camcore.study.inputs.species import (
     unknown_note,
 )
 from camcore.study.inputs.truths import load_truths
+from camcore.study.remote import RemoteFiles
 from camcore.types import Box, in_fractions
 
 _Photos = DiskMapping[SourcePhoto]
@@ -37,10 +39,11 @@ class InputPaths:
     minimum detection `confidence`, 0 to 1, count; None is the file's own threshold. `truth` is a file of the true
     classes of single photos, and `truth_column` its column of species if that has another name. `species` is a CSV file
     that adds to the built-in species. `site_from` says where a photo was taken: `column` is what the files say,
-    `folder:N` the Nth folder of its path, `none` nothing.
+    `folder:N` the Nth folder of its path, `none` nothing. With `remote`, photos may have addresses; `source` and `root`
+    are addresses if they are a str. Without it, addresses are refused: a visitor of a page must not choose any.
     """
 
-    source: Path
+    source: Path | str
     boxes: Path | None
     truth: Path | None
     species: Path | None
@@ -48,8 +51,9 @@ class InputPaths:
     confidence: float | None = None
     truth_column: str | None = None
     site_from: str = "column"
-    root: Path | None = None
+    root: Path | str | None = None
     source_kind: SourceKind | None = None
+    remote: RemoteFiles | None = None
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,8 @@ def _item(
     place: tuple[str, str],
 ) -> StudyItem:
     path, *names = photo
-    return StudyItem(
-        StudyPhoto(Path(path), *names), boxes, GroundTruth(Species(*species) if species else None, *truth), *place
-    )
+    study_photo = StudyPhoto(path_or_address(path), *names)
+    return StudyItem(study_photo, boxes, GroundTruth(Species(*species) if species else None, *truth), *place)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,9 @@ def load_inputs(paths: InputPaths, labels: Sequence[str], out: Path) -> StudyInp
     the disk for temporary files is full.
     """
     folder_site = site_finder(paths.site_from)
-    source = read_source(paths.source, paths.source_kind, paths.root, out, paths.truth_column)
+    source = read_source(
+        paths.source, paths.source_kind, paths.root, out, truth_column=paths.truth_column, remote=paths.remote
+    )
     marked = _load_boxes(paths, source)
     table = read_species(paths.species)
     classified = _load_truths(paths, source, table, labels)

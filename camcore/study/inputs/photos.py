@@ -15,6 +15,7 @@ from camcore.errors import StudyError
 from camcore.images.formats import PHOTO_SUFFIXES, REFUSED_SUFFIXES
 from camcore.study.disk_mapping import DiskMapping
 from camcore.study.file_names import METRICS, PICTURES, PROGRESS, REPORT, STUDY
+from camcore.study.inputs.addresses import join, path_in, path_or_address, public_name
 
 _MAX_NAME_BYTES = 120  # of the path as one name, from which the stem is made
 
@@ -30,34 +31,43 @@ _LOST_FOLDER = re.compile(r"found\.\d{3}", re.IGNORECASE)  # of Windows
 class StudyPhoto:
     """A photo of a study.
 
-    `file` is its path with forward slashes, relative to the folder of the study unless a list has it as an absolute
-    path, `species` the name of its subfolder ("" if it is in none), and `stem` a unique stem for the names of its
-    pictures.
+    `path` is an address if it is a str. `file` is the path with forward slashes, relative to the folder of the study
+    unless a list has it as an absolute path or an address, `species` the name of its subfolder ("" if it is in none),
+    and `stem` a unique stem for the names of its pictures.
     """
 
-    path: Path
+    path: Path | str
     file: str
     species: str
     stem: str
 
 
 class PhotoNames:
-    """The names of a study's photos: it makes each photo, with a stem that no earlier one has."""
+    """The names of a study's photos: it makes each photo, with a stem that no earlier one has.
 
-    def __init__(self, root: Path):
+    `root` is the folder to which paths are relative, or its address.
+    """
+
+    def __init__(self, root: Path | str):
         self._root = root
         self._stems: DiskMapping[int] = DiskMapping()
 
-    def path_of(self, file: PurePath) -> str:
-        """Return the full path of a photo."""
-        return (self._root / file).as_posix()
+    def path_of(self, file: PurePath | str) -> str:
+        """Return the full path of a photo, or its address."""
+        if isinstance(file, str):
+            return file
+        if isinstance(self._root, str) and not _is_absolute(file):
+            return join(self._root, file.as_posix())
+        return (Path(self._root) / file).as_posix()
 
-    def photo(self, file: PurePath) -> StudyPhoto:
-        """Return the photo of a path, relative to the root or absolute."""
-        parts = () if file.is_absolute() or PureWindowsPath(file).drive else file.parts
-        folders = [part for part in parts[:-1] if part != ".."]
+    def photo(self, file: PurePath | str) -> StudyPhoto:
+        """Return the photo of a path, relative to the root or absolute, or of an address."""
+        path = path_or_address(self.path_of(file))
+        if isinstance(file, str):
+            return StudyPhoto(path, public_name(file), "", output_stem(_file_name(path_in(file)), self._stems))
+        folders = [] if _is_absolute(file) else [part for part in file.parts[:-1] if part != ".."]
         stem = output_stem(_file_name(file), self._stems)
-        return StudyPhoto(self._root / file, file.as_posix(), folders[0] if folders else "", stem)
+        return StudyPhoto(path, file.as_posix(), folders[0] if folders else "", stem)
 
 
 class PhotoFolder:
@@ -164,6 +174,10 @@ def is_system_folder(name: str) -> bool:
     return (
         name.startswith(".") or name.lower() in _SYSTEM_FOLDERS or re.fullmatch(r"(?i)found\.\d{3}", name) is not None
     )
+
+
+def _is_absolute(file: PurePath) -> bool:
+    return file.is_absolute() or bool(PureWindowsPath(file).drive)
 
 
 def _file_name(file: PurePath) -> str:

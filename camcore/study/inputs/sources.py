@@ -1,14 +1,15 @@
 """Where the photos of a study come from: a folder, a list, a table, or a data set with boxes and species of its own."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from camcore.errors import BoxesError, StudyError
 from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.addresses import is_address, path_or_address, public_name
 from camcore.study.inputs.camtrap_dp import has_tables, read_media
 from camcore.study.inputs.detection_formats import coco_moment, is_coco
 from camcore.study.inputs.json_files import JsonFile
@@ -23,10 +24,10 @@ from camcore.study.inputs.truth_formats import (
     names_species,
     site_of,
 )
+from camcore.study.remote import RemoteFiles
 
 SourceKind = Literal["folder", "list", "table", "camtrap-dp", "coco"]
 _KINDS: dict[str, SourceKind] = {".txt": "list", ".csv": "table", ".tsv": "table", ".parquet": "table", ".json": "coco"}
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # a drive has one letter
 _MAX_PATH = 4096  # characters
 
 
@@ -50,7 +51,7 @@ class SourcePhoto(NamedTuple):
 
     def to_photo(self, file: str) -> StudyPhoto:
         """Return the photo, whose `file` is this one."""
-        return StudyPhoto(Path(self.path), file, self.species, self.stem)
+        return StudyPhoto(path_or_address(self.path), file, self.species, self.stem)
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,23 @@ def kind_of(path: Path) -> SourceKind:
 
 
 def read_source(
-    path: Path, kind: SourceKind | None, root: Path | None, leave_out: Path, truth_column: str | None = None
+    path: Path | str,
+    kind: SourceKind | None,
+    root: Path | str | None,
+    leave_out: Path,
+    *,
+    truth_column: str | None = None,
+    remote: RemoteFiles | None = None,
 ) -> Source:
-    """Return the photos of a source; raise StudyError if it has none, or lists one that is no local file.
+    """Return the photos of a source; raise StudyError if it has none, or lists one that cannot be read.
 
     `root` is the folder to which its paths are relative, by default its own. A folder is searched except for
-    `leave_out`; of a table, `truth_column` has the species.
+    `leave_out`; of a table, `truth_column` has the species. A str is an address: without `remote`, all are refused.
     """
+    if isinstance(path, str):
+        return _of_address(path, remote)
+    if isinstance(root, str):
+        _check_address(root, "--root", remote)
     kind = kind or kind_of(path)
     if kind == "folder":
         folder, names = PhotoFolder(path, leave_out), PhotoNames(path)
@@ -87,16 +98,27 @@ def read_source(
         raise StudyError(f"there is no file {path}: give a folder of photos, or a file that lists them")
     names = PhotoNames(root or (path if path.is_dir() else path.parent))
     if kind == "list":
-        return Source(*_collect(path, _of_list(path), names))
+        return Source(*_collect(path, _of_list(path), names, remote))
     if kind == "table":
         columns = read_columns(path)
         has_truth = truth_column is not None or names_species(columns)
-        return Source(*_collect(path, _of_table(path, columns), names), truth=path if has_truth else None)
+        return Source(*_collect(path, _of_table(path, columns), names, remote), truth=path if has_truth else None)
     if kind == "coco":
         listed = _of_coco(path)
     else:
         listed = (ListedPhoto(f"line {line}", *rest) for line, *rest in read_media(path))
-    return Source(*_collect(path, listed, names, has_other_media=True), boxes=path, truth=path)
+    return Source(*_collect(path, listed, names, remote, has_other_media=True), boxes=path, truth=path)
+
+
+def _of_address(address: str, remote: RemoteFiles | None) -> Source:
+    """Return the photos in the folder at an address."""
+    remote = _check_address(address, "SOURCE", remote)
+    if PurePath(public_name(address)).suffix.lower() in _KINDS:
+        remedy = "download it, and give its path; the photos that it lists may stay where they are"
+        raise StudyError(f"{address} is a file: {remedy}")
+    folder, names = remote.photos(address), PhotoNames(address)
+    photos = DiskMapping(map(_of_photo, map(names.photo, folder.paths())))
+    return Source(photos, list(folder.notes()))
 
 
 def _of_photo(photo: StudyPhoto, site: str = "", taken_at: str = "") -> tuple[str, SourcePhoto]:
@@ -104,36 +126,61 @@ def _of_photo(photo: StudyPhoto, site: str = "", taken_at: str = "") -> tuple[st
 
 
 def _collect(
-    path: Path, listed: Iterable[ListedPhoto], names: PhotoNames, *, has_other_media: bool = False
+    path: Path,
+    listed: Iterable[ListedPhoto],
+    names: PhotoNames,
+    remote: RemoteFiles | None,
+    *,
+    has_other_media: bool = False,
 ) -> tuple[DiskMapping[SourcePhoto], list[str]]:
     """Return the photos that a file lists, and notes; sound and video are left out if it `has_other_media`."""
     photos: DiskMapping[SourcePhoto] = DiskMapping()
     paths: DiskMapping[None] = DiskMapping()
     repeated, suffixes = PhotoTally(), Counter[str]()
     for photo in listed:
-        file = _checked(path, photo)
-        if has_other_media and file.suffix and not is_photo_suffix(file.suffix.lower()):
-            suffixes[file.suffix.lower()] += 1
+        file = _checked(path, photo, remote)
+        suffix = PurePath(public_name(file) if isinstance(file, str) else file).suffix.lower()
+        if has_other_media and suffix and not is_photo_suffix(suffix):
+            suffixes[suffix] += 1
             continue
-        place = names.path_of(file)
-        if place in paths:
-            repeated.add(file.as_posix())
+        location = names.path_of(file)
+        if location in paths:
+            repeated.add(public_name(file) if isinstance(file, str) else file.as_posix())
             continue
-        paths[place] = None
+        paths[location] = None
         key, value = _of_photo(names.photo(file), photo.site, photo.taken_at)
-        photos[key] = value
+        if not photos.add(key, value):
+            problem = f"{path}, {photo.place}: {key} is also the address of an earlier photo, apart from what follows ?"
+            raise StudyError(f"{problem}: list each photo at an address that says which it is")
     if not photos:
         raise StudyError(f"{path} lists no photos: add them, or give a folder of photos")
     notes = repeated.notes(f"{path.name} lists more than once, which counts as one photo each,")
     return photos, [*notes, *suffix_notes(suffixes)]
 
 
-def _checked(path: Path, photo: ListedPhoto) -> PurePath:
-    """Return the path of a listed photo; raise StudyError if it is an address, or cannot be the path of a file."""
-    text, place = photo.file.replace("\\", "/"), f"{path}, {photo.place}"
-    if _ADDRESS.match(text):
+def _check_address(address: str, place: str, remote: RemoteFiles | None) -> RemoteFiles:
+    """Return what reads an address; raise StudyError if nothing does."""
+    if remote is None:
         remedy = "download the photos, and list their paths on this computer"
-        raise StudyError(f"{place}: {text[:200]!r} is an address, from which no photo is read: {remedy}")
+        raise StudyError(f"{place}: {address[:200]!r} is an address, from which no photo is read: {remedy}")
+    try:
+        has_host = bool(urlsplit(address).netloc)
+        remote.check(address)
+    except StudyError as error:
+        raise StudyError(f"{place}: {error}") from error
+    except ValueError:  # such as brackets that are not closed
+        has_host = False
+    if not has_host:
+        raise StudyError(f"{place}: {address[:80]!r} is not a complete address: correct or remove it")
+    return remote
+
+
+def _checked(path: Path, photo: ListedPhoto, remote: RemoteFiles | None) -> PurePath | str:
+    """Return the path or the address of a listed photo; raise StudyError if it can be neither."""
+    text, place = photo.file.replace("\\", "/"), f"{path}, {photo.place}"
+    if is_address(text):
+        _check_address(text, place, remote)
+        return text
     if len(text) > _MAX_PATH or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text) or not PurePath(text).name:
         raise StudyError(f"{place}: {text[:80]!r} is not the path of a photo: correct or remove it")
     return PurePath(text)

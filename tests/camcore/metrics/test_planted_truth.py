@@ -23,6 +23,7 @@ from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
+from camcore.study.photo_files import UNREADABLE
 from camcore.study.record import make_record
 from camcore.study.settings import StudySettings
 from camcore.types import Box
@@ -62,7 +63,7 @@ def record_of(
     (folder / PICTURES).mkdir(exist_ok=True)
     subject = StudyItem(StudyPhoto(path, path.name, "", "photo"), [box], truth or GroundTruth())
     view = make_view(open_photo(path), explainer.manifest.preprocessing)
-    return make_record(explainer, subject, view, SETTINGS, folder)
+    return make_record(explainer, subject, view, SETTINGS, UNREADABLE)[0]
 
 
 def pasted(animal: Image.Image, background: Image.Image, box: tuple[int, int, int, int]) -> tuple[Image.Image, Box]:
@@ -161,7 +162,7 @@ def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
     ]
     steps, settings = lite0.manifest.preprocessing, replace(SETTINGS, target_word="animal")
     views = [make_view(open_photo(path), steps) for path in paths]
-    records = [make_record(lite0, *photo, settings, tmp_path) for photo in zip(items, views, strict=True)]
+    records = [make_record(lite0, *photo, settings, UNREADABLE)[0] for photo in zip(items, views, strict=True)]
     assert sum(record["target"] is not None for record in records) == 12
     means = lifts(records)
     assert set(means) == set(METHODS)

@@ -12,6 +12,7 @@ from camcore.study.inputs.load import StudyItem
 from camcore.study.inputs.photos import StudyPhoto
 from camcore.study.inputs.species import GroundTruth
 from camcore.study.log import StudyLog
+from camcore.study.photo_files import FileIdentity
 from camcore.study.settings import Level
 from camcore.types import Box
 
@@ -26,14 +27,14 @@ def test_a_record_is_reused_for_the_same_file_and_inputs_only(tmp_path: Path) ->
     (tmp_path / "view.png").touch()
     record = StudyLog(tmp_path, CONDITIONS).add(ITEM, "full", RECORD)
     log = StudyLog(tmp_path, CONDITIONS)
-    assert log.find(ITEM, "full", "1") == record
+    assert log.reusable_file(ITEM, "full") == FileIdentity("1")
+    assert log.record(ITEM, "full") == {**record, "site": ""}
     assert record.items() >= RECORD.items()
-    assert log.find(ITEM, "full", "2") is None
-    assert log.find(StudyItem(ITEM.photo, [Box(0, 0, 1, 1)], ITEM.truth), "full", "1") is None
-    assert log.find(StudyItem(ITEM.photo, None, GroundTruth(is_known=True)), "full", "1") is None
+    assert log.reusable_file(StudyItem(ITEM.photo, [Box(0, 0, 1, 1)], ITEM.truth), "full") is None
+    assert log.reusable_file(StudyItem(ITEM.photo, None, GroundTruth(is_known=True)), "full") is None
     assert not log.has_outdated_records
     (tmp_path / "view.png").unlink()
-    assert log.find(ITEM, "full", "1") is None
+    assert log.reusable_file(ITEM, "full") is None
 
 
 def test_records_of_other_conditions_or_an_earlier_format_are_outdated(tmp_path: Path) -> None:
@@ -41,11 +42,11 @@ def test_records_of_other_conditions_or_an_earlier_format_are_outdated(tmp_path:
     StudyLog(tmp_path, CONDITIONS).add(ITEM, "full", RECORD)
     log = StudyLog(tmp_path, {"full": {"model": 2}})
     assert log.has_outdated_records
-    assert log.find(ITEM, "full", "1") is None
+    assert log.reusable_file(ITEM, "full") is None
     (tmp_path / PROGRESS).write_text(json.dumps({**RECORD, "conditions": "earlier", "known": "earlier"}) + "\n")
     log = StudyLog(tmp_path, CONDITIONS)
     assert log.has_outdated_records
-    assert log.find(ITEM, "full", "1") is None
+    assert log.reusable_file(ITEM, "full") is None
 
 
 def test_a_log_that_cannot_be_written_raises_an_error(tmp_path: Path) -> None:

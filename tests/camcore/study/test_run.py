@@ -1,6 +1,7 @@
 """The run of a study: one record per photo, reused where possible, and no work ahead of the reader."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from camcore.options import ExplainOptions
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, StudyInputs, load_inputs
+from camcore.study.local_engine import OneByOneEngine
 from camcore.study.log import StudyLog
 from camcore.study.outputs import write_results
-from camcore.study.run import run_study
+from camcore.study.run import StudiedPhoto, run_study
 from camcore.study.settings import StudySettings
 
 pytestmark = pytest.mark.slow
@@ -33,23 +35,26 @@ def inputs(animal_photos: list[Path], lite0: Explainer, tmp_path: Path) -> Study
     return load_inputs(paths, lite0.manifest.labels, tmp_path)
 
 
+def study(explainer: Explainer, inputs: StudyInputs, out: Path, model: int = 1) -> Iterator[StudiedPhoto]:
+    log = StudyLog(out, {"full": {"of": model}})
+    return run_study(OneByOneEngine(explainer), inputs.items.values(), SETTINGS, out, log)
+
+
 def test_a_photo_is_explained_when_it_is_read_and_reused_the_next_time(
     inputs: StudyInputs, lite0: Explainer, tmp_path: Path
 ) -> None:
-    first = next(run_study(lite0, inputs.items.values(), SETTINGS, tmp_path, StudyLog(tmp_path, {"full": {"of": 1}})))
+    first = next(study(lite0, inputs, tmp_path))
     assert (first.record["file"], first.record["error"], first.reused) == ("a.jpg", None, False)
     assert {path.name.split(".")[0] for path in (tmp_path / PICTURES).iterdir()} == {"a"}
-    photos = list(run_study(lite0, inputs.items.values(), SETTINGS, tmp_path, StudyLog(tmp_path, {"full": {"of": 1}})))
+    photos = list(study(lite0, inputs, tmp_path))
     assert [photo.reused for photo in photos] == [True, False, False]
     assert photos[0].record["seconds"] == first.record["seconds"]
     assert photos[2].record["error"].startswith("this file is not a photo")
 
 
 def test_records_of_other_conditions_are_not_reused(inputs: StudyInputs, lite0: Explainer, tmp_path: Path) -> None:
-    next(run_study(lite0, inputs.items.values(), SETTINGS, tmp_path, StudyLog(tmp_path, {"full": {"of": 1}})))
-    assert not next(
-        run_study(lite0, inputs.items.values(), SETTINGS, tmp_path, StudyLog(tmp_path, {"full": {"of": 2}}))
-    ).reused
+    next(study(lite0, inputs, tmp_path))
+    assert not next(study(lite0, inputs, tmp_path, model=2)).reused
 
 
 def test_results_that_cannot_be_written_raise_an_error(tmp_path: Path) -> None:
