@@ -17,13 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camcore import Explainer
+from camcore.cli.main import main
 from export.layers import ClassifierGraph
 from export.models import find_source
 from export.pipeline import ExportOptions, export_artifact
 from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier
 from tests.artifact_cache import cached, contents
+from tests.planted_archive import ArchiveFiles, export_archive_network, write_archive
 from tests.stand_in import NAMES, export_stand_in
+from tests.study_results import command
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # One core for each worker and for what it starts: threads of two workers would wait for each other.
@@ -283,3 +286,23 @@ def shared(name: str, export: Callable[[Path], None]) -> Iterator[Path]:
     assert contents(root) == before, (
         f"a test has changed the files of {root}: it must change a copy; delete that folder"
     )
+
+
+@pytest.fixture(scope="session")
+def archive_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_archive_network(tmp_path_factory.mktemp("network"))
+
+
+@pytest.fixture(scope="session")
+def planted_archive(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) -> ArchiveFiles:
+    return write_archive(tmp_path_factory.mktemp("planted"), imagenet_photos)
+
+
+@pytest.fixture(scope="session")
+def studied_archive(
+    planted_archive: ArchiveFiles, archive_network: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The results of a study of the planted archive that nothing interrupted."""
+    out = tmp_path_factory.mktemp("studied") / "out"
+    assert main(command(planted_archive, archive_network, out)[3:]) == 0
+    return out

@@ -7,16 +7,12 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from pyarrow import parquet
 
 from camcore.cli.main import main
 from camcore.metrics.bursts import ObservationsBuilder, group_bursts
@@ -28,9 +24,9 @@ from tests.planted_archive import (
     PLANTED_SPECIES,
     SPECIES,
     ArchiveFiles,
-    export_archive_network,
     write_archive,
 )
+from tests.study_results import advice, assert_equal_results, command, count_lines, rows
 from tests.test_boundaries import ROOT
 
 pytestmark = pytest.mark.slow
@@ -40,60 +36,31 @@ SEEDS = 200
 MOST_FALSE = 18  # of 200: more have a probability below .006 if the rate is .05
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_archive_network(tmp_path_factory.mktemp("network"))
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path]) -> ArchiveFiles:
-    return write_archive(tmp_path_factory.mktemp("planted"), imagenet_photos)
-
-
-@pytest.fixture(scope="module")
-def studied(planted: ArchiveFiles, network: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results of a study of the planted archive that nothing interrupted."""
-    out = tmp_path_factory.mktemp("studied") / "out"
-    assert main(command(planted, network, out)[3:]) == 0
-    return out
-
-
-def command(files: ArchiveFiles, network: Path, out: Path, *more: str) -> list[str]:
-    options = ["--boxes", str(files.boxes), "--artifacts", str(network), "--out", str(out)]
-    return [sys.executable, "-m", "camcore", "study", str(files.table), *options, "--sample", "6", *more]
-
-
-def rows(out: Path) -> list[dict[str, Any]]:
-    """Return the rows of a study without times."""
-    read = parquet.read_table(out / "rows").to_pylist()
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in read]
-
-
-def advice(out: Path) -> list[str]:
-    return re.findall(r"<h3>(Look at .* at .*)</h3>", (out / "report.html").read_text(encoding="utf-8"))
-
-
-def test_the_species_and_the_site_that_are_planted_are_named_and_no_other(planted: ArchiveFiles, studied: Path) -> None:
-    assert advice(studied) == [f"Look at {PLANTED_SPECIES} at {PLANTED_SITE}"]
-    assert Counter(row["level"] for row in rows(studied)) == {"full": 6, "screen": planted.count - 6}
-    page = (studied / "report.html").read_text(encoding="utf-8")
+def test_the_species_and_the_site_that_are_planted_are_named_and_no_other(
+    planted_archive: ArchiveFiles, studied_archive: Path
+) -> None:
+    assert advice(studied_archive) == [f"Look at {PLANTED_SPECIES} at {PLANTED_SITE}"]
+    assert Counter(row["level"] for row in rows(studied_archive)) == {"full": 6, "screen": planted_archive.count - 6}
+    page = (studied_archive / "report.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<td class="standout"', page)) == 1
     links = {link for link in re.findall(r'(?:href|src)="([^"#]*)"', page) if not link.startswith("data:")}
     assert links
-    assert all((studied / link).is_file() for link in links)
-    assert len(list((studied / "pages").iterdir())) == len(SPECIES) + 4
+    assert all((studied_archive / link).is_file() for link in links)
+    assert len(list((studied_archive / "pages").iterdir())) == len(SPECIES) + 4
 
 
-def test_nothing_is_named_where_nothing_is_planted(network: Path, imagenet_photos: list[Path], tmp_path: Path) -> None:
+def test_nothing_is_named_where_nothing_is_planted(
+    archive_network: Path, imagenet_photos: list[Path], tmp_path: Path
+) -> None:
     files = write_archive(tmp_path / "photos", imagenet_photos, visits=6, planted=False)
-    assert main([*command(files, network, tmp_path / "out")[3:], "--sample", "0"]) == 0
+    assert main([*command(files, archive_network, tmp_path / "out")[3:], "--sample", "0"]) == 0
     assert advice(tmp_path / "out") == []
     assert "stands out from the rest" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_rate_of_false_findings_is_what_is_promised(studied: Path) -> None:
+def test_the_rate_of_false_findings_is_what_is_promised(studied_archive: Path) -> None:
     """The findings of a tiny network, dealt to species, sites and times by chance: nothing is there to be named."""
-    findings = [row["finding"] for row in rows(studied)]
+    findings = [row["finding"] for row in rows(studied_archive)]
     assert len(set(findings)) > 1
     false = 0
     for seed in range(SEEDS):
@@ -108,13 +75,15 @@ def test_the_rate_of_false_findings_is_what_is_promised(studied: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
 def test_a_study_that_is_killed_at_any_moment_continues_and_equals_one_that_was_not(
-    planted: ArchiveFiles, network: Path, studied: Path, tmp_path: Path
+    planted_archive: ArchiveFiles, archive_network: Path, studied_archive: Path, tmp_path: Path
 ) -> None:
     out, chance, lines = tmp_path / "out", random.Random(0), 0
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for _ in range(MOMENTS):
-        wanted_lines = lines + chance.randrange(planted.count // MOMENTS)
-        running = subprocess.Popen(command(planted, network, out), stderr=subprocess.DEVNULL, env=environment)
+        wanted_lines = lines + chance.randrange(planted_archive.count // MOMENTS)
+        running = subprocess.Popen(
+            command(planted_archive, archive_network, out), stderr=subprocess.DEVNULL, env=environment
+        )
         deadline = time.monotonic() + 100
         while running.poll() is None and time.monotonic() < deadline and count_lines(out) <= wanted_lines:
             time.sleep(0.002)
@@ -122,43 +91,19 @@ def test_a_study_that_is_killed_at_any_moment_continues_and_equals_one_that_was_
         running.send_signal(signal.SIGKILL)
         running.wait(60)
         lines = count_lines(out)
-    done = subprocess.run(
-        [*command(planted, network, out), "--resume"], capture_output=True, text=True, check=False, env=environment,
-        timeout=200,
-    )  # fmt: skip
+    resumed = command(planted_archive, archive_network, out, "--resume")
+    done = subprocess.run(resumed, capture_output=True, text=True, check=False, env=environment, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "were explained before, and their results are reused" in done.stderr
-    assert rows(out) == rows(studied)
-    assert advice(out) == advice(studied)
-    assert figures(out) == figures(studied)
-    names = [path.relative_to(studied) for path in pictures(studied)]
-    assert [path.relative_to(out) for path in pictures(out)] == names
-    for name in names:
-        assert (out / name).read_bytes() == (studied / name).read_bytes()
-
-
-def count_lines(out: Path) -> int:
-    progress = out / "progress.jsonl"
-    return progress.read_bytes().count(b"\n") if progress.is_file() else 0
-
-
-def figures(out: Path) -> list[str]:
-    """Return the lines of the metrics without the last column, the seconds."""
-    return [line.rpartition(",")[0] for line in (out / "figures.csv").read_text(encoding="utf-8").splitlines()]
-
-
-def pictures(out: Path) -> Iterator[Path]:
-    for path in sorted(out.rglob("*")):
-        if path.suffix in {".png", ".jpg"} and not path.name.endswith(".compare.png"):  # which has the seconds
-            yield path
+    assert_equal_results(out, studied_archive)
 
 
 def test_every_photo_is_accounted_for_with_its_reason(
-    planted: ArchiveFiles, network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    planted_archive: ArchiveFiles, archive_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One in 50 is unreadable or cut, one is hostile, and boxes and table do not fit the photos."""
     folder = tmp_path / "photos"
-    shutil.copytree(planted.table.parent, folder)
+    shutil.copytree(planted_archive.table.parent, folder)
     lines = (folder / "archive.csv").read_text(encoding="utf-8").splitlines()
     files = [line.split(",")[0] for line in lines[1:]]
     (folder / files[10]).write_text("words")
@@ -172,8 +117,8 @@ def test_every_photo_is_accounted_for_with_its_reason(
     del boxes["images"][20]
     boxes["images"].append({"file": "elsewhere.jpg", "detections": []})
     (folder / "boxes.json").write_text(json.dumps(boxes))
-    damaged = ArchiveFiles(folder / "archive.csv", folder / "boxes.json", planted.count + 1)
-    assert main([*command(damaged, network, tmp_path / "out")[3:], "--sample", "0"]) == 1
+    damaged = ArchiveFiles(folder / "archive.csv", folder / "boxes.json", planted_archive.count + 1)
+    assert main([*command(damaged, archive_network, tmp_path / "out")[3:], "--sample", "0"]) == 1
     messages = capsys.readouterr().err
     read = {row["file"]: row for row in rows(tmp_path / "out")}
     assert len(read) == damaged.count
@@ -193,7 +138,11 @@ def test_every_photo_is_accounted_for_with_its_reason(
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts a small disk")
 def test_a_full_disk_ends_the_study_with_a_sentence_and_the_next_run_continues(
-    planted: ArchiveFiles, network: Path, studied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    planted_archive: ArchiveFiles,
+    archive_network: Path,
+    studied_archive: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -201,13 +150,13 @@ def test_a_full_disk_ends_the_study_with_a_sentence_and_the_next_run_continues(
     if mounted.returncode:
         pytest.skip("no small disk can be mounted here")
     try:
-        assert main(command(planted, network, disk)[3:]) == 1
+        assert main(command(planted_archive, archive_network, disk)[3:]) == 1
         messages = capsys.readouterr().err
         assert "No space left on device" in messages
         assert "free some space, or choose another --out" in messages
         subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True, timeout=60)
-        assert main(command(planted, network, disk)[3:]) == 0
+        assert main(command(planted_archive, archive_network, disk)[3:]) == 0
         assert "were explained before" in capsys.readouterr().err
-        assert rows(disk) == rows(studied)
+        assert rows(disk) == rows(studied_archive)
     finally:
         subprocess.run(["umount", str(disk)], check=True, timeout=60)

@@ -3,8 +3,10 @@
 import logging
 import os
 import pickle
+import socket
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -84,7 +86,11 @@ class RayEngine:
         if not blocks:
             return
         compute = data.ActorPoolStrategy(
-            min_size=1, max_size=self._workers, max_concurrent_calls_per_actor=2, enable_true_multi_threading=True
+            min_size=1,
+            max_size=self._workers,
+            initial_size=self._workers,
+            max_concurrent_calls_per_actor=2,
+            enable_true_multi_threading=True,
         )
         results = data.from_arrow_refs(blocks).map_batches(
             _Worker,
@@ -136,23 +142,46 @@ def _has_manifest(directory: Path, manifest: bytes) -> bool:
 
 def _connect() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # statistics would be sent over the network
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of what cannot be lost while this runs
     import ray
     from ray import data
 
     logging.getLogger(data.__name__).setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS")
     try:
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"py_modules": [camcore]},
-        )
-    except (ConnectionError, RuntimeError) as error:
+        _check_address(address)
+        with _stderr_discarded():  # it says there that it has read its level of messages
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"py_modules": [camcore]},
+            )
+    except (OSError, RuntimeError, ValueError) as error:
         remedy = "start one with `ray start --head`, or remove RAY_ADDRESS to use this computer alone"
         raise StudyError(f"no Ray cluster answers at {address}: {remedy}") from error
+
+
+def _check_address(address: str | None) -> None:
+    """Raise OSError if no server answers at an address, where Ray would try for minutes."""
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if port.isascii() and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+@contextmanager
+def _stderr_discarded() -> Iterator[None]:
+    """Discard what the block writes on the file descriptor of stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _computers() -> list[dict[str, Any]]:
@@ -181,6 +210,8 @@ def _check_versions() -> None:
         name, strategy = node["NodeManagerHostname"], NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         try:
             there = ray.get(read_versions.options(scheduling_strategy=strategy).remote())
+        except ray.exceptions.TaskUnschedulableError:  # the computer was lost in this moment
+            continue
         except ray.exceptions.RayError as error:
             problem = f"{name} cannot run camcore ({str(error).strip().splitlines()[-1][:200]})"
             raise StudyError(f"{problem}: install the packages there that this computer has") from error
