@@ -50,7 +50,7 @@ class StudyRun:
         sample: int | None = None,
         seed: int = 0,
     ):
-        self._items, self._settings, self._out, self._log = items, settings, out, log
+        self.items, self._settings, self._out, self._log = items, settings, out, log
         self.levels = levels_of(len(items), sample)
         self._number, self._seed = EVERYTHING if sample is None else sample, seed
         self._in_full: dict[str, StudyItem] = {}
@@ -58,7 +58,7 @@ class StudyRun:
     @property
     def records(self) -> StudyRecords:
         """Return the records of the photos that were studied so far, each at the most detailed level."""
-        return StudyRecords(self._log, self._items, self.levels[-1], self._in_full)
+        return StudyRecords(self._log, self.items, self.levels[-1], self._in_full)
 
     def phases(self, engine: Engine) -> Iterator[Phase]:
         """Yield the phases, each of which must be read to its end before the next; rows are written as it goes.
@@ -66,9 +66,9 @@ class StudyRun:
         Raise OutputError if a result cannot be written, and StudyError if the engine fails.
         """
         rows = RowParts(self._out)
-        yield Phase(self.levels[-1], len(self._items), self._with_rows(engine, rows))
+        yield Phase(self.levels[-1], len(self.items), self._with_rows(engine, rows))
         if len(self.levels) > 1:
-            chosen = {file: self._items[file] for file in choose_photos(self.records, self._number, self._seed)}
+            chosen = {file: self.items[file] for file in choose_photos(self.records, self._number, self._seed)}
             yield Phase("full", len(chosen), self._run(engine, chosen, "full"))
             self._in_full = chosen
             self._replace_rows(rows)
@@ -77,15 +77,15 @@ class StudyRun:
         return run_study(engine, items.values(), replace(self._settings, level=level), self._out, self._log)
 
     def _with_rows(self, engine: Engine, rows: RowParts) -> Iterator[StudiedPhoto]:
-        for photo in self._run(engine, self._items, self.levels[-1]):
+        for photo in self._run(engine, self.items, self.levels[-1]):
             rows.add(photo.record)
             yield photo
         rows.end()
 
     def _replace_rows(self, rows: RowParts) -> None:
         """Write the parts again that have photos that were explained in full since."""
-        items, records = iter(self._items.values()), self.records
-        for number in range(-(-len(self._items) // PART)):
+        items, records = iter(self.items.values()), self.records
+        for number in range(-(-len(self.items) // PART)):
             part = list(islice(items, PART))
             if any(item.photo.file in self._in_full for item in part):
                 rows.replace(number, map(records.of, part))

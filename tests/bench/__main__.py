@@ -16,6 +16,7 @@ BENCHES = {
     "models": "export and maps of one model of each family of torchvision, and of ten of timm",
     "inputs": "what becomes of each file of a folder: read, or refused with which sentence",
     "archive": "a study of many photos: speed beside the forward passes alone, memory, and the report",
+    "cluster": "a study on Ray beside the local engine, its driver's memory, and a plan for larger archives",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

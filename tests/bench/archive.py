@@ -134,14 +134,14 @@ def _print_rates(artifact: Path, folder: Path, options: argparse.Namespace) -> N
 
 def _rate(explainer: Explainer, work: Work, folder: Path) -> Rate:
     """Study photos, and then run as many inputs alone; both in seconds a photo."""
-    with tempfile.TemporaryDirectory() as name, _counted() as counts:
+    with tempfile.TemporaryDirectory() as name, counted() as counts:
         seconds, total = _study(explainer, work, folder / work.folder, Path(name))
-    alone = _run_alone(explainer, counts)
+    alone = run_alone(explainer, counts)
     return Rate(seconds / total, alone / total)
 
 
 @contextmanager
-def _counted() -> Iterator[Counter[tuple[str, str]]]:
+def counted() -> Iterator[Counter[tuple[str, str]]]:
     """Count the inputs that ONNX Runtime runs, by the file of the model and what is computed."""
     counts: Counter[tuple[str, str]] = Counter()
     methods = {name: getattr(Scorer, name) for name in ("forward", "logits")}
@@ -162,7 +162,7 @@ def _counted() -> Iterator[Counter[tuple[str, str]]]:
             setattr(Scorer, name, method)
 
 
-def _run_alone(explainer: Explainer, counts: Counter[tuple[str, str]]) -> float:
+def run_alone(explainer: Explainer, counts: Counter[tuple[str, str]]) -> float:
     """Run so many inputs in batches, on all cores, and return the seconds."""
     x = np.zeros((_BATCH, 3, *explainer.manifest.preprocessing.size), np.float32)
     scorers = {ONNX: explainer._scorer, ONNX_INT8: explainer._int8_scorer}
@@ -181,7 +181,7 @@ def _study(explainer: Explainer, work: Work, photos: Path, out: Path) -> tuple[f
     boxes = out / "boxes.json" if work.boxes else None
     (out / "list.txt").write_text("\n".join(map(str, files)))
     if boxes:
-        boxes.write_text(json.dumps(_boxes(list(map(str, files)))))
+        boxes.write_text(json.dumps(detections_of(list(map(str, files)))))
     inputs = load_inputs(InputPaths(out / "list.txt", boxes, None, None, "animal"), explainer.manifest.labels, out)
     sample = 0 if work.settings.level == "screen" else sys.maxsize
     return _timed(explainer, inputs.items, work.settings, out, sample), len(inputs.items)
@@ -199,7 +199,8 @@ def _timed(explainer: Explainer, items: Any, settings: StudySettings, out: Path,
         return time.perf_counter() - start
 
 
-def _boxes(files: Sequence[str]) -> dict[str, Any]:
+def detections_of(files: Sequence[str]) -> dict[str, Any]:
+    """Return the content of a file of boxes, one for each photo."""
     box = [0.25, 0.25, 0.5, 0.5]
     detections = [{"category": "1", "conf": 0.9, "bbox": box}]
     return {
@@ -245,7 +246,7 @@ def _alone(artifact: Path, photos: Path, out: Path, count: int) -> int:
     out.mkdir()
     explainer = Explainer.load(artifact)
     settings = StudySettings(ExplainOptions(), level="screen")
-    table = _make_archive(out, sorted(photos.glob("*.jpg")), count, explainer.manifest.labels)
+    table = make_archive(out, sorted(photos.glob("*.jpg")), count, explainer.manifest.labels)
     warm = out / "warm"
     warm.mkdir()
     _study(explainer, Work("", settings, "", False, _WARM_UP, 0), photos, warm)
@@ -260,7 +261,7 @@ def _alone(artifact: Path, photos: Path, out: Path, count: int) -> int:
     return 0
 
 
-def _make_archive(out: Path, photos: Sequence[Path], count: int, labels: Sequence[str]) -> Path:
+def make_archive(out: Path, photos: Sequence[Path], count: int, labels: Sequence[str]) -> Path:
     """Link photos under new names, and write a table with their class, site and date."""
     rows = ["file,class_idx,site,date"]
     for number, photo in enumerate(islice(cycle(photos), count)):

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from export.pipeline import ExportOptions
-from tests.bench import archive, evidence, needs, peers, scaling
+from tests.bench import archive, cluster, evidence, needs, peers, scaling
 from tests.bench.__main__ import BENCHES, main
 from tests.bench.estimators import ESTIMATORS
 from tests.bench.libraries import GradCam, TorchCam
@@ -246,6 +246,13 @@ def test_archive_prints_three_tables(
     for head in ("| figure | photos a second |", "| photos | seconds a photo |", "| report of | made in |"):
         assert head in printed
     assert len(re.findall(r"^\| (prediction|screen|full).* \d+% \|", printed, flags=re.MULTILINE)) == 4
+
+
+def test_the_plan_of_a_cluster_by_hand() -> None:
+    costs = cluster.Costs(screen=0.2, screen_rest=0.02, full=7.2, full_rest=0.72, driver=0.001, report=0.0004)
+    assert costs.hours(3_600_000, 2) == pytest.approx(100 + 1 + 0.4)
+    assert costs.hours(3_600_000, 1000) == pytest.approx(1 + 0.002 + 0.4), "the driver is slower than the workers"
+    assert costs.hours_of_gpu(3_600_000) == pytest.approx(20 + 0.2 + 0.4)
 
 
 @pytest.mark.slow
