@@ -20,7 +20,7 @@ from camcore.options import ExplainOptions
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS as METRICS_FILE
 from camcore.study.file_names import PICTURES, PROGRESS, REPORT, ROWS, STUDY
-from camcore.study.inputs.addresses import path_or_address
+from camcore.study.inputs.addresses import argument_without_secrets, parse_location
 from camcore.study.inputs.detections import CONFIDENCE
 from camcore.study.inputs.load import InputPaths, load_inputs
 from camcore.study.local_engine import LocalEngine
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         difference = "another model, other settings or an earlier version"
         say(f"note: the photos in {out} were explained with {difference}, and are explained again")
     study = StudyRun(inputs.items, settings, out=out, log=log, sample=arguments.sample, seed=arguments.seed)
-    command = shlex.join(["python", "-m", "camcore", *arguments.command_line])
+    command = shlex.join(["python", "-m", "camcore", *map(argument_without_secrets, arguments.command_line)])
     description = describe(manifest, paths, settings, inputs, command)
     description["settings"] |= {
         "levels": study.levels,
@@ -174,9 +174,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "folder of photos, with a subfolder per species; or a list, table, COCO or Camtrap DP that names them; or the "
         "address of a folder, such as s3://…"
     )
-    parser.add_argument("source", type=path_or_address, metavar="SOURCE", help=source_help)
+    parser.add_argument("source", type=parse_location, metavar="SOURCE", help=source_help)
     root_help = "folder or address that the paths in SOURCE are relative to (default: the folder of SOURCE)"
-    parser.add_argument("--root", type=path_or_address, metavar="DIR", help=root_help)
+    parser.add_argument("--root", type=parse_location, metavar="DIR", help=root_help)
     parser.add_argument("--boxes", type=Path, metavar="FILE", help="boxes of a detector, or of people")
     parser.add_argument("--category", default="animal", metavar="NAME", help="category of the boxes (default: animal)")
     confidence_help = f"minimum detection confidence, 0 to 1 (default: that of the file, else {CONFIDENCE})"

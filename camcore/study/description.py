@@ -15,6 +15,7 @@ from camcore.metrics.intervals import RESAMPLES
 from camcore.metrics.sanity import SEEDS
 from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, SMALL, UNSURE
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
+from camcore.study.inputs.addresses import without_secrets
 from camcore.study.inputs.camtrap_dp import is_camtrap_dp, tables_of
 from camcore.study.inputs.load import InputPaths, StudyInputs
 from camcore.study.settings import StudySettings
@@ -38,8 +39,8 @@ def describe(
     """Return the description of a study as JSON; `command` is the command line that repeats it."""
     files = {name: getattr(paths, name) for name in ("boxes", "truth", "species")}
     input_settings = {
-        "source": str(paths.source),
-        "root": None if paths.root is None else str(paths.root),
+        "source": without_secrets(paths.source),
+        "root": None if paths.root is None else without_secrets(paths.root),
         **{name: None if path is None else str(path) for name, path in files.items()},
         "sha256": {name: _digest(path) for name, path in files.items() if path is not None},
         "category": paths.category,
@@ -52,7 +53,7 @@ def describe(
 
 
 def _title(source: Path | str) -> str:
-    return source.rstrip("/").rpartition("/")[2] if isinstance(source, str) else source.resolve().name
+    return without_secrets(source).rstrip("/").rpartition("/")[2] if isinstance(source, str) else source.resolve().name
 
 
 def _digest(path: Path) -> str:

@@ -40,10 +40,9 @@ def read_photo_file(path: Path | str, earlier: FileIdentity | None, remote: Remo
     if isinstance(path, Path):
         file = PhotoFile(path, file_identity(path))
     else:
-        version = remote.version(path)
-        if earlier and version and version == earlier.version:
+        if earlier and earlier.version and earlier.version == remote.version(path):
             return None
-        content = remote.read(path)
+        content, version = remote.read(path)
         file = PhotoFile(content, FileIdentity(hashlib.sha256(content).hexdigest(), version))
     return None if earlier and file.identity.sha256 == earlier.sha256 else file
 

@@ -4,18 +4,16 @@ import asyncio
 import ipaddress
 import socket
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from camcore.errors import PhotoError, StudyError
-from camcore.study.inputs.addresses import DRIVERS, is_web, scheme_of
-from camcore.study.inputs.photos import is_photo_suffix, is_system_folder, suffix_notes
+from camcore.study.inputs.addresses import DRIVERS, is_web, public_name, scheme_of
+from camcore.study.remote_errors import explain_error, is_worth_another_attempt
+from camcore.study.remote_folder import RemoteFolder
 
 if TYPE_CHECKING:
     import aiohttp
@@ -24,14 +22,21 @@ if TYPE_CHECKING:
 MAX_BYTES = 200_000_000  # of a photo
 MAX_SECONDS = 120.0  # for one answer of a web server
 MAX_PAUSE = 30.0  # seconds without a byte
-ATTEMPTS = 3  # to read a photo, if the server or the connection fails
-PAUSE = 0.5  # seconds before the second attempt; twice as many before the third
+PAUSES = (0.5, 1.0)  # seconds before the second and the third attempt, if the server or the connection fails
 _CHUNK = 1_000_000  # bytes
 _VERSIONS = ("ETag", "etag", "md5Hash", "Last-Modified", "LastModified", "last_modified")  # by what servers call it
-_BUSY = {408, 425, 429, 500, 502, 503, 504}  # HTTP statuses after which another attempt may succeed
+_MAX_VERSION = 200  # characters
+_HEADERS = {"Accept-Encoding": "identity"}  # as when only the version is requested, which may depend on it
 
-# Whether the request follows a redirect that must not lead to this computer or its network.
+# Whether the current request follows a redirect, which must not lead to this computer or its network.
 _redirected: ContextVar[bool] = ContextVar("redirected", default=False)
+
+
+class RemoteContent(NamedTuple):
+    """The content of a file, and what its server states to tell it from others, "" if nothing."""
+
+    content: bytes
+    version: str
 
 
 class RemoteFiles:
@@ -43,10 +48,13 @@ class RemoteFiles:
 
     def __init__(self, *, private_redirects: bool = False):
         self._private_redirects = private_redirects
+        self._usable_schemes: set[str] = set()
 
     def check(self, address: str) -> None:
         """Raise StudyError if nothing at an address can be read here."""
         scheme = scheme_of(address)
+        if scheme in self._usable_schemes:
+            return
         if scheme not in DRIVERS:
             usable = ", ".join(f"{name}://" for name in DRIVERS if name != "memory")
             raise StudyError(
@@ -55,166 +63,129 @@ class RemoteFiles:
         packages = ["fsspec", *filter(None, [DRIVERS[scheme]])]
         if not all(find_spec(package) for package in packages):
             raise StudyError(f"photos at {scheme}:// addresses need a package: pip install {' '.join(packages)}")
+        self._usable_schemes.add(scheme)
 
-    def read(self, address: str) -> bytes:
+    def read(self, address: str) -> RemoteContent:
         """Return the content of a file; raise PhotoError if it cannot be read, or has more than `MAX_BYTES`."""
         self.check(address)
-        for attempt in range(1, ATTEMPTS + 1):
+        for pause in (*PAUSES, None):
             try:
-                return self._read_once(address)
+                return self._read_web(address) if is_web(address) else self._read_store(address)
             except PhotoError:
                 raise
             except Exception as error:  # each driver raises classes of its own
-                if attempt == ATTEMPTS or not _is_worth_another_attempt(error):
-                    raise PhotoError(_explanation(error)) from error
-            time.sleep(PAUSE * 2 ** (attempt - 1))
+                if pause is None or not is_worth_another_attempt(error):
+                    raise PhotoError(explain_error(error, address)) from error
+            time.sleep(pause)
         raise AssertionError
 
     def version(self, address: str) -> str:
         """Return what tells a file from earlier and later ones at its address, "" if the server does not say."""
         self.check(address)
         with suppress(Exception):  # each driver raises classes of its own; reading it will tell what is wrong
-            details = self._file_system(address).info(address)
-            return next((f"{name} {details[name]}" for name in _VERSIONS if details.get(name)), "")
+            return _version_in(self._file_system(address).info(address))
         return ""
 
-    def photos(self, folder: str) -> "RemoteFolder":
+    def photos(self, folder: str) -> RemoteFolder:
         """Return the photos in the folder at an address; raise StudyError if it cannot be listed."""
         self.check(folder)
         if is_web(folder):
-            raise StudyError(f"{folder}: a web server does not list its photos: give a list or a table of addresses")
+            remedy = "give a list or a table of addresses"
+            raise StudyError(f"{public_name(folder)}: a web server does not list its photos: {remedy}")
         return RemoteFolder(self._file_system(folder), folder)
 
-    def _read_once(self, address: str) -> bytes:
-        files = self._file_system(address)
-        options: dict[str, Any] = {"block_size": 0, "size": 1} if is_web(address) else {"cache_type": "none"}
-        chunks, length = [], 0  # without a request for the size, which not every web server answers
-        with files.open(address, "rb", **options) as file:
+    def _read_web(self, address: str) -> RemoteContent:
+        """Return the content of a file on a web server, with one request: fsspec makes another one for the size."""
+        chunks, length = [], 0
+        with self._file_system(address).open(address, block_size=0, size=1, headers=_HEADERS) as file:
             while chunk := file.read(_CHUNK):
-                chunks.append(chunk)
                 length += len(chunk)
-                if length > MAX_BYTES:
-                    raise PhotoError(f"the file has more than {MAX_BYTES // 1_000_000} MB: make it smaller")
-        return b"".join(chunks)
+                _check_length(length)
+                chunks.append(chunk)
+            content, headers = b"".join(chunks), file.r.headers
+        if headers.get("Content-Type", "").startswith("text/html") and content.lstrip().startswith(b"<"):
+            raise PhotoError("the server sends a web page, not a photo: use the address of the photo itself")
+        return RemoteContent(content, _version_in(headers))
+
+    def _read_store(self, address: str) -> RemoteContent:
+        """Return the content of a file in object storage, with one request, and one for the version."""
+        version = self.version(address)
+        content: bytes = self._file_system(address).cat_file(address, start=0, end=MAX_BYTES + 1)
+        _check_length(len(content))
+        return RemoteContent(content, version)
 
     def _file_system(self, address: str) -> "AbstractFileSystem":
+        """Return what reads an address; fsspec keeps it, with its connections."""
         import fsspec
 
         if not is_web(address):
             return fsspec.filesystem(scheme_of(address))
-        get_client = _open_session if self._private_redirects else _open_session_with_public_redirects
-        return fsspec.filesystem(scheme_of(address), get_client=get_client)
+        import aiohttp
+
+        open_session = _open_session if self._private_redirects else _open_guarded_session
+        timeout = aiohttp.ClientTimeout(total=MAX_SECONDS, sock_connect=MAX_PAUSE, sock_read=MAX_PAUSE)
+        return fsspec.filesystem(scheme_of(address), get_client=open_session, client_kwargs={"timeout": timeout})
 
 
-class RemoteFolder:
-    """The photos in a folder at an address, at any depth; hidden files and folders of operating systems are ignored."""
-
-    def __init__(self, files: "AbstractFileSystem", folder: str):
-        self._files, self._folder = files, folder
-        self._suffixes: Counter[str] = Counter()  # of files that are no photos
-
-    def paths(self) -> Iterator[PurePosixPath]:
-        """Yield the paths of the photos in the folder, in order; raise StudyError if it has none, or cannot be read."""
-        is_empty = True
-        try:
-            for path in self._walk(self._folder.rstrip("/"), PurePosixPath()):
-                is_empty = False
-                yield path
-        except StudyError:
-            raise
-        except Exception as error:  # each driver raises classes of its own
-            raise StudyError(f"{self._folder} cannot be listed: {_explanation(error)}") from error
-        if is_empty:
-            raise StudyError(f"{self._folder} contains no photos: check the address, or give a list of addresses")
-
-    def notes(self) -> Iterator[str]:
-        """Yield notes on what was ignored, after all paths were read."""
-        yield from suffix_notes(self._suffixes)
-
-    def _walk(self, folder: str, inside: PurePosixPath) -> Iterator[PurePosixPath]:
-        entries = {str(entry["name"]).rstrip("/").rpartition("/")[2]: entry for entry in self._files.ls(folder)}
-        for name in sorted(entries, key=lambda name: (name.casefold(), name)):
-            if not name or name.startswith("."):
-                continue
-            if entries[name]["type"] == "directory":
-                if not is_system_folder(name):
-                    yield from self._walk(f"{folder}/{name}", inside / name)
-            elif is_photo_suffix(suffix := PurePosixPath(name).suffix.lower()):
-                yield inside / name
-            else:
-                self._suffixes[suffix or "none"] += 1
+def _check_length(length: int) -> None:
+    if length > MAX_BYTES:
+        raise PhotoError(f"the file has more than {MAX_BYTES / 1_000_000:g} MB: make it smaller")
 
 
-async def _open_session(loop: Any = None, **options: Any) -> "aiohttp.ClientSession":
+def _version_in(details: Mapping[str, Any]) -> str:
+    return next((f"{name} {details[name]}"[:_MAX_VERSION] for name in _VERSIONS if details.get(name)), "")
+
+
+async def _open_session(loop: asyncio.AbstractEventLoop, **options: Any) -> "aiohttp.ClientSession":
     import aiohttp
 
-    timeout = aiohttp.ClientTimeout(total=MAX_SECONDS, sock_connect=MAX_PAUSE, sock_read=MAX_PAUSE)
-    return aiohttp.ClientSession(loop=loop, timeout=timeout, **options)
+    return aiohttp.ClientSession(loop=loop, **options)
 
 
-async def _open_session_with_public_redirects(loop: Any = None, **options: Any) -> "aiohttp.ClientSession":
+async def _open_guarded_session(loop: asyncio.AbstractEventLoop, **options: Any) -> "aiohttp.ClientSession":
+    """Return a session that follows redirects to public addresses only."""
     import aiohttp
+
+    class GuardedConnector(aiohttp.TCPConnector):
+        """Refuses connections of redirected requests by where they lead: new ones, and those that are open already."""
+
+        async def connect(self, req: Any, *arguments: Any, **named: Any) -> Any:
+            if not _redirected.get():
+                return await super().connect(req, *arguments, **named)
+            host = req.url.raw_host or ""
+            with suppress(OSError):  # a host without address; the connection will fail too
+                entries = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+                _check_redirect(host, *(str(entry[4][0]) for entry in entries))
+            connection = await super().connect(req, *arguments, **named)
+            try:  # the host may stand for another computer than a moment ago
+                _check_redirect(host, connection.transport.get_extra_info("peername")[0])  # type: ignore[union-attr]
+            except BaseException:
+                connection.close()
+                raise
+            return connection
 
     trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_check_redirect)
-    connector = aiohttp.TCPConnector(socket_factory=_open_socket)
-    return await _open_session(loop, connector=connector, trace_configs=[trace], **options)
+    trace.on_request_start.append(_note_start)
+    trace.on_request_redirect.append(_note_redirect)
+    return await _open_session(loop, connector=GuardedConnector(), trace_configs=[trace], **options)
 
 
-async def _check_redirect(_session: Any, _context: Any, redirect: "aiohttp.TraceRequestRedirectParams") -> None:
-    """Raise PhotoError if a redirect leads to this computer or its network, by what its host's name stands for now.
+async def _note_start(*_: Any) -> None:
+    _redirected.set(False)
 
-    A name may stand for another computer a moment later: `_open_socket` checks that of new connections.
-    """
-    target = urljoin(str(redirect.url), redirect.response.headers.get("Location", ""))
-    host = urlsplit(target).hostname or ""
-    entries = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+
+async def _note_redirect(*_: Any) -> None:
     _redirected.set(True)
-    if not all(_is_public(entry[4][0]) for entry in entries):
-        redirect.response.close()
-        raise PhotoError(_private(host))
 
 
-def _open_socket(entry: tuple[Any, ...]) -> socket.socket:
-    family, kind, protocol, _, address = entry
-    if _redirected.get() and not _is_public(address[0]):
-        raise PhotoError(_private(address[0]))
-    return socket.socket(family, kind, protocol)
+def _check_redirect(host: str, *addresses: str) -> None:
+    """Raise PhotoError if a redirect to a host leads to this computer or its network, by the addresses of the host."""
+    if not all(map(_is_public, addresses)):
+        problem = f"the server redirects to {host}, on this computer or its network, which is refused"
+        raise PhotoError(f"{problem}: check the address, or allow it with --private-redirects")
 
 
-def _is_public(address: str | int) -> bool:
-    ip = ipaddress.ip_address(str(address).partition("%")[0])
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
     mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
     return (mapped or ip).is_global
-
-
-def _private(host: str) -> str:
-    problem = f"the server redirects to {host}, on this computer or its network, which is refused"
-    return f"{problem}: check the address, or allow it with --private-redirects"
-
-
-def _status_of(error: Exception) -> int | None:
-    status = getattr(error, "status", None)  # of aiohttp
-    return status if isinstance(status, int) else None
-
-
-def _is_worth_another_attempt(error: Exception) -> bool:
-    if isinstance(error, FileNotFoundError | PermissionError | TimeoutError):
-        return False
-    status = _status_of(error)
-    return status is None or status in _BUSY
-
-
-def _explanation(error: Exception) -> str:
-    """Return what is wrong, and a remedy."""
-    status = _status_of(error)
-    if isinstance(error, FileNotFoundError) or status in {404, 410}:
-        return "there is no file at this address: correct the address, or remove it"
-    if isinstance(error, PermissionError) or status in {401, 403}:
-        return "access to this address is refused: log in with the tool of its service, or use an address with a key"
-    if isinstance(error, TimeoutError):
-        return f"the server did not send the file within {MAX_SECONDS:g} seconds: run the same command again later"
-    if status is not None:
-        return f"the server answered with an error ({status}): run the same command again later"
-    words = " ".join(str(error).split())[:200] or "no details"
-    return f"the file could not be read ({type(error).__name__}: {words}): run the same command again"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from camcore.errors import BoxesError
 from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.addresses import without_secrets
 from camcore.study.inputs.camtrap_dp import is_camtrap_dp, names_file, read_camtrap_dp
 from camcore.study.inputs.detection_boxes import UnusableBoxError, to_box
 from camcore.study.inputs.detection_formats import DetectionFile, Entry, RawDetection, parse
@@ -106,7 +107,7 @@ class _Selection:
         """Return the boxes of all entries; raise BoxesError if there are entries, of which none can be used."""
         for number, entry in enumerate(self._content.entries, 1):
             if isinstance(entry.file, str) and entry.file:
-                self._add(entry)
+                self._add(entry._replace(file=without_secrets(entry.file)))
             else:
                 sentence = f'is damaged, entry {number} has no "file": run the detector again'
                 self._report('an entry without a "file"', sentence, f"entry {number}", of_box=False)

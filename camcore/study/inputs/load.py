@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from camcore.study.disk_mapping import DiskMapping
-from camcore.study.inputs.addresses import path_or_address
+from camcore.study.inputs.addresses import path_or_address, without_secrets
 from camcore.study.inputs.detections import read_detections
 from camcore.study.inputs.path_matching import PathMatcher
 from camcore.study.inputs.photo_lists import PhotoTally, list_photos
@@ -187,7 +187,7 @@ def _load_boxes(paths: InputPaths, source: Source) -> _Boxes:
         elif not matches.is_ambiguous(file):
             missing.add(file)
     notes = [f"{name} {note}" for note in detections.notes]
-    notes += list_photos(f"{name} lists", matches.unmatched(), f" not in {paths.source}")
+    notes += list_photos(f"{name} lists", matches.unmatched(), f" not in {without_secrets(paths.source)}")
     notes += list_photos(f"{name} has no unambiguous entry for", matches.ambiguous(), ", so no box is used")
     for reason in sorted(failed):
         notes += failed[reason].notes(f"{name} has no boxes that can be used for", f" ({reason})")
@@ -207,7 +207,7 @@ def _load_truths(
     content, name = load_truths(path, table, labels, paths.truth_column), path.name
     truths, matches = content.truths, PathMatcher(content.truths).match(files)
     notes = [f"{name} {note}" for note in content.notes]
-    notes += list_photos(f"{name} lists", matches.unmatched(), f" not in {paths.source}")
+    notes += list_photos(f"{name} lists", matches.unmatched(), f" not in {without_secrets(paths.source)}")
     notes += list_photos(f"{name} has no unambiguous row for", matches.ambiguous(), ", so the subfolder counts")
     pairs = ((file, truths[entry]) for file, entry in matches.pairs())
     of_photos = DiskMapping((file, truth) for file, truth in pairs if truth.is_known)

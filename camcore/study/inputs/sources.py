@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from camcore.errors import BoxesError, StudyError
 from camcore.study.disk_mapping import DiskMapping
-from camcore.study.inputs.addresses import is_address, path_or_address, public_name
+from camcore.study.inputs.addresses import is_address, is_complete, path_or_address, public_name, scheme_of
 from camcore.study.inputs.camtrap_dp import has_tables, read_media
 from camcore.study.inputs.detection_formats import coco_moment, is_coco
 from camcore.study.inputs.json_files import JsonFile
@@ -114,8 +113,8 @@ def _of_address(address: str, remote: RemoteFiles | None) -> Source:
     """Return the photos in the folder at an address."""
     remote = _check_address(address, "SOURCE", remote)
     if PurePath(public_name(address)).suffix.lower() in _KINDS:
-        remedy = "download it, and give its path; the photos that it lists may stay where they are"
-        raise StudyError(f"{address} is a file: {remedy}")
+        remedy = "download it, and give its path; the photos that it lists may stay where they are, with --root"
+        raise StudyError(f"{public_name(address)} is a file: {remedy}")
     folder, names = remote.photos(address), PhotoNames(address)
     photos = DiskMapping(map(_of_photo, map(names.photo, folder.paths())))
     return Source(photos, list(folder.notes()))
@@ -139,19 +138,20 @@ def _collect(
     repeated, suffixes = PhotoTally(), Counter[str]()
     for photo in listed:
         file = _checked(path, photo, remote)
-        suffix = PurePath(public_name(file) if isinstance(file, str) else file).suffix.lower()
+        name = public_name(file) if isinstance(file, str) else file.as_posix()
+        suffix = PurePath(name).suffix.lower()
         if has_other_media and suffix and not is_photo_suffix(suffix):
             suffixes[suffix] += 1
             continue
         location = names.path_of(file)
         if location in paths:
-            repeated.add(public_name(file) if isinstance(file, str) else file.as_posix())
+            repeated.add(name)
             continue
         paths[location] = None
         key, value = _of_photo(names.photo(file), photo.site, photo.taken_at)
         if not photos.add(key, value):
-            problem = f"{path}, {photo.place}: {key} is also the address of an earlier photo, apart from what follows ?"
-            raise StudyError(f"{problem}: list each photo at an address that says which it is")
+            problem = f"{path}, {photo.place}: {key} is also an earlier photo, apart from what reports leave out"
+            raise StudyError(f"{problem} (user, password and query): list one, or download both and list their paths")
     if not photos:
         raise StudyError(f"{path} lists no photos: add them, or give a folder of photos")
     notes = repeated.notes(f"{path.name} lists more than once, which counts as one photo each,")
@@ -162,16 +162,16 @@ def _check_address(address: str, place: str, remote: RemoteFiles | None) -> Remo
     """Return what reads an address; raise StudyError if nothing does."""
     if remote is None:
         remedy = "download the photos, and list their paths on this computer"
-        raise StudyError(f"{place}: {address[:200]!r} is an address, from which no photo is read: {remedy}")
+        name = public_name(address)[:200]
+        raise StudyError(f"{place}: {name!r} is an address, from which no photo is read: {remedy}")
     try:
-        has_host = bool(urlsplit(address).netloc)
         remote.check(address)
     except StudyError as error:
         raise StudyError(f"{place}: {error}") from error
-    except ValueError:  # such as brackets that are not closed
-        has_host = False
-    if not has_host:
-        raise StudyError(f"{place}: {address[:80]!r} is not a complete address: correct or remove it")
+    if not is_complete(address):  # nor is it clear which part of it is a password
+        raise StudyError(
+            f"{place}: this {scheme_of(address)}:// address is damaged or has no host: correct or remove it"
+        )
     return remote
 
 
@@ -180,7 +180,7 @@ def _checked(path: Path, photo: ListedPhoto, remote: RemoteFiles | None) -> Pure
     text, place = photo.file.replace("\\", "/"), f"{path}, {photo.place}"
     if is_address(text):
         _check_address(text, place, remote)
-        return text
+        return str(path_or_address(text))
     if len(text) > _MAX_PATH or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text) or not PurePath(text).name:
         raise StudyError(f"{place}: {text[:80]!r} is not the path of a photo: correct or remove it")
     return PurePath(text)

@@ -9,6 +9,7 @@ from typing import Any
 from camcore.errors import ClassError, StudyError
 from camcore.model.classes import find_class
 from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.addresses import without_secrets
 from camcore.study.inputs.path_matching import fold
 from camcore.study.inputs.tables import read_rows
 
@@ -129,7 +130,7 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
     lines: DiskMapping[int] = DiskMapping()  # of the first row of each photo
     by_values: dict[tuple[str | None, ...], GroundTruth] = {}  # the same species and classes occur in many rows
     for line, row in read_rows(path, required="file", one_of=(*CLASS_COLUMNS, "species")):
-        file = row["file"].replace("\\", "/")
+        file = name_in_table(row)
         values = tuple(row.get(column) for column in (*CLASS_COLUMNS, "species"))
         try:
             truth = by_values.get(values) or _truth_of_row(row, table, labels)
@@ -143,6 +144,11 @@ def read_truth(path: Path, table: Mapping[str, Species], labels: Sequence[str]) 
                 f"{path}, line {line}: {file} has another class or species on line {lines[file]}: keep one"
             )
     return truths
+
+
+def name_in_table(row: Mapping[str, str]) -> str:
+    """Return the photo of a row: its path with forward slashes, or the public name of its address."""
+    return without_secrets(row["file"].replace("\\", "/"))
 
 
 def species_record(code: str, truth: GroundTruth) -> dict[str, Any]:

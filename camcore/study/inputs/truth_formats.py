@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from camcore.errors import BoxesError, StudyError
+from camcore.study.inputs.addresses import is_address
 from camcore.study.inputs.camtrap_dp import is_camtrap_dp, names_file, read_camtrap_dp
 from camcore.study.inputs.detection_formats import is_coco, is_number, parse
 from camcore.study.inputs.detections import NO_ANIMALS
@@ -156,6 +157,8 @@ def file_column_of(path: Path, columns: Sequence[str]) -> str:
 
 def file_of(row: Mapping[str, str], file_column: str) -> str:
     """Return the path of the photo of a row, of which Timelapse has the folder in a column of its own."""
+    if is_address(row[file_column]):
+        return row[file_column]
     return "/".join(filter(None, (row.get("relativepath"), row[file_column]))).replace("\\", "/")
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from camcore.errors import StudyError
 from camcore.study.disk_mapping import DiskMapping
+from camcore.study.inputs.addresses import without_secrets
 from camcore.study.inputs.moments import moment_of
 from camcore.study.inputs.path_matching import fold
 from camcore.study.inputs.photo_lists import list_photos
-from camcore.study.inputs.species import GroundTruth, Species, class_of, read_truth
+from camcore.study.inputs.species import GroundTruth, Species, class_of, name_in_table, read_truth
 from camcore.study.inputs.tables import read_table
-from camcore.study.inputs.truth_formats import FILE_COLUMNS, NamedPhoto, read_named_photos, site_of
+from camcore.study.inputs.truth_formats import NamedPhoto, read_named_photos, site_of
 
 _LISTED = 8  # species that a note names
 
@@ -56,7 +57,7 @@ class _Places:
 def _of_own_table(path: Path, table: Mapping[str, Species], labels: Sequence[str]) -> Truths:
     truths, places = read_truth(path, table, labels), _Places()
     for _, row in read_table(path):
-        places.add(row[FILE_COLUMNS[0]].replace("\\", "/"), site_of(row), moment_of(row))
+        places.add(name_in_table(row), site_of(row), moment_of(row))
     return Truths(truths, places.sites, (), places.dates)
 
 
@@ -67,18 +68,18 @@ def _of_photos(photos: Iterable[NamedPhoto], table: Mapping[str, Species], label
     without_class: Counter[str] = Counter()
     places = _Places()
     for photo in photos:
-        truth = GroundTruth()
+        file, truth = without_secrets(photo.file), GroundTruth()
         if photo.species is not None:
             if photo.species not in by_species:
                 by_species[photo.species] = _truth(photo.species, table, labels)
             truth = by_species[photo.species]
             without_class[truth.title] += truth.is_known and truth.class_idx is None
-        former = truths.get(photo.file)
+        former = truths.get(file)
         if former is not None and former != truth and former.is_known and truth.is_known:
-            unclear[photo.file] = None
+            unclear[file] = None
         elif former is None or not former.is_known:
-            truths[photo.file] = truth
-        places.add(photo.file, photo.site, photo.taken_at)
+            truths[file] = truth
+        places.add(file, photo.site, photo.taken_at)
     for file in unclear:
         truths[file] = GroundTruth()
     notes = list_photos("names several species, none of which is used, for", unclear)

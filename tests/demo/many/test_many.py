@@ -1,5 +1,6 @@
 """A study of many photos without a browser: its steps, its rows and its table."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from demo.many.store import StudyStore
 from demo.service import messages
 from demo.service.models import Models
 from demo.service.study import StudyRequest
+from tests.photo_server import serving
 
 pytestmark = pytest.mark.slow
 
@@ -247,6 +249,33 @@ def test_start_reports_what_cannot_be_studied_and_leaves_no_files(
     assert list((tmp_path / "folder").iterdir()) == []
     assert started(models, session, study_request).running
     session.close()
+
+
+def test_addresses_in_an_upload_are_not_opened(models: Models, animal_photos: list[Path], tmp_path: Path) -> None:
+    with serving() as server:
+        lines = [f"{server.address}/{number}.jpg" for number in range(3)]
+        images = [{"id": line, "file_name": line, "file": line, "detections": []} for line in lines]
+        boxes = json.dumps({"images": images, "annotations": [], "categories": [], "detection_categories": {}})
+        files = {
+            "list.txt": "\n".join(lines), "table.csv": "\n".join(["file", *lines]), "coco.json": boxes,
+            "media.csv": "\n".join(["mediaID,filePath", *(f"m,{line}" for line in lines)]), "datapackage.json": "{}",
+            "deployments.csv": "deploymentID", "observations.csv": "mediaID", "4.jpg": lines[0], "5.url": lines[0],
+        }  # fmt: skip
+        with ZipFile(tmp_path / "cats.zip", "w") as archive:
+            archive.write(animal_photos[0], "lion.jpg")
+            for name, content in files.items():
+                archive.writestr(name, content)
+                (tmp_path / name).write_text(content)
+        session = StudySession()
+        state = started(models, session, StudyRequest((tmp_path / "cats.zip",), tmp_path / "coco.json"))
+        while state.running:
+            state = next_state(session, state)
+        assert sorted(row.record["file"] for row in state.rows) == ["4.jpg", "lion.jpg"]
+        for name in ("list.txt", "table.csv", "coco.json"):
+            refused = started(models, session, StudyRequest((tmp_path / name,)))
+            assert "None of these files is a photo" in refused.message
+        session.close()
+        assert server.requests == {}
 
 
 def test_sessions_do_not_share_photos(models: Models, study_request: StudyRequest, animal_photos: list[Path]) -> None:
