@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 import numpy as np
 from PIL import Image
@@ -54,6 +54,8 @@ class Classifier:
         the process, unless the environment variable NVIDIA_TF32_OVERRIDE is set. Raise ArtifactError if the directory
         is missing, damaged, not an artefact, or a mixture of two, and DeviceError if the GPU cannot run the model.
         """
+        if device not in get_args(Device):  # ONNX Runtime would be on the CPU while torch is on "cuda:1"
+            raise DeviceError(f"{device!r} is not a device: choose from {', '.join(get_args(Device))}")
         from camcore.model.onnx import Scorer
         from camcore.model.torchscript import TracedModel, free_memory
 
@@ -62,7 +64,7 @@ class Classifier:
         verify(directory, manifest)
         batches = None
         if device == "cuda":
-            os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # fp32 with 10 bits; the libraries read it once
+            os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # TF32 is fp32 rounded to 10 bits
             memory = free_memory() // 2  # torch has the other half
             batches = FittingBatches(memory, batch_size(manifest.preprocessing.size, memory // INPUT_MEMORY))
         # ONNX Runtime has no CUDA kernels for quantised convolutions: it would copy all their data to the CPU and back.

@@ -4,7 +4,8 @@ import os
 from contextlib import AbstractContextManager
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import numpy as np
 import onnxruntime as ort
@@ -51,12 +52,16 @@ class RuntimeOfCuda(ort.InferenceSession):  # type: ignore[misc]
     """ONNX Runtime on the CPU that says it uses CUDA, and runs out of memory above `most` inputs."""
 
     most = 1000
-    made: list[dict[str, Any]] = []  # noqa: RUF012
-    sizes: list[int] = []  # noqa: RUF012
+    alive: ClassVar["WeakSet[RuntimeOfCuda]"] = WeakSet()
+    made: ClassVar[list[dict[str, Any]]] = []
+    sizes: ClassVar[list[int]] = []
 
     def __init__(self, path: str, options: ort.SessionOptions, **rest: Any):
+        assert not ("enable_fallback" in rest and self.alive), "memory is given back before it is taken again"
         self.made.append(rest)
         super().__init__(path, options, providers=["CPUExecutionProvider"])
+        if "enable_fallback" in rest:
+            self.alive.add(self)
 
     def get_providers(self) -> list[str]:
         return [CUDA, "CPUExecutionProvider"]
@@ -73,8 +78,9 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> type[RuntimeOfCuda]:
     """Replace ONNX Runtime and torch by such as seem to use a GPU with memory for 50 inputs of 224 x 224 pixels."""
 
     class Runtime(RuntimeOfCuda):
-        made: list[dict[str, Any]] = []  # noqa: RUF012
-        sizes: list[int] = []  # noqa: RUF012
+        alive: ClassVar["WeakSet[RuntimeOfCuda]"] = WeakSet()
+        made: ClassVar[list[dict[str, Any]]] = []
+        sizes: ClassVar[list[int]] = []
 
     class Traced(TracedModel):
         def __init__(self, path: Path, layer: int = 0, classifier: str | None = None, device: str = "cpu"):
@@ -196,6 +202,11 @@ def test_a_session_that_cannot_be_made_on_the_gpu_is_an_error_with_its_reason(
 ) -> None:
     with pytest.raises(DeviceError, match=r"cannot use the GPU \(.*no\.onnx.*\): install"):
         Scorer(tmp_path / "no.onnx", batches=FittingBatches(0, 8)).logits(inputs(1, 32))
+
+
+def test_only_the_first_gpu_has_a_name(quick_artifacts: Path) -> None:
+    with pytest.raises(DeviceError, match="'cuda:1' is not a device: choose from cpu, cuda"):
+        Explainer.load(quick_artifacts / "finches", device="cuda:1")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("version", "remedy"), [(None, "install a build for CUDA"), ("13.2", "nvidia-smi")])
