@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         BoxesError,
         CamError,
         ClassError,
+        DeviceError,
         EffortError,
         OutputError,
         PhotoError,
@@ -33,7 +34,8 @@ _MODULES = {
     "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.definitions", "METHODS": "methods.grad_cam",
     "ArtifactError": "errors", "Box": "types", "BoxesError": "errors", "CamError": "errors",
     "Counterfactuals": "metrics.counterfactuals",
-    "ClassError": "errors", "EffortError": "errors", "ExplainOptions": "options", "Explainer": "explainer",
+    "ClassError": "errors", "DeviceError": "errors", "EffortError": "errors", "ExplainOptions": "options",
+    "Explainer": "explainer",
     "Explanation": "results", "Faithfulness": "metrics.faithfulness", "ForwardPass": "results",
     "Localisation": "metrics.localisation", "Manifest": "model.manifest", "OutputError": "errors",
     "PhotoDecoder": "images.decoder", "PhotoError": "errors", "Prediction": "results", "StudyError": "errors",
@@ -43,9 +45,9 @@ _MODULES = {
 
 __all__ = [
     "COLOUR_MAPS", "DEFINITIONS", "METHODS", "ArtifactError", "Box", "BoxesError", "CamError", "ClassError",
-    "Counterfactuals", "EffortError", "ExplainOptions", "Explainer", "Explanation", "Faithfulness", "ForwardPass",
-    "Localisation", "Manifest", "OutputError", "PhotoDecoder", "PhotoError", "Prediction", "StudyError", "Target",
-    "draw_comparison", "draw_overlay", "find_artifact", "localise", "open_photo",
+    "Counterfactuals", "DeviceError", "EffortError", "ExplainOptions", "Explainer", "Explanation", "Faithfulness",
+    "ForwardPass", "Localisation", "Manifest", "OutputError", "PhotoDecoder", "PhotoError", "Prediction", "StudyError",
+    "Target", "draw_comparison", "draw_overlay", "find_artifact", "localise", "open_photo",
 ]  # fmt: skip
 
 

@@ -1,24 +1,27 @@
 """A trained classifier, loaded from an artefact: its predictions, without explanations."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 import numpy as np
 from PIL import Image
 
 from camcore.deprecation import accept_former_names
+from camcore.errors import CamError, DeviceError
 from camcore.images.preprocess import View, make_view, normalise
 from camcore.methods.score_cam import Int8Forward, batch_size
 from camcore.model.batching import ForwardWithActivations, common_batches
 from camcore.model.classes import find_class
+from camcore.model.gpu import INPUT_MEMORY, FittingBatches
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.results import ForwardPass, Prediction
-from camcore.types import Array, Box, Forward
+from camcore.types import Array, Box, Device, Forward
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
@@ -43,21 +46,35 @@ class Classifier:
             self._int8 = Int8Forward(int8.logits, manifest.int8.noise, manifest.int8.speed_up)
 
     @classmethod
-    def load(cls, directory: Path | str, threads: int | None = None) -> Self:
+    def load(cls, directory: Path | str, threads: int | None = None, device: Device = "cpu") -> Self:
         """Load an artefact directory that `python -m export` wrote, and check its files against their hashes.
 
         `threads` is for ONNX Runtime, by default one per core that this process may use; torch's are not changed.
-        Raise ArtifactError if the directory is missing, damaged, not an artefact, or a mixture of two.
+        With the device "cuda", the model runs on the first GPU, in fp32: int8 is not used, and TF32 is turned off for
+        the process, unless the environment variable NVIDIA_TF32_OVERRIDE is set. Raise ArtifactError if the directory
+        is missing, damaged, not an artefact, or a mixture of two, and DeviceError if the GPU cannot run the model.
         """
+        if device not in get_args(Device):  # ONNX Runtime would be on the CPU while torch is on "cuda:1"
+            raise DeviceError(f"{device!r} is not a device: choose from {', '.join(get_args(Device))}")
         from camcore.model.onnx import Scorer
-        from camcore.model.torchscript import TracedModel
+        from camcore.model.torchscript import TracedModel, free_memory
 
         directory = Path(directory)
         manifest = read_manifest(directory)
         verify(directory, manifest)
-        int8 = Scorer(directory / ONNX_INT8, threads) if ONNX_INT8 in manifest.files else None
-        model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier)
-        return cls(manifest, model, Scorer(directory / ONNX, threads), int8)
+        batches = None
+        if device == "cuda":
+            os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # TF32 is fp32 rounded to 10 bits
+            memory = free_memory() // 2  # torch has the other half
+            batches = FittingBatches(memory, batch_size(manifest.preprocessing.size, memory // INPUT_MEMORY))
+        # ONNX Runtime has no CUDA kernels for quantised convolutions: it would copy all their data to the CPU and back.
+        uses_int8 = ONNX_INT8 in manifest.files and batches is None
+        int8 = Scorer(directory / ONNX_INT8, threads) if uses_int8 else None
+        model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier, device)
+        classifier = cls(manifest, model, Scorer(directory / ONNX, threads, batches), int8)
+        if batches is not None:
+            classifier._try_out()
+        return classifier
 
     def at_layer(self, name: str) -> Self:
         """Return the same for another layer of the artefact; both share the model.
@@ -79,14 +96,17 @@ class Classifier:
     def sharing_batches(self) -> Iterator[Self]:
         """Provide the same for a block in which several threads use it: their forward passes are run in common batches.
 
-        They run in ONNX Runtime only, one batch per core on one thread each, which leaves no core waiting for another.
-        They do not depend on what else is in a batch. Only gradients are computed by each thread. At the end of the
-        block, calls that still run raise CancelledError.
+        They run in ONNX Runtime only, one batch per core on one thread each, which leaves no core waiting for another;
+        on a GPU one batch at a time, as large as its memory allows. On the CPU, they do not depend on what else is in a
+        batch. Only gradients are computed by each thread. At the end of the block, calls that still run raise
+        CancelledError.
         """
         from camcore.model.torchscript import one_torch_thread
 
-        size = batch_size(self.manifest.preprocessing.size, _SHARED)
-        with one_torch_thread(), common_batches(size, self.threads) as batches:
+        size, runners = batch_size(self.manifest.preprocessing.size, _SHARED), self.threads
+        if self._scorer.batches is not None:
+            size, runners = self._scorer.batches.size, 1
+        with one_torch_thread(), common_batches(size, runners) as batches:
             other, scorer = copy(self), self._scorer.on_one_thread()
             other._forward = batches.share_activations(scorer.forward)
             other._logits = batches.share(scorer.logits)
@@ -113,6 +133,19 @@ class Classifier:
         forward_pass = self._run_once(photo, resize_mode)
         best = np.argsort(-forward_pass.logits, kind="stable")[:top]
         return [self._prediction(forward_pass, int(index)) for index in best]
+
+    def _try_out(self) -> None:
+        """Run the model once, so that a GPU that cannot run it is an error here, and not one of each photo."""
+        x = np.zeros((1, 3, *self.manifest.preprocessing.size), np.float32)
+        try:
+            _, activations = self._model.forward(x)  # before ONNX Runtime, which uses the libraries that torch loads
+            self._model.gradients(activations[0], 0)
+            self._logits(x)
+        except CamError:
+            raise
+        except Exception as error:  # ONNX Runtime raises classes that it does not export
+            reason = str(error).strip().splitlines()[-1][:200]
+            raise DeviceError(f"the GPU cannot run this model ({reason}): use --device cpu") from error
 
     def _run_input(self, x: Array, view: View, start: float | None = None) -> ForwardPass:
         """Run the model on an input (1, 3, H, W); the time counts from `start`."""

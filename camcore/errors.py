@@ -9,6 +9,10 @@ class ArtifactError(CamError, RuntimeError):
     """An artefact directory is missing, damaged, not an artefact, or a mixture of two."""
 
 
+class DeviceError(CamError, RuntimeError):
+    """A model cannot be run on the GPU."""
+
+
 class PhotoError(CamError, ValueError):
     """A photo cannot be read."""
 

@@ -1,12 +1,12 @@
 """The files of an artefact, written from a torch module with its weights."""
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from camcore.model.gpu import installed_version
 from camcore.model.manifest import (
     MANIFEST,
     ONNX,
@@ -70,7 +70,7 @@ class ArtifactWriter:
         manifest = Manifest(
             model=name, weights=weights, layers=self._layers(photos), labels=labels, preprocessing=self._steps,
             parity=parity, int8=quantization, head=self._form.head, input_layout=self._layout,
-            classifier=classifier_name(self._split), versions={name: version(name) for name in _VERSIONS},
+            classifier=classifier_name(self._split), versions={name: installed_version(name) for name in _VERSIONS},
             files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX, ONNX_INT8) if (stage / name).is_file()},
         )  # fmt: skip
         (stage / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")

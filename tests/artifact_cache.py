@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
+
+from camcore.model.gpu import installed_version
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / ".pytest_cache" / "artifacts"  # may be deleted at any time but during a run
@@ -65,5 +66,5 @@ def _digest() -> str:
     digest = sha256()
     for path in sorted(path for pattern in _SOURCES for path in ROOT.glob(pattern)):
         digest.update(path.name.encode() + path.read_bytes())
-    digest.update(" ".join(version(package) for package in _PACKAGES).encode())
+    digest.update(" ".join(installed_version(package) for package in _PACKAGES).encode())
     return digest.hexdigest()[:16]

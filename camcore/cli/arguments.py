@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
@@ -13,7 +14,7 @@ from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import Effort, read_effort
 from camcore.metrics.localisation import Target
 from camcore.model.manifest import find_artifact
-from camcore.types import Box
+from camcore.types import Box, Device
 
 DONE, SOME_FAILED, NOTHING_DONE, STOPPED = 0, 1, 2, 130
 
@@ -23,6 +24,8 @@ def add_shared(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--artifacts", type=Path, metavar="DIR", help="exported model, or a folder of exported models")
     parser.add_argument("--model", metavar="NAME", help="name of the exported model (default: resnet50)")
     parser.add_argument("--threads", type=count, metavar="N", help="number of threads (default: all available cores)")
+    device_help = "where the model runs: cpu, or cuda with onnxruntime-gpu (default: cpu)"
+    parser.add_argument("--device", choices=get_args(Device), default="cpu", help=device_help)
     parser.add_argument("--definition", choices=DEFINITIONS, default="paper", help="Score-CAM variant (default: paper)")
     extents = "until its estimated fidelity is high, every channel in fp32, or N forwards (default: fast)"
     efforts = "fast|exact|N"
@@ -38,7 +41,7 @@ def add_shared(parser: argparse.ArgumentParser, out: str) -> None:
 
 def load_explainer(arguments: argparse.Namespace) -> Explainer:
     """Return the explainer of the model that the arguments select; raise ArtifactError if there is none."""
-    return Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads)
+    return Explainer.load(find_artifact(arguments.artifacts, arguments.model), arguments.threads, arguments.device)
 
 
 def say(message: str) -> None:

@@ -82,8 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _engine(arguments: argparse.Namespace, directory: Path, manifest: Manifest) -> LocalEngine | RayEngine:
     if arguments.engine == "ray":
-        return RayEngine(directory, manifest, arguments.threads)
-    return LocalEngine(Explainer.load(directory, arguments.threads))
+        return RayEngine(directory, manifest, arguments.threads, arguments.device)
+    return LocalEngine(Explainer.load(directory, arguments.threads, arguments.device))
 
 
 def _paths(arguments: argparse.Namespace) -> InputPaths:
@@ -113,6 +113,7 @@ def _settings(arguments: argparse.Namespace, manifest: Manifest) -> StudySetting
         save_maps=arguments.save_maps,
         reads_dates=True,
         private_redirects=arguments.private_redirects,
+        device=arguments.device,
     )
 
 

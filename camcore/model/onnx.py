@@ -1,39 +1,66 @@
 """The ONNX Runtime session, which computes the logits of many masked inputs. No session leaves this module."""
 
-from functools import cached_property
+import sys
+from contextlib import redirect_stdout
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 from loky import cpu_count
 
-from camcore.errors import ArtifactError
+from camcore.errors import ArtifactError, DeviceError
+from camcore.model.batching import Outputs
+from camcore.model.gpu import FittingBatches, is_out_of_memory
 from camcore.types import Array
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CUDA_OPTIONS = {
+    "arena_extend_strategy": "kSameAsRequested",  # the other strategy takes up to twice the memory that is needed
+    "cudnn_conv_algo_search": "HEURISTIC",  # EXHAUSTIVE tries all algorithms out anew for every size of a batch
+    "use_tf32": 0,
+}
 
 
 class Scorer:
     """An ONNX Runtime session of one model on the CPU, by default with as many threads as this process may use cores.
 
-    It is created at the first call, which raises ArtifactError if ONNX Runtime cannot run the model.
+    With `batches`, it is on the GPU, and runs inputs in these. It is created at the first call, which raises
+    ArtifactError if ONNX Runtime cannot run the model, and DeviceError if it cannot run it on the GPU.
     """
 
-    def __init__(self, path: Path, threads: int | None = None):
-        self._path = path
+    def __init__(self, path: Path, threads: int | None = None, batches: FittingBatches | None = None):
+        self._path, self.batches = path, batches
         self.threads = threads or cpu_count()
 
     def on_one_thread(self) -> "Scorer":
-        """Return the same whose runs take one thread each, for as many threads that call it."""
-        return Scorer(self._path, 1)
+        """Return the same whose runs take one thread each, for as many threads that call it; on the GPU, itself."""
+        return Scorer(self._path, 1) if self.batches is None else self
 
     def logits(self, x: Array) -> Array:
         """Return the logits (N, K) of inputs (N, 3, H, W)."""
-        (logits,) = self._session.run(["logits"], {"input": x})
-        return np.asarray(logits)
+        (logits,) = self._run(["logits"], x)
+        return logits
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         """Return the logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
-        logits, activations = self._session.run(["logits", "activations"], {"input": x})
-        return np.asarray(logits), np.asarray(activations)
+        logits, activations = self._run(["logits", "activations"], x)
+        return logits, activations
+
+    def _run(self, names: list[str], x: Array) -> Outputs:
+        if self.batches is not None:
+            return self.batches.run(partial(self._run_on_gpu, names), x)
+        return tuple(np.asarray(values) for values in self._session.run(names, {"input": x}))
+
+    def _run_on_gpu(self, names: list[str], x: Array) -> Outputs:
+        session = self._session
+        try:
+            return tuple(np.asarray(values) for values in session.run(names, {"input": x}))
+        except Exception as error:  # ONNX Runtime raises classes that it does not export
+            if not is_out_of_memory(error):
+                raise
+            vars(self).pop("_session", None)  # it never gives memory back: the next one has it in one piece
+            raise MemoryError from error
 
     @cached_property
     def _session(self) -> ort.InferenceSession:
@@ -41,7 +68,27 @@ class Scorer:
         options.intra_op_num_threads = self.threads
         # Threads of an idle session would spin, and slow down the forward pass of torch that follows.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if self.batches is not None:
+            return self._session_on_gpu(options, self.batches.memory)
         try:
-            return ort.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(str(self._path), options, providers=[_CPU])
         except Exception as error:  # ONNX Runtime raises classes that it does not export
             raise ArtifactError(f"{self._path} is not a model that ONNX Runtime can run: export it again") from error
+
+    def _session_on_gpu(self, options: ort.SessionOptions, memory: int) -> ort.InferenceSession:
+        """Return a session that may use so many bytes of the GPU's memory."""
+        if _CUDA not in ort.get_available_providers():
+            remedy = "run `pip uninstall onnxruntime onnxruntime-gpu` and `pip install onnxruntime-gpu`"
+            raise DeviceError(f"this onnxruntime is the package for the CPU: {remedy}, or use --device cpu")
+        with redirect_stdout(sys.stderr):  # it prints what it cannot load
+            ort.preload_dlls()
+        providers = [(_CUDA, {**_CUDA_OPTIONS, "gpu_mem_limit": memory}), _CPU]
+        reason = "its log says why"
+        try:
+            session = ort.InferenceSession(str(self._path), options, providers=providers, enable_fallback=0)
+            if _CUDA in session.get_providers():
+                return session  # else it has fallen back to the CPU, with no more than a line in its log
+        except Exception as error:  # ONNX Runtime raises classes that it does not export
+            reason = str(error).strip().splitlines()[-1][:200]
+        remedy = "install the CUDA and cuDNN that onnxruntime-gpu was built for"
+        raise DeviceError(f"ONNX Runtime cannot use the GPU ({reason}): {remedy}, or use --device cpu")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from camcore.errors import ArtifactError
-from camcore.types import Array
+from camcore.errors import ArtifactError, DeviceError
+from camcore.model.gpu import TOO_LITTLE_MEMORY
+from camcore.types import Array, Device
 
 
 @contextmanager
@@ -26,19 +27,38 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(count)
 
 
+def free_memory() -> int:
+    """Return how many bytes of the GPU's memory are free; raise DeviceError if torch cannot use a GPU."""
+    if not torch.cuda.is_available():
+        problem = "has no GPU to use" if torch.version.cuda else "is a build for the CPU"
+        remedy = "see whether `nvidia-smi` lists one" if torch.version.cuda else "install a build for CUDA"
+        raise DeviceError(f"torch {torch.__version__} {problem}: {remedy}, or use --device cpu")
+    return torch.cuda.mem_get_info()[0]
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(TOO_LITTLE_MEMORY) from error
+
+
 class TracedModel:
-    """A traced classifier at one of its layers, on the CPU.
+    """A traced classifier at one of its layers, on the CPU or on a GPU.
 
     `features` runs without gradients; `head` is differentiated by a leaf tensor. No call leaves hooks or state behind.
     """
 
-    def __init__(self, path: Path, layer: int = 0, classifier: str | None = None):
+    def __init__(self, path: Path, layer: int = 0, classifier: str | None = None, device: Device = "cpu"):
         """Load the model of a file, at the layer with a number; `classifier` names its last weight matrix."""
-        self._path, self._classifier = path, classifier
+        self._path, self._classifier, self._device = path, classifier, device
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
-                self._module = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+                self._module = torch.jit.load(str(path), map_location=device).eval()  # type: ignore[no-untyped-call]
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(TOO_LITTLE_MEMORY) from error
         except RuntimeError as error:
             raise ArtifactError(f"{path} is not a TorchScript model: export it again") from error
         self._use(layer)
@@ -51,18 +71,18 @@ class TracedModel:
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         """Return the logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
-        with torch.inference_mode():
-            activations = self._features(torch.from_numpy(x))
-            return self._head(activations).numpy(), activations.numpy()
+        with torch.inference_mode(), _enough_memory():
+            activations = self._features(torch.from_numpy(x).to(self._device))
+            return self._head(activations).cpu().numpy(), activations.cpu().numpy()
 
     def gradients(self, activations: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
         """Return the gradients of a class's logit, or of a difference of two, by activations; both are (C, h, w)."""
-        leaf = torch.from_numpy(activations)[None].requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), _enough_memory():
+            leaf = torch.from_numpy(activations)[None].to(self._device).requires_grad_()
             logits = self._head(leaf)[0]
             score = logits[class_idx] if contrast_idx is None else logits[class_idx] - logits[contrast_idx]
             (gradients,) = torch.autograd.grad(score, leaf)
-        return gradients[0].numpy()
+        return gradients[0].cpu().numpy()
 
     def randomised_gradients(
         self, activations: Array, class_idx: int, contrast_idx: int | None, seeds: Iterable[int]
@@ -71,13 +91,14 @@ class TracedModel:
 
         The last layer's weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation.
         """
-        model = TracedModel(self._path, self._layer)
+        model = TracedModel(self._path, self._layer, device=self._device)
         parameters = dict(model._module.named_parameters())
         matrices = [name for name, parameter in parameters.items() if parameter.ndim == 2]
         weight = parameters[self._classifier or matrices[-1]].data
-        deviation = float(weight.std())
+        values = weight.cpu()  # on the CPU the weight itself; on a GPU the same values are drawn
+        deviation = float(values.std())
         for seed in seeds:
-            weight.normal_(0, deviation, generator=torch.Generator().manual_seed(seed))
+            weight.copy_(values.normal_(0, deviation, generator=torch.Generator().manual_seed(seed)))
             yield model.gradients(activations, class_idx, contrast_idx)
 
     def _use(self, layer: int) -> None:

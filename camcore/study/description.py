@@ -4,7 +4,6 @@ import hashlib
 import platform
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from camcore.metrics.faithfulness import PROTOCOL
 from camcore.metrics.intervals import RESAMPLES
 from camcore.metrics.sanity import SEEDS
 from camcore.metrics.thresholds import AGREE, CUT_OFF, DISAGREE, FILLS, OFF, ON, SEES_ALL, SMALL, UNSURE
+from camcore.model.gpu import installed_version
 from camcore.model.manifest import ONNX_INT8, Manifest, sha256
 from camcore.study.inputs.addresses import without_secrets
 from camcore.study.inputs.camtrap_dp import is_camtrap_dp, tables_of
@@ -88,17 +88,17 @@ def _description(
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages on which results depend."""
     packages = ("numpy", "pillow", "torch", "onnxruntime", "matplotlib")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in packages}}
 
 
 def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> dict[str, Any]:
     """Return how each metric was measured, one entry per subject."""
     red, green, blue = manifest.preprocessing.zero_colour
-    curves = "fp32" if settings.options.effort == "exact" or ONNX_INT8 not in manifest.files else "int8"
+    uses_int8 = settings.options.effort != "exact" and settings.device == "cpu" and ONNX_INT8 in manifest.files
     protocol = {
         **asdict(PROTOCOL),
         "area": "trapezoid rule over the share of pixels, from 0 to 1, both ends included",
-        "precision": f"average drop, increase and gain in fp32, and the curves in {curves}",
+        "precision": f"average drop, increase and gain in fp32, and the curves in {'int8' if uses_int8 else 'fp32'}",
         "score": f"{'sigmoid' if manifest.multi_label else 'softmax'} probability of the explained class, {class_name}",
         "zero": f"0 after normalisation is the colour rgb({red}, {green}, {blue})",
         "energy": "share of the heatmap's sum inside the boxes, which are united and cover pixels by fractions",

@@ -22,6 +22,7 @@ from camcore.study.description import versions
 from camcore.study.local_engine import LocalEngine
 from camcore.study.photo_study import StudyResult, StudyTask
 from camcore.study.settings import Level, StudySettings
+from camcore.types import Device
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,18 +36,18 @@ _INSTALL = "pip install 'ray[data]'"
 class RayEngine:
     """Studies photos with Ray Data, whose workers have a copy of the model each; see `Engine`.
 
-    Use it in a `with` block.
-    It uses the cluster at the address in the environment variable RAY_ADDRESS, and else starts Ray on this computer.
+    Use it in a `with` block. It uses the cluster at the address in the environment variable RAY_ADDRESS, and else starts Ray on this computer.
     `directory` is the artefact, which need not exist on the other computers. `threads` is the number of cores of a
-    worker, by default those of the smallest computer, at most `MAX_THREADS`. Photos that are not at addresses must have
-    the same path on all computers. Scheduling, repetition after failures and flow control are Ray's. Raise StudyError
-    if Ray is not installed, no cluster answers, or a computer has other versions of the packages than this one.
+    worker, by default those of the smallest computer, at most `MAX_THREADS`; with the device "cuda", it has a GPU of
+    its own too. Photos that are not at addresses must have the same path on all computers. Scheduling, repetition after
+    failures and flow control are Ray's. Raise StudyError if Ray is not installed, no cluster answers, or a computer has
+    other versions of the packages than this one.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, threads: int | None = None):
+    def __init__(self, directory: Path, manifest: Manifest, threads: int | None = None, device: Device = "cpu"):
         if find_spec("ray") is None:
             raise StudyError(f"--engine ray needs the package ray: {_INSTALL}")
-        self._directory, self._manifest, self._threads = directory, manifest, threads
+        self._directory, self._manifest, self._threads, self._device = directory, manifest, threads, device
 
     def __enter__(self) -> Self:
         """Connect, and copy the model into Ray's object store."""
@@ -55,7 +56,7 @@ class RayEngine:
         with ExitStack() as stack:
             stack.callback(ray.shutdown)
             _connect()
-            self._threads, self._workers = _divide_cores(self._threads)
+            self._threads, self._workers = _divide_cores(self._threads, self._device)
             _check_versions()
             names = [MANIFEST, *self._manifest.files]
             self._files = ray.put({name: (self._directory / name).read_bytes() for name in names})
@@ -92,13 +93,16 @@ class RayEngine:
             max_concurrent_calls_per_actor=2,
             enable_true_multi_threading=True,
         )
+        on_gpu = self._device == "cuda"
         results = data.from_arrow_refs(blocks).map_batches(
             _Worker,
             fn_constructor_args=(Path.cwd(), self._directory, self._files, self._threads, settings),
-            batch_size=None,
+            fn_constructor_kwargs={"device": self._device},
+            batch_size=_BLOCK[settings.level] if on_gpu else None,  # with GPUs, Ray Data needs a number
             batch_format="pyarrow",
             compute=compute,
             num_cpus=self._threads,
+            num_gpus=1 if on_gpu else None,
         )
         try:
             for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
@@ -112,7 +116,9 @@ class RayEngine:
 class _Worker:
     """A worker, which keeps the model; it studies two blocks of photos at once, so that it never waits for the next."""
 
-    def __init__(self, folder: Path, directory: Path, files: Any, threads: int, settings: StudySettings):
+    def __init__(
+        self, folder: Path, directory: Path, files: Any, threads: int, settings: StudySettings, *, device: Device
+    ):
         import ray
 
         self._settings, self._copy = settings, TemporaryDirectory(prefix="camcore-")
@@ -123,7 +129,7 @@ class _Worker:
             directory = Path(self._copy.name)
             for name, data in content.items():
                 (directory / name).write_bytes(data)
-        self._engine = LocalEngine(Explainer.load(directory, threads)).__enter__()
+        self._engine = LocalEngine(Explainer.load(directory, threads, device)).__enter__()
 
     def __call__(self, block: "pa.Table") -> "pa.Table":
         """Return the results of a block of tasks."""
@@ -190,11 +196,19 @@ def _computers() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _divide_cores(threads: int | None) -> tuple[int, int]:
-    """Return how many cores each worker has, and how many workers there is room for."""
-    cores = [int(node["Resources"].get("CPU", 0)) for node in _computers()]
-    threads = threads or min(MAX_THREADS, *filter(None, cores))
-    workers = sum(count // threads for count in cores)
+def _divide_cores(threads: int | None, device: Device) -> tuple[int, int]:
+    """Return how many cores each worker has, and how many workers there is room for; with "cuda", one per GPU."""
+    computers = [node["Resources"] for node in _computers()]
+    if device == "cuda":
+        computers = [resources for resources in computers if resources.get("GPU", 0) >= 1]
+        if not computers:
+            raise StudyError("no computer of the cluster has a GPU: use --device cpu")
+    cores = [int(resources.get("CPU", 0)) for resources in computers]
+    threads = threads or min([MAX_THREADS, *filter(None, cores)])
+    room = [count // threads for count in cores]
+    if device == "cuda":
+        room = [min(count, int(resources["GPU"])) for count, resources in zip(room, computers, strict=True)]
+    workers = sum(room)
     if not workers:
         raise StudyError(f"no computer of the cluster has {threads} cores: choose fewer with --threads")
     return threads, workers

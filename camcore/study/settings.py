@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from camcore.methods.grad_cam import ALL_METHODS, MethodName
 from camcore.options import ExplainOptions
+from camcore.types import Device
 
 Level = Literal["screen", "full"]
 LEVELS: tuple[Level, ...] = ("screen", "full")
@@ -20,7 +21,7 @@ class StudySettings:
     gradient methods with an untrained classifier, and `adcc` measures ADCC, for which each method runs once more; both
     belong to the level "full". `fast_decode` decodes large JPEGs at a fraction of their size. `save_maps` keeps the
     maps on the layer's grid. `reads_dates` takes the time of a photo from its EXIF, which a page must not pass on.
-    `private_redirects` is that of `RemoteFiles`.
+    `private_redirects` is that of `RemoteFiles`, and `device` that of the explainer.
     """
 
     options: ExplainOptions = field(default_factory=ExplainOptions)
@@ -33,6 +34,7 @@ class StudySettings:
     save_maps: bool = False
     reads_dates: bool = False
     private_redirects: bool = False
+    device: Device = "cpu"
 
     @property
     def run_methods(self) -> tuple[MethodName, ...]:
@@ -49,6 +51,8 @@ class StudySettings:
             "fast_decode": self.fast_decode,
             "save_maps": self.save_maps,
         }
+        if self.device != "cpu":  # records of the CPU from before there was a choice still hold
+            settings["device"] = self.device
         if self.level == "screen":
             return settings
         explain_settings = {"definition": options.definition, "effort": options.effort}
