@@ -171,10 +171,11 @@ def test_camcore_imports_no_page_and_no_plotting_window() -> None:
     assert importers("camcore", "gradio", "cv2", "matplotlib.pyplot") == set()
 
 
-def test_one_module_of_camcore_uses_the_network_and_one_a_cluster() -> None:
+def test_few_modules_of_camcore_use_the_network_or_a_cluster() -> None:
     assert importers("camcore", *NETWORK - {"socket"}) == {"camcore.study.remote"}
-    assert importers("camcore", "socket") == {"camcore.study.remote", "camcore.study.ray_engine"}
-    assert importers("camcore", "ray") == {"camcore.study.ray_engine"}
+    assert importers("camcore", "socket") == {"camcore.study.remote", "camcore.study.ray_cluster"}
+    assert importers("camcore", "ray") == {"camcore.study.ray_engine", "camcore.study.ray_cluster"}
+    assert importers("camcore", "camcore.study.ray_cluster") == {"camcore.study.ray_engine"}
 
 
 def test_a_page_cannot_read_addresses() -> None:

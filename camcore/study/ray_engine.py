@@ -1,12 +1,9 @@
-"""The engine of a study on the computers of a Ray cluster, or in processes of this one. No other module uses Ray."""
+"""The engine of a study on the computers of a Ray cluster, or in processes of this one."""
 
-import logging
 import os
 import pickle
-import socket
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -14,20 +11,18 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import camcore
 from camcore.errors import StudyError
 from camcore.explainer import Explainer
 from camcore.model.manifest import MANIFEST, Manifest
-from camcore.study.description import versions
 from camcore.study.local_engine import LocalEngine
 from camcore.study.photo_study import StudyResult, StudyTask
+from camcore.study.ray_cluster import check_versions, connect, divide_cores
 from camcore.study.settings import Level, StudySettings
 from camcore.types import Device
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_THREADS = 4  # of a worker: with more, they wait for one another in Python
 # Photos that are sent to a worker together, and studied again if its computer is lost.
 _BLOCK: dict[Level, int] = {"screen": 32, "full": 4}
 _INSTALL = "pip install 'ray[data]'"
@@ -36,12 +31,12 @@ _INSTALL = "pip install 'ray[data]'"
 class RayEngine:
     """Studies photos with Ray Data, whose workers have a copy of the model each; see `Engine`.
 
-    Use it in a `with` block. It uses the cluster at the address in the environment variable RAY_ADDRESS, and else starts Ray on this computer.
-    `directory` is the artefact, which need not exist on the other computers. `threads` is the number of cores of a
-    worker, by default those of the smallest computer, at most `MAX_THREADS`; with the device "cuda", it has a GPU of
-    its own too. Photos that are not at addresses must have the same path on all computers. Scheduling, repetition after
-    failures and flow control are Ray's. Raise StudyError if Ray is not installed, no cluster answers, or a computer has
-    other versions of the packages than this one.
+    Use it in a `with` block. It uses the cluster at the address in the environment variable RAY_ADDRESS, and else
+    starts Ray on this computer. `directory` is the artefact, which need not exist on the other computers. `threads` is
+    the number of cores of a worker, by default those of the smallest computer, at most `MAX_THREADS`; with the device
+    "cuda", it has a GPU of its own too. Photos that are not at addresses must have the same path on all computers.
+    Scheduling, repetition after failures and flow control are Ray's. Raise StudyError if Ray is not installed, no
+    cluster answers, or a computer has other versions of the packages than this one.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, threads: int | None = None, device: Device = "cpu"):
@@ -55,9 +50,9 @@ class RayEngine:
 
         with ExitStack() as stack:
             stack.callback(ray.shutdown)
-            _connect()
-            self._threads, self._workers = _divide_cores(self._threads, self._device)
-            _check_versions()
+            connect()
+            self._threads, self._workers = divide_cores(self._threads, self._device)
+            check_versions()
             names = [MANIFEST, *self._manifest.files]
             self._files = ray.put({name: (self._directory / name).read_bytes() for name in names})
             stack.pop_all()
@@ -144,96 +139,3 @@ def _has_manifest(directory: Path, manifest: bytes) -> bool:
     with suppress(OSError):
         return (directory / MANIFEST).read_bytes() == manifest
     return False
-
-
-def _connect() -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # statistics would be sent over the network
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of what cannot be lost while this runs
-    import ray
-    from ray import data
-
-    logging.getLogger(data.__name__).setLevel(logging.ERROR)
-    address = os.environ.get("RAY_ADDRESS")
-    try:
-        _check_address(address)
-        with _stderr_discarded():  # it says there that it has read its level of messages
-            ray.init(
-                address=address or "local",
-                include_dashboard=None if address else False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"py_modules": [camcore]},
-            )
-    except (OSError, RuntimeError, ValueError) as error:
-        remedy = "start one with `ray start --head`, or remove RAY_ADDRESS to use this computer alone"
-        raise StudyError(f"no Ray cluster answers at {address}: {remedy}") from error
-
-
-def _check_address(address: str | None) -> None:
-    """Raise OSError if no server answers at an address, where Ray would try for minutes."""
-    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
-    if port.isascii() and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
-
-
-@contextmanager
-def _stderr_discarded() -> Iterator[None]:
-    """Discard what the block writes on the file descriptor of stderr."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def _computers() -> list[dict[str, Any]]:
-    import ray
-
-    return [node for node in ray.nodes() if node["Alive"]]
-
-
-def _divide_cores(threads: int | None, device: Device) -> tuple[int, int]:
-    """Return how many cores each worker has, and how many workers there is room for; with "cuda", one per GPU."""
-    computers = [node["Resources"] for node in _computers()]
-    if device == "cuda":
-        computers = [resources for resources in computers if resources.get("GPU", 0) >= 1]
-        if not computers:
-            raise StudyError("no computer of the cluster has a GPU: use --device cpu")
-    cores = [int(resources.get("CPU", 0)) for resources in computers]
-    threads = threads or min([MAX_THREADS, *filter(None, cores)])
-    room = [count // threads for count in cores]
-    if device == "cuda":
-        room = [min(count, int(resources["GPU"])) for count, resources in zip(room, computers, strict=True)]
-    workers = sum(room)
-    if not workers:
-        raise StudyError(f"no computer of the cluster has {threads} cores: choose fewer with --threads")
-    return threads, workers
-
-
-def _check_versions() -> None:
-    """Raise StudyError if a computer of the cluster has other versions of the packages than this one."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    here, read_versions = versions(), ray.remote(num_cpus=0)(versions)
-    for node in _computers():
-        name, strategy = node["NodeManagerHostname"], NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        try:
-            there = ray.get(read_versions.options(scheduling_strategy=strategy).remote())
-        except ray.exceptions.TaskUnschedulableError:  # the computer was lost in this moment
-            continue
-        except ray.exceptions.RayError as error:
-            problem = f"{name} cannot run camcore ({str(error).strip().splitlines()[-1][:200]})"
-            raise StudyError(f"{problem}: install the packages there that this computer has") from error
-        different = [package for package, version in here.items() if there[package] != version]
-        if different:
-            versions_there, versions_here = (
-                ", ".join(f"{package} {values[package]}" for package in different) for values in (there, here)
-            )
-            raise StudyError(
-                f"{name} has {versions_there}, and this computer {versions_here}: install the same versions"
-            )

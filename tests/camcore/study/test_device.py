@@ -7,9 +7,9 @@ import pytest
 
 from camcore import Explainer, ExplainOptions
 from camcore.errors import StudyError
-from camcore.study import ray_engine
+from camcore.study import ray_cluster
 from camcore.study.description import conditions, describe_photo
-from camcore.study.ray_engine import _divide_cores
+from camcore.study.ray_cluster import divide_cores
 from camcore.study.settings import LEVELS, Level, StudySettings
 
 Cluster = Callable[..., None]
@@ -18,7 +18,7 @@ Cluster = Callable[..., None]
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
     def make(*resources: dict[str, Any]) -> None:
-        monkeypatch.setattr(ray_engine, "_computers", lambda: [{"Resources": one} for one in resources])
+        monkeypatch.setattr(ray_cluster, "_computers", lambda: [{"Resources": one} for one in resources])
 
     return make
 
@@ -43,19 +43,19 @@ def test_the_description_says_int8_only_where_it_is_used(lite0: Explainer) -> No
 
 def test_workers_on_the_cpu_have_cores_alone(cluster: Cluster) -> None:
     cluster({"CPU": 16.0}, {"CPU": 9.0, "GPU": 1.0}, {})
-    assert _divide_cores(None, "cpu") == (4, 6)
-    assert _divide_cores(8, "cpu") == (8, 3)
+    assert divide_cores(None, "cpu") == (4, 6)
+    assert divide_cores(8, "cpu") == (8, 3)
 
 
 def test_a_worker_with_cuda_has_a_gpu_of_its_own(cluster: Cluster) -> None:
     cluster({"CPU": 2.0}, {"CPU": 16.0, "GPU": 2.0}, {"CPU": 4.0, "GPU": 8.0})
-    assert _divide_cores(None, "cuda") == (4, 3)
-    assert _divide_cores(16, "cuda") == (16, 1)
+    assert divide_cores(None, "cuda") == (4, 3)
+    assert divide_cores(16, "cuda") == (16, 1)
     with pytest.raises(StudyError, match="no computer of the cluster has 17 cores"):
-        _divide_cores(17, "cuda")
+        divide_cores(17, "cuda")
 
 
 def test_a_cluster_without_a_gpu_is_an_error_with_a_remedy(cluster: Cluster) -> None:
     cluster({"CPU": 16.0}, {"CPU": 4.0, "GPU": 0.5})
     with pytest.raises(StudyError, match="has a GPU: use --device cpu"):
-        _divide_cores(None, "cuda")
+        divide_cores(None, "cuda")
