@@ -8,23 +8,41 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from ray.cluster_utils import Cluster
 
 from camcore.cli.main import main
 from tests.planted_archive import ArchiveFiles
 from tests.study_results import assert_equal_results, command, count_lines, rows
 from tests.test_boundaries import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="Ray's test cluster is for POSIX")]
+if TYPE_CHECKING:
+    from ray.cluster_utils import Cluster
 
-WAIT = 120.0  # seconds
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(os.name == "nt", reason="Ray's test cluster is for POSIX"),
+]
+
+WAIT = 240.0  # seconds
+# What a machine must be able to do: Ray needs shared memory, ports, and processes of its own.
+PROBE = """import ray
+ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+assert ray.get(ray.remote(lambda: 1).remote()) == 1"""
+in_soak = pytest.mark.skipif("SOAK" not in os.environ, reason="a node that is killed takes its worker along")
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster() -> "Iterator[Cluster]":
     """Two nodes of one core each."""
+    from ray.cluster_utils import Cluster
+
+    try:
+        subprocess.run([sys.executable, "-c", PROBE], check=True, capture_output=True, timeout=120)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        pytest.skip(f"Ray does not start on this machine: {error}")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     cluster.add_node(num_cpus=1)
     yield cluster
@@ -37,9 +55,9 @@ class Study:
     def __init__(self, files: ArchiveFiles, network: Path, out: Path):
         self.command, self.out = command(files, network, out), out
 
-    def start(self, engine: str, address: str | None = None) -> "subprocess.Popen[str]":
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **({"RAY_ADDRESS": address} if address else {})}
-        arguments = [*self.command, "--engine", engine]
+    def start(self, engine: str, address: str, *more: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_ADDRESS": address}
+        arguments = [*self.command, "--engine", engine, *more]
         return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env=environment)
 
     def wait_for(self, running: "subprocess.Popen[str]", photos: int) -> None:
@@ -60,6 +78,16 @@ def study(planted_archive: ArchiveFiles, archive_network: Path, tmp_path: Path) 
     return Study(planted_archive, archive_network, tmp_path / "out")
 
 
+@pytest.fixture(scope="module")
+def screened_archive(
+    planted_archive: ArchiveFiles, archive_network: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The results of the local engine, without photos in full."""
+    out = tmp_path_factory.mktemp("screened") / "out"
+    assert main([*command(planted_archive, archive_network, out)[3:], "--sample", "0"]) == 0
+    return out
+
+
 def workers() -> list[int]:
     """Return the processes of Ray's workers that study photos."""
     processes = []
@@ -72,36 +100,36 @@ def workers() -> list[int]:
     return processes
 
 
-def kill_a_worker(_cluster: Cluster) -> None:
+def kill_a_worker(_cluster: "Cluster") -> None:
     os.kill(workers()[0], signal.SIGKILL)
 
 
-def kill_a_node(cluster: Cluster) -> None:
+def kill_a_node(cluster: "Cluster") -> None:
     (node,) = cluster.worker_nodes
     cluster.remove_node(node, allow_graceful=False)
     cluster.add_node(num_cpus=1)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found in /proc")
-@pytest.mark.parametrize("kill", [kill_a_worker, kill_a_node])
+@pytest.mark.parametrize("kill", [pytest.param(kill_a_worker, marks=in_soak), kill_a_node])
 def test_nothing_is_lost_and_nothing_twice_if_a_part_of_the_cluster_is_killed(
-    cluster: Cluster, study: Study, studied_archive: Path, kill: Callable[[Cluster], None]
+    cluster: "Cluster", study: Study, screened_archive: Path, kill: "Callable[[Cluster], None]"
 ) -> None:
-    running = study.start("ray", cluster.address)
+    running = study.start("ray", cluster.address, "--sample", "0")
     study.wait_for(running, 0)
+    while len(workers()) < 2 and running.poll() is None:
+        time.sleep(0.01)
     assert running.poll() is None, "it has not ended"
-    assert len(workers()) == 2, "both nodes work"
     kill(cluster)
     messages = study.finish(running)
     assert "Traceback" not in messages
-    assert_equal_results(study.out, studied_archive)
+    assert_equal_results(study.out, screened_archive)
     files = [row["file"] for row in rows(study.out)]
-    assert len(files) == len(set(files))
-    assert count_lines(study.out) == len(files) + 6, "each photo once at each of its levels"
+    assert len(files) == len(set(files)) == count_lines(study.out), "each photo once"
 
 
 def test_a_killed_study_continues_with_the_other_engine_and_back(
-    cluster: Cluster, study: Study, studied_archive: Path
+    cluster: "Cluster", study: Study, studied_archive: Path
 ) -> None:
     chance, lines = random.Random(0), 0
     for engine in ("ray", "local"):

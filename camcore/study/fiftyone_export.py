@@ -14,6 +14,7 @@ from camcore.errors import StudyError
 from camcore.methods.grad_cam import METHODS
 from camcore.methods.heatmap import to_heatmap
 from camcore.study.file_names import ROWS
+from camcore.study.inputs.addresses import is_address
 from camcore.study.row_columns import column_prefix
 from camcore.types import Array
 
@@ -27,7 +28,7 @@ def export_fiftyone(study: Path, photos: Path, out: Path) -> int:
     `study` is the output folder of a study, and `photos` the folder that its paths are relative to. Load the dataset
     with `fiftyone.Dataset.from_dir(out, fiftyone.types.LegacyFiftyOneDataset)`. Each photo has its `prediction` and
     `truth` (Classification), its boxes (Detections), and, if the study was made with `--save-maps`, one Heatmap per
-    method, which covers the whole photo. Raise StudyError if `study` has no rows, and OutputError if a file cannot be
+    method, which covers the whole photo. A photo at an address keeps it, without its query. Raise StudyError if `study` has no rows, and OutputError if a file cannot be
     written.
     """
     make_folder(out)
@@ -60,7 +61,9 @@ def _read_rows(study: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _sample(row: Mapping[str, Any], photos: Path, out: Path, number: int) -> dict[str, Any]:
-    sample: dict[str, Any] = {"filepath": str((photos / row["file"]).resolve()), "tags": []}
+    file = row["file"]
+    path = file if is_address(file) else str((photos / file).resolve())
+    sample: dict[str, Any] = {"filepath": path, "tags": []}
     sample |= {name: row[name] for name in _DETAILS if row[name] is not None}
     if row["class_name"] is not None:
         sample["prediction"] = _classification(row["class_name"], float(row["probability"]))

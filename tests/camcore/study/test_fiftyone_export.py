@@ -17,7 +17,7 @@ def test_samples_have_classes_boxes_and_heatmaps(tmp_path: Path) -> None:
     study, out = tmp_path / "study", tmp_path / "fiftyone"
     parts = RowParts(study)
     parts.add(RECORD)
-    parts.add({**FAILED, "file": "b.jpg"})
+    parts.add({**FAILED, "file": "https://traps.org/b.jpg"})
     parts.end()
     assert export_fiftyone(study, tmp_path / "photos", out) == 2
     first, second = json.loads((out / "samples.json").read_text(encoding="utf-8"))["samples"]
@@ -34,6 +34,7 @@ def test_samples_have_classes_boxes_and_heatmaps(tmp_path: Path) -> None:
     assert heat.shape == (112, 224), "the shape of the photo"
     assert heat[:, :56].max() == heat[:, 168:].max() == 0, "outside the view"
     assert heat[56:, 56:112].max() == 255
+    assert second["filepath"] == "https://traps.org/b.jpg"
     assert second["error"] == "this file is not a photo"
     assert "prediction" not in second
 
