@@ -28,8 +28,8 @@ def export_fiftyone(study: Path, photos: Path, out: Path) -> int:
     `study` is the output folder of a study, and `photos` the folder that its paths are relative to. Load the dataset
     with `fiftyone.Dataset.from_dir(out, fiftyone.types.LegacyFiftyOneDataset)`. Each photo has its `prediction` and
     `truth` (Classification), its boxes (Detections), and, if the study was made with `--save-maps`, one Heatmap per
-    method, which covers the whole photo. A photo at an address keeps it, without its query. Raise StudyError if `study` has no rows, and OutputError if a file cannot be
-    written.
+    method, which covers the whole photo. A photo at an address keeps it, without its query. Raise StudyError if `study`
+    has no rows, and OutputError if a file cannot be written.
     """
     make_folder(out)
     count = 0
