@@ -31,7 +31,7 @@ WAIT = 240.0  # seconds
 PROBE = """import ray
 ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
 assert ray.get(ray.remote(lambda: 1).remote()) == 1"""
-in_soak = pytest.mark.skipif("SOAK" not in os.environ, reason="a node that is killed takes its worker along")
+in_soak = pytest.mark.skipif("SOAK" not in os.environ, reason="takes long: run by make soak")
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +128,7 @@ def test_nothing_is_lost_and_nothing_twice_if_a_part_of_the_cluster_is_killed(
     assert len(files) == len(set(files)) == count_lines(study.out), "each photo once"
 
 
+@in_soak
 def test_a_killed_study_continues_with_the_other_engine_and_back(
     cluster: "Cluster", study: Study, studied_archive: Path
 ) -> None:
