@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,17 @@ def test_without_a_cluster_at_the_address_one_sentence_says_so(
     assert main([*study.command[3:], "--engine", "ray"]) == 2
     remedy = "start one with `ray start --head`, or remove RAY_ADDRESS to use this computer alone"
     assert capsys.readouterr().err == f"error: no Ray cluster answers at {address}: {remedy}\n"
+
+
+def test_a_damaged_model_is_refused_before_ray_starts(
+    planted_archive: ArchiveFiles, archive_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = shutil.copytree(archive_network, tmp_path / "damaged")
+    (damaged / "model.onnx").write_bytes(b"damaged")
+    assert main([*command(planted_archive, damaged, tmp_path / "out")[3:], "--engine", "ray"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "model.onnx" in line
+    assert "export" in line
 
 
 def test_without_ray_one_sentence_says_how_to_install_it(study: Study) -> None:

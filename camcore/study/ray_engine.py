@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from camcore.errors import StudyError
 from camcore.explainer import Explainer
-from camcore.model.manifest import MANIFEST, Manifest
+from camcore.model.manifest import MANIFEST, Manifest, verify
 from camcore.study.local_engine import LocalEngine
 from camcore.study.photo_study import StudyResult, StudyTask
 from camcore.study.ray_cluster import check_versions, connect, divide_cores
@@ -35,13 +35,14 @@ class RayEngine:
     starts Ray on this computer. `directory` is the artefact, which need not exist on the other computers. `threads` is
     the number of cores of a worker, by default those of the smallest computer, at most `MAX_THREADS`; with the device
     "cuda", it has a GPU of its own too. Photos that are not at addresses must have the same path on all computers.
-    Scheduling, repetition after failures and flow control are Ray's. Raise StudyError if Ray is not installed, no
-    cluster answers, or a computer has other versions of the packages than this one.
+    Scheduling, repetition after failures and flow control are Ray's. Raise ArtifactError if the artefact is damaged,
+    and StudyError if Ray is not installed, no cluster answers, or a computer has other versions of the packages.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, threads: int | None = None, device: Device = "cpu"):
         if find_spec("ray") is None:
             raise StudyError(f"--engine ray needs the package ray: {_INSTALL}")
+        verify(directory, manifest)  # here, where it is one sentence: the workers' errors end the study
         self._directory, self._manifest, self._threads, self._device = directory, manifest, threads, device
 
     def __enter__(self) -> Self:
