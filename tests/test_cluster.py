@@ -157,6 +157,20 @@ def test_without_a_cluster_at_the_address_one_sentence_says_so(
     assert capsys.readouterr().err == f"error: no Ray cluster answers at {address}: {remedy}\n"
 
 
+def test_without_a_cluster_and_without_room_for_one_one_sentence_says_so(
+    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ray
+
+    def fail(**_: object) -> None:
+        raise RuntimeError("no\nroom")
+
+    monkeypatch.setattr(ray, "init", fail)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert main([*study.command[3:], "--engine", "ray"]) == 2
+    assert capsys.readouterr().err == "error: Ray does not start on this computer (no room): use --engine local\n"
+
+
 def test_a_damaged_model_is_refused_before_ray_starts(
     planted_archive: ArchiveFiles, archive_network: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

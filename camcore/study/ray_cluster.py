@@ -14,18 +14,18 @@ from camcore.errors import StudyError
 from camcore.study.description import versions
 from camcore.types import Device
 
-MAX_THREADS = 4  # of a worker: with more, they wait for one another in Python
+MAX_THREADS = 4  # of a worker, by default: one thread at a time does what is Python's own work. Not measured.
 
 
 def connect() -> None:
-    """Connect to the cluster at RAY_ADDRESS, or start Ray on this computer; raise StudyError if no cluster answers."""
+    """Connect to the cluster at RAY_ADDRESS, or start Ray on this computer; raise StudyError if that fails."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # statistics would be sent over the network
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of what cannot be lost while this runs
     import ray
     from ray import data
 
     logging.getLogger(data.__name__).setLevel(logging.ERROR)
-    address = os.environ.get("RAY_ADDRESS")
+    address = os.environ.get("RAY_ADDRESS") or None
     try:
         _check_address(address)
         with _stderr_discarded():  # it says there that it has read its level of messages
@@ -37,6 +37,9 @@ def connect() -> None:
                 runtime_env={"py_modules": [camcore]},
             )
     except (OSError, RuntimeError, ValueError) as error:
+        if address is None:
+            problem = f"Ray does not start on this computer ({' '.join(str(error).split())[:200]})"
+            raise StudyError(f"{problem}: use --engine local") from error
         remedy = "start one with `ray start --head`, or remove RAY_ADDRESS to use this computer alone"
         raise StudyError(f"no Ray cluster answers at {address}: {remedy}") from error
 
