@@ -138,8 +138,8 @@ class Classifier:
         """Run the model once, so that a GPU that cannot run it is an error here, and not one of each photo."""
         x = np.zeros((1, 3, *self.manifest.preprocessing.size), np.float32)
         try:
-            _, activations = self._model.forward(x)  # before ONNX Runtime, which uses the libraries that torch loads
-            self._model.gradients(activations[0], 0)
+            _, output = self._model.forward(x)  # before ONNX Runtime, which uses the libraries that torch loads
+            self._model.gradients(output[0], 0)
             self._logits(x)
         except CamError:
             raise
@@ -150,8 +150,10 @@ class Classifier:
     def _run_input(self, x: Array, view: View, start: float | None = None) -> ForwardPass:
         """Run the model on an input (1, 3, H, W); the time counts from `start`."""
         start = time.perf_counter() if start is None else start
-        logits, activations = self._forward(x)
-        return ForwardPass(x, view, logits[0], activations[0], time.perf_counter() - start, self.manifest.multi_label)
+        logits, output = self._forward(x)
+        activations, other_tokens = self.manifest.layer.to_activations(output[0])
+        seconds = time.perf_counter() - start
+        return ForwardPass(x, view, logits[0], activations, seconds, self.manifest.multi_label, other_tokens)
 
     def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)

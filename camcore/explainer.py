@@ -145,9 +145,12 @@ class Explainer(MapExplainer):
     ) -> dict[MethodName, float | None]:
         """Return how similar each method's map is to that of a randomised classifier; see `camcore.metrics.sanity`."""
         class_indices = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx)).class_indices
-        gradients = self._model.gradients(photo.activations, *class_indices)
-        randomised = self._model.randomised_gradients(photo.activations, *class_indices, SEEDS)
-        return sanity(photo.activations, gradients, randomised, methods)
+        layer = self.manifest.layer
+        output = layer.to_output(photo.activations, photo.other_tokens)
+        gradients = layer.to_activations(self._model.gradients(output, *class_indices))[0]
+        randomised = self._model.randomised_gradients(output, *class_indices, SEEDS)
+        by_activations = (layer.to_activations(values)[0] for values in randomised)
+        return sanity(photo.activations, gradients, by_activations, methods)
 
     def _ask_again(
         self, photo: ForwardPass, explanations: Sequence[Explanation], target: Target | None

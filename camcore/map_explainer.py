@@ -71,7 +71,9 @@ class MapExplainer(Classifier):
         shared_seconds = forward_pass.seconds / max(len(set(methods)), 1)
 
         def gradients() -> Array:
-            return self._model.gradients(forward_pass.activations, *explained.class_indices)
+            layer = self.manifest.layer
+            output = layer.to_output(forward_pass.activations, forward_pass.other_tokens)
+            return layer.to_activations(self._model.gradients(output, *explained.class_indices))[0]
 
         yield from explain_by_gradients(forward_pass, explained, methods, gradients, shared_seconds)
         if "score-cam" in methods:

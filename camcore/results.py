@@ -42,6 +42,7 @@ class ForwardPass:
     activations: Array  # of the target layer, (C, h, w)
     seconds: float  # time of preprocessing and the forward pass
     multi_label: bool = False  # whether several classes may be right at once
+    other_tokens: Array | None = None  # (n, C), those of a transformer that have no place in the photo; see `Layer`
 
     @cached_property
     def probabilities(self) -> Floats:

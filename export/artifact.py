@@ -1,19 +1,16 @@
 """The files of an artefact, written from a torch module with its weights."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import nn
-
 from camcore.model.gpu import installed_version
+from camcore.model.layer import Layer
 from camcore.model.manifest import (
     MANIFEST,
     ONNX,
     ONNX_INT8,
     TORCHSCRIPT,
-    InputLayout,
-    Layer,
     Manifest,
     Preprocessing,
     Quantization,
@@ -21,40 +18,26 @@ from camcore.model.manifest import (
 )
 from export.errors import QuantizationError
 from export.head import choose_head, classifier_name, is_linear_head
-from export.layers import ClassifierGraph
+from export.layers import LayeredModel
 from export.parity import EagerModel, measure, signed_layers
 from export.quantize import MAX_NOISE, MIN_SPEED_UP, quantize
-from export.trace import BATCH, Permute, to_onnx, to_torchscript
+from export.trace import to_onnx, to_torchscript
 
 Progress = Callable[[str], None]
 _VERSIONS = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "pillow")
 
 
-def trace_classifier(module: nn.Module, steps: Preprocessing, input_layout: InputLayout) -> ClassifierGraph:
-    """Return the graph of a model in evaluation mode, for inputs (N, 3, H, W) whatever its own layout is."""
-    return ClassifierGraph(_as_nchw(module, input_layout), torch.zeros(BATCH, 3, *steps.size))
-
-
 class ArtifactWriter:
-    """A model that is being exported: its graph, its split form and the meaning of its scores."""
+    """A model that is being exported, its split form and the meaning of its scores."""
 
     def __init__(
-        self,
-        module: nn.Module,
-        steps: Preprocessing,
-        layers: Sequence[str],
-        progress: Progress,
-        *,
-        multi_label: bool = False,
-        input_layout: InputLayout = "NCHW",
+        self, model: LayeredModel, steps: Preprocessing, layers: Sequence[str], progress: Progress, *, multi_label: bool
     ):
-        self._steps, self._layout, self._progress = steps, input_layout, progress
-        progress("finding the layers in the graph")
-        self.graph = trace_classifier(module, steps, input_layout)
-        self._cuts = [self.graph.find(layer) for layer in dict.fromkeys(layers)] or [self.graph.default]
-        self._form = choose_head(self.graph.activation, self.graph.classes, multi_label=multi_label)
-        self._split = self.graph.split(self._cuts, self._form.ending)
-        self._eager = EagerModel(_as_nchw(module, input_layout), self._split, self._form.restore)
+        self._model, self._steps, self._progress = model, steps, progress
+        self._cuts = [model.find(layer) for layer in dict.fromkeys(layers)] or [model.default]
+        self._form = choose_head(model.activation, model.classes, multi_label=multi_label)
+        self._split = model.split(self._cuts, self._form.ending)
+        self._eager = EagerModel(model.whole, self._split, self._form.restore)
 
     def write(
         self, stage: Path, name: str, weights: str, labels: tuple[str, ...], photos: Sequence[Path], *, int8: bool
@@ -66,10 +49,11 @@ class ArtifactWriter:
         to_onnx(self._split, self._steps.size, stage / ONNX)
         self._progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
         parity = measure(stage, self._eager, self._steps, photos)
-        quantization = _quantize(stage, self._steps, photos, self._progress) if int8 else None
+        layers = self._layers(photos)
+        quantization = _quantize(stage, self._steps, layers[0], photos, self._progress) if int8 else None
         manifest = Manifest(
-            model=name, weights=weights, layers=self._layers(photos), labels=labels, preprocessing=self._steps,
-            parity=parity, int8=quantization, head=self._form.head, input_layout=self._layout,
+            model=name, weights=weights, layers=layers, labels=labels, preprocessing=self._steps,
+            parity=parity, int8=quantization, head=self._form.head, input_layout=self._model.input_layout,
             classifier=classifier_name(self._split), versions={name: installed_version(name) for name in _VERSIONS},
             files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX, ONNX_INT8) if (stage / name).is_file()},
         )  # fmt: skip
@@ -78,19 +62,17 @@ class ArtifactWriter:
     def _layers(self, photos: Sequence[Path]) -> tuple[Layer, ...]:
         signed = signed_layers(self._split, self._steps, photos)
         return tuple(
-            Layer(cut.name, cut.shape[0], cut.shape[1:], is_linear_head(self._split, number, cut.shape), below, number)
+            replace(cut.layer, linear_head=is_linear_head(self._split, number, cut.layer), signed=below, number=number)
             for number, (cut, below) in enumerate(zip(self._cuts, signed, strict=True))
         )
 
 
-def _as_nchw(module: nn.Module, input_layout: InputLayout) -> nn.Module:
-    return module if input_layout == "NCHW" else nn.Sequential(Permute((0, 2, 3, 1)), module).eval()
-
-
-def _quantize(stage: Path, steps: Preprocessing, photos: Sequence[Path], progress: Progress) -> Quantization | None:
+def _quantize(
+    stage: Path, steps: Preprocessing, layer: Layer, photos: Sequence[Path], progress: Progress
+) -> Quantization | None:
     progress("quantising to int8 and comparing with fp32 on other photos")
     try:
-        int8 = quantize(stage, steps, photos)
+        int8 = quantize(stage, steps, layer, photos)
     except QuantizationError as error:
         progress(f"no int8 model: {error}")
         return None

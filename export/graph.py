@@ -2,8 +2,9 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ def trace_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
         for trace in (_symbolic_graph, _export_graph):
             try:
                 module = trace(model, x)
+                _fold_constants(module, x)
                 ShapeRecorder(module).run(x)
             except Exception as error:  # anything that the model's code raises for a symbol in place of a tensor
                 line = user_line(error) or line
@@ -57,14 +59,61 @@ def _export_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
 
 
 class ShapeRecorder(fx.Interpreter):
-    """Runs a graph and stores the shape of each tensor in the node's `meta`."""
+    """Runs a graph, stores the shape of each tensor in the node's `meta`, and keeps what is no tensor in `values`."""
+
+    def __init__(self, module: fx.GraphModule):
+        super().__init__(module)
+        self.values: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         """Run a node, and store the shape of its result if that is a tensor."""
         result = super().run_node(n)
         if isinstance(result, Tensor):
             n.meta["shape"] = tuple(result.shape)
+        else:
+            self.values[n] = result
         return result
+
+
+class TensorRecorder(fx.Interpreter):
+    """Runs a graph, and keeps the tensors of some nodes in `tensors`."""
+
+    def __init__(self, module: fx.GraphModule, nodes: Iterable[fx.Node]):
+        super().__init__(module)
+        self._nodes = set(nodes)
+        self.tensors: dict[fx.Node, Tensor] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run a node, and keep its result if it is one of the chosen nodes."""
+        result = super().run_node(n)
+        if n in self._nodes:
+            self.tensors[n] = result
+        return result
+
+
+def _fold_constants(module: fx.GraphModule, x: Tensor) -> None:
+    """Write sizes that are the same for every batch, and optional arguments, as constants where they are used.
+
+    They would seem to depend on the photo, and so to pass every layer.
+    """
+    few, more = ShapeRecorder(module), ShapeRecorder(module)
+    few.run(x)
+    more.run(torch.cat([x, x[:1]]))
+    for node, value in few.values.items():
+        if node.op != "output" and _is_size(value) and more.values[node] == value:
+            for user in list(node.users):
+                fold = partial(_constant_for, node, value)
+                user.args, user.kwargs = fx.map_arg(user.args, fold), fx.map_arg(user.kwargs, fold)
+    module.recompile()
+
+
+def _is_size(value: Any) -> bool:
+    sizes = value if isinstance(value, tuple) else (value,)
+    return all(size is None or isinstance(size, int) for size in sizes)
+
+
+def _constant_for(node: fx.Node, value: Any, argument: fx.Node) -> Any:
+    return value if argument is node else argument
 
 
 def output_node(graph: fx.Graph) -> fx.Node:

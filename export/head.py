@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from camcore.model.layer import Layer
 from camcore.model.manifest import Head
 from export.errors import ExportError
 from export.graph import weight_names
@@ -55,20 +57,21 @@ def choose_head(activation: str, outputs: int, *, multi_label: bool) -> HeadForm
     return HeadForm("multi-label" if multi_label or activation == "sigmoid" else "softmax", None, applied)
 
 
-def is_linear_head(model: SplitClassifier, layer: int, shape: tuple[int, int, int]) -> bool:
-    """Return whether only global average pooling and one linear layer follow a layer with activations (C, h, w).
+def is_linear_head(model: SplitClassifier, number: int, layer: Layer) -> bool:
+    """Return whether only global average pooling and one linear layer follow the layer with a number in the model.
 
     It is so if the rest of the graph has one weight matrix and at most its bias, and if its result is a linear function
     of the activations' means: measured on random activations.
     """
-    rest = model.segments[model.ends[layer] :]
+    rest = model.segments[model.ends[number] :]
     tensors = [tensor for part in rest for tensor in (*part.parameters(), *part.buffers())]
-    if [tensor.ndim > 1 for tensor in tensors].count(True) != 1 or len(tensors) > 2:
+    if [tensor.ndim > 1 for tensor in tensors].count(True) != 1 or len(tensors) > 2 or layer.other_tokens:
         return False
-    first, second = torch.randn(2, 1, *shape, generator=torch.Generator().manual_seed(0))
-    means = first.mean(dim=(2, 3), keepdim=True).expand_as(first)
+    first, second = np.random.default_rng(0).normal(size=(2, layer.channels, *layer.map_size)).astype(np.float32)
+    means = np.broadcast_to(first.mean(axis=(1, 2), keepdims=True), first.shape)
+    outputs = [layer.to_output(values) for values in (first, means, second, (first + second) / 2)]
     with torch.no_grad():
-        logits = [model.head(values, layer) for values in (first, means, second, (first + second) / 2)]
+        logits = [model.head(torch.from_numpy(output[None].copy()), number) for output in outputs]
     whole, pooled, other, middle = logits
     errors = (whole - pooled).abs().max(), (whole + other - 2 * middle).abs().max()
     return float(max(errors)) <= _TOLERANCE * float(max(whole.abs().max(), other.abs().max()))

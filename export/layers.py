@@ -1,66 +1,84 @@
 """The layers at which a classifier can be explained: the cuts between features and head, and the default one."""
 
-from collections import Counter
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from typing import Any
 
-from torch import Tensor, fx, nn
+import numpy as np
+import torch
+from torch import Tensor, nn
 
+from camcore.model.layer import Layer
+from camcore.model.manifest import InputLayout
 from export.errors import ExportError
-from export.graph import (
-    ancestors,
-    dominators,
-    final_activation,
-    module_paths,
-    operation_name,
-    output_node,
-    segment,
-    trace_graph,
-)
-from export.trace import Permute, SplitClassifier
-
-_NHWC_TO_NCHW, _NCHW_TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
-_UNCHANGED = ("dropout", "identity")  # in the names of operations that change nothing in evaluation mode
-_MAX_STRETCH = 1.2  # ratio of the scales of both axes, which rounding makes differ
+from export.tokens import locate_tokens, scales_match
+from export.trace import SplitClassifier
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A feature map on which the whole rest of the model depends."""
+    """A feature map, or a table of tokens, on which the whole rest of the model depends."""
 
-    name: str  # of the outermost module that returns it, else of the operation that computes it
-    node: fx.Node
-    shape: tuple[int, int, int]  # (C, h, w)
-    channels_last: bool  # whether the model keeps it as (h, w, C)
+    layer: Layer  # whether its head is linear, and whether it is signed, is measured later
+    node: Any  # of the graph, where it is computed
+
+    @property
+    def name(self) -> str:
+        """Return the name of the layer: of the outermost module that returns it, else of its operation."""
+        return self.layer.name
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return the shape (C, h, w) of the activations."""
+        return self.layer.channels, *self.layer.map_size
 
 
-class ClassifierGraph:
-    """A classifier, the layers at which it can be cut, and what follows its scores."""
+class LayeredModel(ABC):
+    """A classifier with a graph of operations, and the layers at which it can be split.
 
-    def __init__(self, model: nn.Module, x: Tensor):
-        """Trace a model in evaluation mode with inputs `x`, (N, 3, H, W) with N > 1.
+    Attributes:
+        whole: the model itself; it takes (N, 3, H, W) and returns its scores.
+        classes: number of its scores.
+        activation: what the model applies to its scores at the end; see `choose_head`.
+        input_layout: order of the axes of its own input.
+        cuts: the layers, in the order of the graph.
+    """
 
-        Raise ExportError if it cannot be traced, or does not return scores (N, K).
-        """
-        self.module = trace_graph(model, x)
-        graph = self.module.graph
-        self._input = next(node for node in graph.nodes if node.op == "placeholder")
-        output = output_node(graph)
-        if len(output.meta["shape"]) != 2 or output.meta["shape"][0] != len(x):
-            raise ExportError(
-                f"the model returns a tensor of shape {output.meta['shape']} for {len(x)} photos: let it return one "
-                "row of scores per photo, (N, K) for K classes"
-            )
-        self.scores, self.activation = final_activation(output, self.module)
-        self.classes: int = output.meta["shape"][1]
-        self._nodes: list[fx.Node] = list(graph.nodes)
-        self._names = _node_names(self._nodes, ancestors(self.scores), self.module)
-        size = (x.shape[2], x.shape[3])
-        chain = list(dominators(graph, self.scores))
-        cuts = (self._to_cut(node, size) for node in chain if node not in (self._input, self.scores))
-        self.cuts: list[Cut] = [cut for cut in cuts if cut is not None]
-        self._tokens = [node for node in chain if len(node.meta.get("shape", ())) == 3 and node.meta["shape"][1] > 1]
+    whole: nn.Module
+    classes: int
+    activation: str
+    input_layout: InputLayout
+    cuts: list[Cut]
+
+    @abstractmethod
+    def split(self, cuts: Sequence[Cut], ending: nn.Module | None = None) -> SplitClassifier:
+        """Return the model split at these cuts, of which the first is the target layer; `ending` follows the scores."""
+
+    @abstractmethod
+    def has_weights_after(self, cut: Cut) -> bool:
+        """Return whether the scores are computed from the cut with weights."""
+
+    @abstractmethod
+    def is_unchanged(self, cut: Cut) -> bool:
+        """Return whether the cut is what went into its operation, as with a dropout."""
+
+    @abstractmethod
+    def _position(self, node: Any) -> int:
+        """Return the position of a node in the graph."""
+
+    @abstractmethod
+    def _number_of(self, name: str) -> int:
+        """Return the position of the node that a name stands for; raise ExportError if there is none."""
+
+    @abstractmethod
+    def _shape_at(self, position: int) -> tuple[int, ...]:
+        """Return the shape of what the node at a position computes, () if that is unknown."""
+
+    @abstractmethod
+    def _run_to(self, node: Any, x: Tensor) -> Tensor:
+        """Return what a node computes for photos (N, 3, H, W)."""
 
     @property
     def default(self) -> Cut:
@@ -70,11 +88,10 @@ class ClassifierGraph:
         """
         same: list[Cut] = []
         for cut in reversed(self.cuts):
-            if not same and not _has_weights(segment(self.module, cut.node, self.scores)):
+            if not same and not self.has_weights_after(cut):
                 continue
             same.append(cut)
-            if not any(word in operation_name(cut.node, self.module) for word in _UNCHANGED):
-                self._refuse_tokens(cut)
+            if not self.is_unchanged(cut):
                 return min(reversed(same), key=lambda cut: cut.name.count("."))
         raise ExportError(
             "the model has no feature map of more than one place on which all that follows depends: it cannot be "
@@ -88,87 +105,58 @@ class ClassifierGraph:
         """
         number = self._number_of(name)
         for cut in self.cuts:
-            if self._nodes[number] is cut.node:
+            if self._position(cut.node) == number:
                 return cut
-        shape = self._nodes[number].meta.get("shape", ())
+        shape = self._shape_at(number)
         problem = "is no feature map of more than one place"
-        if len(shape) == 4 and shape[2] * shape[3] > 1:
+        if any(self._position(node) == number for node in self._unused):
+            problem = "reaches the scores only by tokens without a place, such as a class token"
+        elif len(shape) == 4 and shape[2] * shape[3] > 1:
             problem = "is not all that the rest of the model depends on: other connections pass it"
         raise ExportError(f"the layer {name!r} {problem}: choose {self._nearest(number)}")
 
-    def split(self, cuts: Sequence[Cut], ending: nn.Module | None = None) -> SplitClassifier:
-        """Return the model split at these cuts, of which the first is the target layer; `ending` follows the scores."""
-        order = sorted(cuts, key=lambda cut: self._nodes.index(cut.node))
-        bounds = [self._input, *(cut.node for cut in order), self.scores]
-        parts: list[nn.Module] = []
-        for number, (start, end) in enumerate(pairwise(bounds)):
-            steps: list[nn.Module] = [segment(self.module, start, end)]
-            if number > 0 and order[number - 1].channels_last:
-                steps.insert(0, Permute(_NCHW_TO_NHWC))
-            if number < len(order) and order[number].channels_last:
-                steps.append(Permute(_NHWC_TO_NCHW))
-            if number == len(order) and ending is not None:
-                steps.append(ending)
-            parts.append(nn.Sequential(*steps) if len(steps) > 1 else steps[0])
-        return SplitClassifier(parts, [order.index(cut) + 1 for cut in cuts]).eval()
+    def _find_cuts(self, chain: Sequence[tuple[Any, str, tuple[int, ...]]], photos: int, size: tuple[int, int]) -> None:
+        """Set `cuts` from the nodes on which all that follows depends, with their names, and shapes for some photos."""
+        grids: dict[int, tuple[tuple[int, int], int] | None] = {}
+        self.cuts, self._unused = [], list[Any]()
+        for node, name, shape in chain:
+            layer = _map_layer(name, shape, size)
+            if len(shape) == 3 and shape[0] == photos and shape[1] > 1:
+                if shape[1] not in grids:
+                    grids[shape[1]] = locate_tokens(shape[1], size, partial(self._run_to, node))
+                if grid := grids[shape[1]]:
+                    (height, width), first = grid
+                    others = shape[1] - height * width
+                    layer = Layer(name, shape[2], (height, width), False, axes="TC", first_token=first,
+                                  other_tokens=others)  # fmt: skip
+            if layer is not None:
+                self.cuts.append(Cut(layer, node))
+        while self.cuts and self.cuts[-1].layer.other_tokens and not self._reaches_scores(self.cuts[-1]):
+            self._unused.append(self.cuts.pop().node)
 
-    def _to_cut(self, node: fx.Node, size: tuple[int, int]) -> Cut | None:
-        shape = node.meta.get("shape", ())
-        if len(shape) != 4:
-            return None
-        _, first, second, third = shape
-        for channels_last, (channels, height, width) in (
-            (False, (first, second, third)),
-            (True, (third, first, second)),
-        ):
-            scales = size[0] / height, size[1] / width
-            if height * width > 1 and min(scales) >= 1 and max(scales) <= _MAX_STRETCH * min(scales):
-                return Cut(self._names[node], node, (channels, height, width), channels_last)
-        return None
+    def _reaches_scores(self, cut: Cut) -> bool:
+        """Return whether the scores depend on the grid of a cut, and not only on its other tokens.
 
-    def _refuse_tokens(self, cut: Cut) -> None:
-        """Raise ExportError if the model goes on with tokens after its last feature map, as vision transformers do."""
-        position = self._nodes.index(cut.node)
-        for node in self._tokens:
-            if self._nodes.index(node) > position and _has_weights(segment(self.module, cut.node, node)):
-                raise ExportError(
-                    f"the model is a transformer: after the feature map {cut.name} it works on tokens, which cannot be "
-                    f"explained; --layer {cut.name} shows what its first layer responds to"
-                )
-
-    def _number_of(self, name: str) -> int:
-        """Return the position of the node that a name stands for: the last one of a module, or an operation."""
-        needed = ancestors(self.scores)
-        for number in reversed(range(len(self._nodes))):
-            node = self._nodes[number]
-            if node in needed and (name in module_paths(node) or self._names.get(node) == name):
-                return number
-        last = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
-        raise ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {last}")
+        What depends on a value that is not a number is none either.
+        """
+        layer = cut.layer
+        grid = np.full(cut.shape, np.nan, np.float32)
+        output = layer.to_output(grid, np.zeros((layer.other_tokens, layer.channels), np.float32))
+        with torch.no_grad():
+            return bool(self.split([cut]).head(torch.from_numpy(output[None])).isnan().any())
 
     def _nearest(self, number: int) -> str:
-        positions = {cut.name: self._nodes.index(cut.node) for cut in self.cuts}
+        positions = {cut.name: self._position(cut.node) for cut in self.cuts}
         nearest = sorted(positions, key=lambda name: abs(positions[name] - number))[:2]
         return " or ".join(sorted(nearest, key=positions.__getitem__)) or "another model: this one has no layer to use"
 
 
-def _has_weights(part: nn.Module) -> bool:
-    return next(part.parameters(), None) is not None
-
-
-def _node_names(nodes: Sequence[fx.Node], needed: set[fx.Node], module: fx.GraphModule) -> dict[fx.Node, str]:
-    """Return unique names: that of the outermost module whose last operation a node is, else module and operation."""
-    last: dict[str, fx.Node] = {}
-    for node in nodes:
-        if node in needed:
-            last |= dict.fromkeys(module_paths(node), node)
-    names, count = {}, Counter[str]()
-    for node in nodes:
-        if node.op in ("placeholder", "get_attr", "output"):
-            continue
-        paths = module_paths(node)
-        ends = [path for path in paths if last.get(path) is node]
-        name = ends[0] if ends else ".".join([*paths[-1:], operation_name(node, module)])
-        count[name] += 1
-        names[node] = name if count[name] == 1 else f"{name}_{count[name] - 1}"
-    return names
+def _map_layer(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> Layer | None:
+    """Return the layer of a feature map, channels first or last, and None for anything else."""
+    if len(shape) == 4:
+        _, first, second, third = shape
+        if second * third > 1 and scales_match(size, (second, third)):
+            return Layer(name, first, (second, third), False)
+        if first * second > 1 and scales_match(size, (first, second)):
+            return Layer(name, third, (first, second), False, axes="HWC")
+    return None

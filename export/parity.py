@@ -55,7 +55,7 @@ class EagerModel:
     restore: Callable[[Tensor], Tensor] = torch.clone
 
     def forward(self, x: Array) -> tuple[Array, list[Array]]:
-        """Return the logits (N, K) and the activations (N, C, h, w) of each layer for inputs (N, 3, H, W).
+        """Return the logits (N, K) and the output (N, *`Layer.output_shape`) of each layer for inputs (N, 3, H, W).
 
         Raise ExportError if they are not finite, or if the split model gives another result than the whole one.
         """

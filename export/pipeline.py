@@ -8,13 +8,14 @@ from pathlib import Path
 from torch import nn
 
 from camcore.model.manifest import InputLayout, Preprocessing
-from export.artifact import ArtifactWriter, Progress, trace_classifier
+from export.artifact import ArtifactWriter, Progress
 from export.labels import labels_for
 from export.layers import Cut
 from export.models import IMAGENET_STEPS, checkpoint_of, find_source
 from export.parity import find_photos
 from export.preprocessing import PreprocessingOptions, describe
 from export.publish import staged
+from export.traced import ClassifierGraph
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +68,10 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
         if loaded.note:
             progress(f"{options.weights}: {loaded.note}")
         progress(describe(steps, source.origin, options.preprocessing))
-        writer = ArtifactWriter(
-            loaded.module, steps, options.layers, progress,
-            multi_label=options.multi_label, input_layout=options.input_layout,
-        )  # fmt: skip
-        labels = labels_for(options.labels or loaded.labels, writer.graph.classes)
+        progress("finding the layers in the graph")
+        model = ClassifierGraph(loaded.module, steps.size, options.input_layout)
+        writer = ArtifactWriter(model, steps, options.layers, progress, multi_label=options.multi_label)
+        labels = labels_for(options.labels or loaded.labels, model.classes)
         writer.write(stage, source.name, loaded.weights, labels, photos, int8=options.int8)
     progress(f"wrote {out}")
     return out
@@ -101,11 +101,10 @@ def export_model(
     layers, out = (target_layer,) if isinstance(target_layer, str) else tuple(target_layer), Path(out)
     images = find_photos(photos)
     with staged(out) as stage:
-        writer = ArtifactWriter(
-            module.cpu().float().eval(), preprocessing, layers, progress,
-            multi_label=multi_label, input_layout=input_layout,
-        )  # fmt: skip
-        names = labels_for(labels, writer.graph.classes)
+        progress("finding the layers in the graph")
+        model = ClassifierGraph(module.cpu().float().eval(), preprocessing.size, input_layout)
+        writer = ArtifactWriter(model, preprocessing, layers, progress, multi_label=multi_label)
+        names = labels_for(labels, model.classes)
         writer.write(stage, name or type(module).__name__, weights, names, images, int8=int8)
     return out
 
@@ -117,5 +116,5 @@ def list_layers(options: ExportOptions) -> tuple[list[Cut], Cut]:
     """
     source = find_source(options.model, options.weights)
     steps = options.preprocessing.apply(source.preprocessing)
-    graph = trace_classifier(source.load().module, steps, options.input_layout)
-    return graph.cuts, graph.default
+    model = ClassifierGraph(source.load().module, steps.size, options.input_layout)
+    return model.cuts, model.default

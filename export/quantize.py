@@ -22,6 +22,7 @@ from camcore.methods.definitions import DEFINITIONS, channel_weights, log_weight
 from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, to_heatmap
 from camcore.methods.score_cam import alive_channels, batch_size, masks
+from camcore.model.layer import Layer
 from camcore.model.manifest import ONNX, ONNX_INT8, Preprocessing, Quantization
 from camcore.model.onnx import Scorer
 from camcore.types import Array
@@ -37,18 +38,20 @@ _CALIBRATION_MASKS, _CHECK_MASKS = 16, 32  # per photo
 
 
 def quantize(
-    directory: Path, steps: Preprocessing, photos: Sequence[Path], *, always: bool = False
+    directory: Path, steps: Preprocessing, layer: Layer, photos: Sequence[Path], *, always: bool = False
 ) -> Quantization | None:
     """Write `model.int8.onnx` beside `model.onnx` if it meets the limits, and return the measurements.
 
     Every layer is quantised except the classifier. If the noise of that model is above `LOW_NOISE`, and it is fast
     enough, it is made again with the first and last convolutions in fp32. With `always`, the file is written even if it
-    misses the limits. Without photos on which the target layer varies there is nothing to calibrate with, and the
-    result is None.
+    misses the limits. Without photos on which the target layer, `layer`, varies there is nothing to calibrate with, and
+    the result is None.
     Raise QuantizationError if onnxruntime cannot quantise the model, and OSError if the file cannot be written.
     """
     exact = Scorer(directory / ONNX)
-    to_calibrate, to_check = (_run(images, steps, exact) for images in _split([open_photo(path) for path in photos]))
+    to_calibrate, to_check = (
+        _run(images, steps, layer, exact) for images in _split([open_photo(path) for path in photos])
+    )
     if not to_calibrate or not to_check:
         return None
     batches = [np.concatenate([photo.x, photo.masked(_CALIBRATION_MASKS)]) for photo in to_calibrate]
@@ -113,12 +116,12 @@ def _split(images: list[Image.Image]) -> tuple[list[Image.Image], list[Image.Ima
     return images, mirrored + corners
 
 
-def _run(images: Sequence[Image.Image], steps: Preprocessing, exact: Scorer) -> list[_CalibrationPhoto]:
+def _run(images: Sequence[Image.Image], steps: Preprocessing, layer: Layer, exact: Scorer) -> list[_CalibrationPhoto]:
     photos = []
     for image in images:
         x, _ = preprocess(image, steps)
-        logits, activations = exact.forward(x)
-        photos.append(_CalibrationPhoto(x, activations[0], int(logits.argmax())))
+        logits, output = exact.forward(x)
+        photos.append(_CalibrationPhoto(x, layer.to_activations(output[0])[0], int(logits.argmax())))
     return [photo for photo in photos if alive_channels(photo.activations).size]  # others cannot be masked
 
 

@@ -2,7 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -30,8 +31,8 @@ class Permute(nn.Module):
 class SplitClassifier(nn.Module):
     """A classifier split at one or more layers: `head(features(x))` for each of them.
 
-    `segments` follow each other; each ends with a layer's activations, the last with the logits. `ends` has, for each
-    layer, the number of segments that compute its activations; the first layer is the target layer.
+    `segments` follow each other; each ends with a layer's output, the last with the logits. `ends` has, for each
+    layer, the number of segments that compute its output; the first layer is the target layer.
     """
 
     def __init__(self, segments: Sequence[nn.Module], ends: Sequence[int] = (1,)):
@@ -40,22 +41,22 @@ class SplitClassifier(nn.Module):
         self.ends = tuple(ends)
 
     def features(self, x: Tensor, layer: int = 0) -> Tensor:
-        """Return the activations (N, C, h, w) of a layer for inputs (N, 3, H, W)."""
+        """Return the output (N, *`Layer.output_shape`) of a layer for inputs (N, 3, H, W)."""
         for part in self.segments[: self.ends[layer]]:
             x = part(x)
         return x
 
-    def head(self, activations: Tensor, layer: int = 0) -> Tensor:
-        """Return the logits (N, K) for activations (N, C, h, w) of a layer, which stay unchanged."""
-        x = activations.clone()  # an operation in place may follow
+    def head(self, output: Tensor, layer: int = 0) -> Tensor:
+        """Return the logits (N, K) for the output of a layer, which stays unchanged."""
+        x = output.clone()  # an operation in place may follow
         for part in self.segments[self.ends[layer] :]:
             x = part(x)
         return x
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits (N, K) and the target layer's activations (N, C, h, w) for inputs (N, 3, H, W)."""
-        activations = self.features(x)
-        return self.head(activations), activations
+        """Return the logits (N, K) and the output of the target layer for inputs (N, 3, H, W)."""
+        output = self.features(x)
+        return self.head(output), output
 
 
 def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
@@ -66,7 +67,7 @@ def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) ->
     """
     x = torch.zeros(BATCH, 3, *size)
     inputs = {"forward": x}
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), _differentiable_attention(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
         warnings.filterwarnings("ignore", message=".*might cause the trace to be incorrect.*")
         for layer in range(len(model.ends)):
@@ -79,11 +80,22 @@ def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) ->
     path.write_bytes(traced.save_to_buffer())  # if torch writes the file itself, a full disk aborts the interpreter
 
 
+@contextmanager
+def _differentiable_attention() -> Iterator[None]:
+    """Let attention run as separate operations in the block: without gradients, torch has one that has none."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
 def to_onnx(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
     """Export the model to one fp32 ONNX file, and run the full check of the onnx package on it.
 
-    The graph maps `input` (N, 3, H, W), with `size` (H, W), to `logits` (N, K) and the target layer's `activations`
-    (N, C, h, w), for any N. Raise ExportError if the model cannot be expressed in ONNX, and OSError if the file cannot
+    The graph maps `input` (N, 3, H, W), with `size` (H, W), to `logits` (N, K) and the target layer's output, called
+    `activations`, for any N. Raise ExportError if the model cannot be expressed in ONNX, and OSError if the file cannot
     be written.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)

@@ -18,11 +18,11 @@ from torch.nn import functional
 
 from camcore import Explainer
 from camcore.cli.main import main
-from export.layers import ClassifierGraph
 from export.models import find_source
 from export.pipeline import ExportOptions, export_artifact
 from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier
+from export.traced import ClassifierGraph
 from tests.artifact_cache import cached, contents
 from tests.planted_archive import ArchiveFiles, export_archive_network, write_archive
 from tests.stand_in import NAMES, export_stand_in
@@ -98,8 +98,7 @@ def untrained(name: str, **options: object) -> nn.Module:
 
 def split_at(model: nn.Module, *layers: str, size: int = 224) -> SplitClassifier:
     """A model split at layers that are named, or at its last feature map, for inputs of `size` pixels."""
-    x = torch.zeros(2, 3, size, size, device=next(model.parameters()).device)
-    graph = ClassifierGraph(model.eval(), x)
+    graph = ClassifierGraph(model.eval(), (size, size))
     return graph.split([graph.find(layer) for layer in layers] or [graph.default])
 
 

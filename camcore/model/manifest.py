@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from camcore.errors import ArtifactError
+from camcore.model.layer import Layer
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -42,18 +43,6 @@ class Preprocessing:
         """Return the RGB colour, 0 to 255, of a pixel that is 0 after normalisation, as masked pixels are."""
         red, green, blue = (min(max(round(255 * value), 0), 255) for value in self.mean)
         return red, green, blue
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer at which the model can be explained: everything after it is computed from its activations alone."""
-
-    name: str  # of the module or of the operation in the model's graph
-    channels: int
-    map_size: tuple[int, int]  # (h, w) of its activations
-    linear_head: bool  # only global average pooling and one linear layer follow: Grad-CAM equals classic CAM
-    signed: bool = False  # whether activations below zero were seen
-    number: int = 0  # position in the artefact, which names the methods of the TorchScript model
 
 
 @dataclass(frozen=True)

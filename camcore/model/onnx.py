@@ -43,9 +43,9 @@ class Scorer:
         return logits
 
     def forward(self, x: Array) -> tuple[Array, Array]:
-        """Return the logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
-        logits, activations = self._run(["logits", "activations"], x)
-        return logits, activations
+        """Return the logits (N, K) and the target layer's output (N, *`Layer.output_shape`) of inputs (N, 3, H, W)."""
+        logits, output = self._run(["logits", "activations"], x)
+        return logits, output
 
     def _run(self, names: list[str], x: Array) -> Outputs:
         if self.batches is not None:

@@ -70,24 +70,24 @@ class TracedModel:
         return other
 
     def forward(self, x: Array) -> tuple[Array, Array]:
-        """Return the logits (N, K) and the target layer's activations (N, C, h, w) of inputs (N, 3, H, W)."""
+        """Return the logits (N, K) and the target layer's output (N, *`Layer.output_shape`) of inputs (N, 3, H, W)."""
         with torch.inference_mode(), _enough_memory():
-            activations = self._features(torch.from_numpy(x).to(self._device))
-            return self._head(activations).cpu().numpy(), activations.cpu().numpy()
+            output = self._features(torch.from_numpy(x).to(self._device))
+            return self._head(output).cpu().numpy(), output.cpu().numpy()
 
-    def gradients(self, activations: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
-        """Return the gradients of a class's logit, or of a difference of two, by activations; both are (C, h, w)."""
+    def gradients(self, output: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
+        """Return the gradients of a class's logit, or of a difference of two, by the layer's output for one photo."""
         with torch.enable_grad(), _enough_memory():
-            leaf = torch.from_numpy(activations)[None].to(self._device).requires_grad_()
+            leaf = torch.from_numpy(output)[None].to(self._device).requires_grad_()
             logits = self._head(leaf)[0]
             score = logits[class_idx] if contrast_idx is None else logits[class_idx] - logits[contrast_idx]
             (gradients,) = torch.autograd.grad(score, leaf)
         return gradients[0].cpu().numpy()
 
     def randomised_gradients(
-        self, activations: Array, class_idx: int, contrast_idx: int | None, seeds: Iterable[int]
+        self, output: Array, class_idx: int, contrast_idx: int | None, seeds: Iterable[int]
     ) -> Iterator[Array]:
-        """Yield for each seed the gradients (C, h, w) of a copy whose classifier is randomised.
+        """Yield for each seed the gradients, as of `gradients`, of a copy whose classifier is randomised.
 
         The last layer's weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation.
         """
@@ -99,7 +99,7 @@ class TracedModel:
         deviation = float(values.std())
         for seed in seeds:
             weight.copy_(values.normal_(0, deviation, generator=torch.Generator().manual_seed(seed)))
-            yield model.gradients(activations, class_idx, contrast_idx)
+            yield model.gradients(output, class_idx, contrast_idx)
 
     def _use(self, layer: int) -> None:
         suffix = f"_{layer}" if layer else ""

@@ -110,7 +110,13 @@ def _lite0(folder: Path) -> tuple[Explainer, Scorer, Scorer]:
     """EfficientNet-Lite0 with its real weights, and it in fp32 and in int8, which an export finds too slow to keep."""
     directory = export_artifact(ExportOptions(model="efficientnet_lite0", out=folder / "lite0", int8=False))
     explainer = Explainer.load(directory)
-    quantize(directory, explainer.manifest.preprocessing, imagenet_photos()[:_CALIBRATION], always=True)
+    quantize(
+        directory,
+        explainer.manifest.preprocessing,
+        explainer.manifest.layer,
+        imagenet_photos()[:_CALIBRATION],
+        always=True,
+    )
     return explainer, Scorer(directory / ONNX), Scorer(directory / ONNX_INT8)
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from export.errors import ExportError
 from export.graph import ShapeRecorder, _symbolic_graph, dominators, output_node, trace_graph
-from export.layers import ClassifierGraph
+from export.traced import ClassifierGraph
 
 SIZE = 16
 X = torch.zeros(2, 3, SIZE, SIZE)
@@ -115,7 +115,7 @@ class MixesPhotos(Network):
 
 
 def cuts_of(model: nn.Module) -> list[str]:
-    return [cut.name for cut in ClassifierGraph(model.eval(), X).cuts]
+    return [cut.name for cut in ClassifierGraph(model.eval(), (SIZE, SIZE)).cuts]
 
 
 def line_of(network: type[nn.Module], code: str) -> str:
@@ -128,7 +128,7 @@ def line_of(network: type[nn.Module], code: str) -> str:
 
 def refusal(network: type[nn.Module]) -> str:
     with pytest.raises(ExportError) as caught:
-        ClassifierGraph(network().eval(), X)
+        ClassifierGraph(network().eval(), (SIZE, SIZE))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -153,7 +153,7 @@ def test_shapes_are_those_of_the_traced_input() -> None:
 def test_the_number_of_photos_is_no_connection(network: type[Network]) -> None:
     torch.manual_seed(0)
     model = network().eval()
-    graph = ClassifierGraph(model, X)
+    graph = ClassifierGraph(model, (SIZE, SIZE))
     assert [cut.name for cut in graph.cuts] == ["first", "relu"]
     x = torch.randn(5, 3, SIZE, SIZE)  # of another number than was traced
     for cut in graph.cuts:
@@ -172,7 +172,7 @@ def test_where_fx_fails_torch_export_is_taken(
     model = network().eval()
     with pytest.raises(Exception, match=r"control flow|unsupported operand"):  # the reason why this network is tested
         ShapeRecorder(_symbolic_graph(model, X)).run(X)
-    graph = ClassifierGraph(model, X)
+    graph = ClassifierGraph(model, (SIZE, SIZE))
     assert [cut.name for cut in graph.cuts] == layers
     x = torch.randn(5, 3, SIZE, SIZE)
     for cut in graph.cuts:
@@ -194,7 +194,7 @@ def test_where_both_fail_the_line_is_named(capfd: pytest.CaptureFixture[str]) ->
 def test_torch_prints_nothing_in_a_process_of_its_own() -> None:
     code = (
         "import torch; from tests.export.test_graph import *\n"
-        "try: ClassifierGraph(AsksTheValues().eval(), X)\n"
+        "try: ClassifierGraph(AsksTheValues().eval(), (SIZE, SIZE))\n"
         "except ExportError: print('refused')\n"
     )
     root = Path(__file__).parents[2]
@@ -250,7 +250,7 @@ class Windows(Network):
 def test_the_number_of_windows_is_not_that_of_photos(photos: int) -> None:
     torch.manual_seed(0)
     model, x = Windows().eval(), torch.randn(photos, 3, SIZE, SIZE)
-    graph = ClassifierGraph(model, X)
+    graph = ClassifierGraph(model, (SIZE, SIZE))
     split = graph.split([graph.default])
     with torch.no_grad():
         torch.testing.assert_close(split.head(split.features(x)), model(x))

@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from camcore import Explainer
+from camcore.model.layer import Layer
 from camcore.model.manifest import Preprocessing, read_manifest
 from camcore.model.torchscript import TracedModel
 from export import export_model
 from export.errors import ExportError, LabelsError
 from export.graph import final_activation
 from export.head import choose_head, classifier_name, is_linear_head
-from export.layers import ClassifierGraph
 from export.parity import EagerModel
 from export.trace import to_torchscript
+from export.traced import ClassifierGraph
 from tests.conftest import split_at, untrained
 
 pytestmark = pytest.mark.slow
@@ -69,7 +70,7 @@ def exported(model: nn.Module, folder: Path, **options: object) -> Explainer:
     ],
 )
 def test_a_final_activation_is_taken_off_and_parity_is_kept(model: nn.Module, activation: str) -> None:
-    graph = ClassifierGraph(model.eval(), X)
+    graph = ClassifierGraph(model.eval(), (32, 32))
     assert graph.activation == activation
     form = choose_head(graph.activation, graph.classes, multi_label=False)
     assert form.head == ("multi-label" if activation == "sigmoid" else "softmax")
@@ -82,7 +83,7 @@ def test_a_final_activation_is_taken_off_and_parity_is_kept(model: nn.Module, ac
 
 
 def test_final_activation_names_the_scores_before_it() -> None:
-    graph = ClassifierGraph(classifier(*POOL, nn.Linear(6, 4), nn.Softmax(dim=1)), X)
+    graph = ClassifierGraph(classifier(*POOL, nn.Linear(6, 4), nn.Softmax(dim=1)), (32, 32))
     (output,) = next(node for node in graph.module.graph.nodes if node.op == "output").args
     assert final_activation(output, graph.module)[0] is graph.scores  # type: ignore[arg-type]
     assert graph.module.get_submodule(str(graph.scores.target)).__class__ is nn.Linear
@@ -158,15 +159,16 @@ HEADS: dict[str, tuple[tuple[nn.Module, ...], bool]] = {
 @pytest.mark.parametrize("name", HEADS)
 def test_a_linear_head_is_pooling_and_one_linear_layer(name: str) -> None:
     head, linear = HEADS[name]
-    graph = ClassifierGraph(classifier(*head), X)
+    graph = ClassifierGraph(classifier(*head), (32, 32))
     cut = graph.find("1")
-    assert is_linear_head(graph.split([cut]), 0, cut.shape) == linear
+    assert is_linear_head(graph.split([cut]), 0, cut.layer) == linear
 
 
 def test_an_earlier_layer_has_no_linear_head() -> None:
-    graph = ClassifierGraph(classifier(*POOL, nn.Linear(6, 4)), X)
+    graph = ClassifierGraph(classifier(*POOL, nn.Linear(6, 4)), (32, 32))
     split = graph.split([graph.find("1"), graph.find("0")])
-    assert [is_linear_head(split, layer, (6, 7, 7)) for layer in (0, 1)] == [True, False], "a ReLU follows layer 0"
+    layer = graph.cuts[0].layer
+    assert [is_linear_head(split, number, layer) for number in (0, 1)] == [True, False], "a ReLU follows layer 0"
 
 
 @pytest.mark.parametrize(
@@ -175,8 +177,8 @@ def test_an_earlier_layer_has_no_linear_head() -> None:
 )  # fmt: skip
 def test_the_heads_of_torchvisions_models(name: str, linear: bool) -> None:
     split = split_at(untrained(name, num_classes=5), size=64)
-    shape = tuple(split.features(torch.zeros(1, 3, 64, 64)).shape[1:])
-    assert is_linear_head(split, 0, shape) == linear
+    _, channels, height, width = split.features(torch.zeros(1, 3, 64, 64)).shape
+    assert is_linear_head(split, 0, Layer("", channels, (height, width), False)) == linear
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_the_heads_of_torchvisions_models(name: str, linear: bool) -> None:
 def test_the_classifier_is_the_matrix_that_makes_the_scores(
     head: tuple[nn.Module, ...], shape: tuple[int, ...], tmp_path: Path
 ) -> None:
-    graph = ClassifierGraph(classifier(*head), X)
+    graph = ClassifierGraph(classifier(*head), (32, 32))
     form = choose_head(graph.activation, graph.classes, multi_label=False)
     split = graph.split([graph.find("1")], form.ending)
     name, path = classifier_name(split), tmp_path / "model.ts.pt"

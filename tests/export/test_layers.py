@@ -1,4 +1,4 @@
-"""The layers of classifiers: where they can be cut, which is taken, and what names find them."""
+"""The layers of classifiers: where they can be cut, which is the default, and what names find them."""
 
 import warnings
 from pathlib import Path
@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from camcore.model.torchscript import TracedModel
 from export.errors import ExportError
-from export.layers import ClassifierGraph, Cut
+from export.layers import Cut
 from export.models import torchvision_models
 from export.trace import to_torchscript
+from export.traced import ClassifierGraph
 from tests.conftest import split_at, untrained
 
 SIZE = 64
@@ -48,20 +49,19 @@ def last_cut(name: str) -> Cut:
     with warnings.catch_warnings(action="ignore"), torch.device("cpu" if name.startswith("regnet") else "meta"):
         model = untrained(name).to("meta")
     size = 299 if name == "inception_v3" else 224
-    return ClassifierGraph(model, torch.zeros(2, 3, size, size, device="meta")).default
+    return ClassifierGraph(model, (size, size)).default
 
 
 @pytest.fixture(scope="module")
 def resnet18() -> ClassifierGraph:
     torch.manual_seed(0)
-    return ClassifierGraph(untrained("resnet18", num_classes=5), torch.zeros(2, 3, SIZE, SIZE))
+    return ClassifierGraph(untrained("resnet18", num_classes=5), (SIZE, SIZE))
 
 
 @pytest.mark.parametrize("name", [*LAST, *REGNETS])
 def test_the_last_feature_map_of_each_family_is_taken(name: str) -> None:
     cut = last_cut(name)
     assert (cut.name, cut.shape) == {**LAST, **REGNETS}[name]
-    assert not cut.channels_last
 
 
 @pytest.mark.slow
@@ -71,29 +71,6 @@ def test_every_classifier_of_torchvision_but_plain_vit_has_a_layer() -> None:
     for name in names:
         _, height, width = last_cut(name).shape
         assert (height, width) == ((13, 13) if name.startswith("squeezenet") else (7, 7)), name
-
-
-@pytest.mark.parametrize("name", ["vit_b_16", "vit_b_32", "vit_l_16", "vit_l_32"])
-def test_a_plain_vision_transformer_is_refused_in_one_sentence(name: str) -> None:
-    with pytest.raises(ExportError, match=r"no feature map of more than one place .* cannot be explained by class"):
-        last_cut(name)
-
-
-def test_tokens_after_a_feature_map_are_refused_and_the_map_can_be_named() -> None:
-    class Tokens(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.patches, self.mixer, self.fc = nn.Conv2d(3, 6, 8, 8), nn.Linear(6, 6), nn.Linear(6, 4)
-
-        def forward(self, x: Tensor) -> Tensor:
-            tokens = self.patches(x).flatten(2).transpose(1, 2)
-            scores: Tensor = self.fc(self.mixer(tokens).mean(1))
-            return scores
-
-    graph = ClassifierGraph(Tokens().eval(), torch.zeros(2, 3, SIZE, SIZE))
-    with pytest.raises(ExportError, match="the model is a transformer: after the feature map patches it works on tok"):
-        _ = graph.default
-    assert graph.find("patches").shape == (6, 8, 8)
 
 
 @pytest.mark.parametrize("name", SPLIT)
@@ -126,7 +103,7 @@ def test_every_listed_name_finds_its_own_cut(resnet18: ClassifierGraph) -> None:
 
 def test_an_operation_without_a_module_has_a_name_of_its_own() -> None:
     with torch.device("meta"):
-        graph = ClassifierGraph(untrained("densenet121"), torch.zeros(2, 3, SIZE, SIZE))
+        graph = ClassifierGraph(untrained("densenet121"), (SIZE, SIZE))
     assert graph.find("features").node is not graph.find("relu").node
     assert graph.find("relu") is graph.default
     assert graph.find("features.norm5") is graph.find("features")
@@ -152,13 +129,13 @@ def test_what_is_no_layer_is_refused_with_what_can_be_chosen(layer: str, says: s
 
 
 def test_a_map_of_one_place_is_no_layer() -> None:
-    graph = ClassifierGraph(untrained("resnet18"), torch.zeros(2, 3, 32, 32))
+    graph = ClassifierGraph(untrained("resnet18"), (32, 32))
     assert graph.default.name == "layer3", "layer4 is 1 × 1 for inputs of 32 pixels"
     with pytest.raises(ExportError, match="'layer4' is no feature map of more than one place: choose"):
         graph.find("layer4")
 
 
-def test_channels_last_maps_become_channels_first(tmp_path: Path) -> None:
+def test_channels_last_maps_are_layers_with_their_own_order_of_axes(tmp_path: Path) -> None:
     class ChannelsLast(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -171,10 +148,10 @@ def test_channels_last_maps_become_channels_first(tmp_path: Path) -> None:
 
     torch.manual_seed(0)
     model = ChannelsLast().eval()
-    graph = ClassifierGraph(model, torch.zeros(2, 3, 32, 48))
-    assert [(cut.name, cut.shape, cut.channels_last) for cut in graph.cuts] == [
-        ("conv", (6, 8, 12), False), ("permute", (6, 8, 12), True), ("mix", (10, 8, 12), True),
-        ("gelu", (10, 8, 12), True),
+    graph = ClassifierGraph(model, (32, 48))
+    assert [(cut.name, cut.shape, cut.layer.axes) for cut in graph.cuts] == [
+        ("conv", (6, 8, 12), "CHW"), ("permute", (6, 8, 12), "HWC"), ("mix", (10, 8, 12), "HWC"),
+        ("gelu", (10, 8, 12), "HWC"),
     ]  # fmt: skip
     split = graph.split([graph.default, graph.find("mix"), graph.find("conv")])
     to_torchscript(split, (32, 48), tmp_path / "model.ts.pt")
@@ -182,7 +159,7 @@ def test_channels_last_maps_become_channels_first(tmp_path: Path) -> None:
     x = torch.randn(3, 3, 32, 48)
     with torch.no_grad():
         maps = model.mix(model.conv(x).permute(0, 2, 3, 1))
-        expected = [functional.gelu(maps).permute(0, 3, 1, 2), maps.permute(0, 3, 1, 2), model.conv(x)]
+        expected = [functional.gelu(maps), maps, model.conv(x)]
         for layer, activations in enumerate(expected):
             assert torch.equal(split.features(x, layer), activations)
             assert torch.equal(split.head(activations, layer), model(x))
