@@ -1,7 +1,7 @@
 """The layers at which a classifier can be explained: the cuts between features and head, and the default one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -149,6 +149,21 @@ class LayeredModel(ABC):
         positions = {cut.name: self._position(cut.node) for cut in self.cuts}
         nearest = sorted(positions, key=lambda name: abs(positions[name] - number))[:2]
         return " or ".join(sorted(nearest, key=positions.__getitem__)) or "another model: this one has no layer to use"
+
+
+def bottlenecks(order: Sequence[Any], inputs: Callable[[Any], Iterable[Any]]) -> Iterator[Any]:
+    """Yield, in order, the nodes of a graph through which everything passes: no connection skips them.
+
+    `order` has the nodes that depend on the model's input and that its scores need, each after its `inputs`.
+    """
+    last_use = {node: number for number, user in enumerate(order) for node in inputs(user)}
+    alive: set[Any] = set()
+    latest = None
+    for number, node in enumerate(order):
+        alive = {other for other in alive if last_use.get(other, -1) > number} | {node}
+        if len(alive) == 1 and (only := next(iter(alive))) is not latest:
+            latest = only
+            yield only
 
 
 def _map_layer(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> Layer | None:

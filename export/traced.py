@@ -10,7 +10,6 @@ from torch import Tensor, fx, nn
 from camcore.model.manifest import InputLayout
 from export.errors import ExportError
 from export.graph import (
-    TensorRecorder,
     ancestors,
     dominators,
     final_activation,
@@ -18,10 +17,10 @@ from export.graph import (
     operation_name,
     output_node,
     segment,
-    trace_graph,
 )
 from export.layers import Cut, LayeredModel
 from export.trace import BATCH, Permute, SplitClassifier
+from export.tracing import TensorRecorder, trace_graph
 
 _UNCHANGED = ("dropout", "identity")  # in the names of operations that change nothing in evaluation mode
 

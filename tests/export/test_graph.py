@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.errors import ExportError
-from export.graph import ShapeRecorder, _symbolic_graph, dominators, output_node, trace_graph
+from export.graph import dominators, output_node
 from export.traced import ClassifierGraph
+from export.tracing import ShapeRecorder, _symbolic_graph, trace_graph
 
 SIZE = 16
 X = torch.zeros(2, 3, SIZE, SIZE)
