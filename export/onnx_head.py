@@ -114,21 +114,19 @@ def _split_nodes(
 
 
 def _to_steps(nodes: Sequence[onnx.NodeProto], versions: Mapping[str, int], output: str) -> list[OnnxStep]:
-    used, steps, problems = {output, *(name for node in nodes for name in node.input)} - {""}, [], []
+    used, steps, problems = {output, *(name for node in nodes for name in node.input)} - {""}, [], dict[str, str]()
     for node in nodes:
         try:
             function = torch_function(node, versions.get("" if node.domain in DEFAULT_DOMAINS else node.domain, 1))
             if (number := len(used.intersection(node.output[1:]))) and node.op_type not in SEVERAL_OUTPUTS:
                 raise LookupError(f"{node.op_type} with {number + 1} outputs")  # noqa: TRY301
         except LookupError as error:
-            problems.append(f"{error.args[0]} (node {node.name or node.output[0]!r})")
+            problems.setdefault(error.args[0], node.name or node.output[0])
         else:
             steps.append(OnnxStep(function, input_names(node), tuple(node.output)))
     if problems:
-        listed = ", ".join(problems)
-        raise ExportError(
-            f"the operators after the layer include some that cannot be differentiated: {listed}: {_REMEDY}"
-        )
+        listed = ", ".join(f"{problem} (node {name!r})" for problem, name in problems.items())
+        raise ExportError(f"operators after the layer cannot be computed in torch: {listed}: {_REMEDY}")
     return steps
 
 

@@ -20,7 +20,7 @@ from export.onnx_layer_operators import LAYER_OPERATORS, layer_norm
 from export.onnx_shape_operators import SHAPE_OPERATORS, flatten
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
-SEVERAL_OUTPUTS = {"Split", "com.microsoft.SkipLayerNormalization"}
+SEVERAL_OUTPUTS = {"Split", "SkipLayerNormalization"}
 # Attributes without effect in evaluation and in float32; the number of outputs is that of the node.
 _IGNORED = {"momentum", "num_outputs", "ratio", "round_mode", "saturate", "seed", "softmax_precision", "stash_type",
             "storage_order"}  # fmt: skip
@@ -79,6 +79,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Max": _fold(torch.maximum),
     "Mean": lambda *inputs: functools.reduce(torch.add, inputs) / len(inputs),
     "Min": _fold(torch.minimum),
+    "Mod": lambda a, b, fmod: a.fmod(b) if fmod else a.remainder(b),
     "Mul": lambda a, b: a * b,
     "Neg": lambda x: -x,
     "Pow": lambda x, exponent: x.pow(exponent).to(x.dtype),

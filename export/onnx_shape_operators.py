@@ -122,6 +122,7 @@ SHAPE_OPERATORS: dict[str, Callable[..., Any]] = {
     "Pad": _pad,
     "Range": lambda start, limit, delta: torch.arange(*(n.item() for n in (start, limit, delta)), dtype=start.dtype),
     "Reshape": _reshape,
+    "ScatterND": lambda data, indices, updates: data.index_put(indices.unbind(-1), updates),
     "Shape": lambda x, start=0, end=None: torch.tensor(to_ints(x.shape)[start:end], dtype=torch.int64),
     "Size": lambda x: torch.tensor(int(x.numel())),
     "Slice": _slice,

@@ -149,6 +149,8 @@ ARITHMETIC = [
     Case(call("Clip", X, np.float32(-0.5), np.float32(0.25)), (2, 3), first=11),
     Case(call("Clip", X, None, np.float32(0.25)), (2, 3), first=11),
     Case(call("Clip", X, np.float32(-0.5)), (2, 3), first=11),
+    Case(call("Mod", X, np.float32(0.7), fmod=1), (2, 3), first=10),
+    Case(call("Cast", call("Mod", call("Sub", SHAPE, ints(9)), ints(4)), to=TensorProto.FLOAT), (2, 3), first=10),
     Case(call("MatMul", X, floats(4, 5)), (2, 3, 4)),
     Case(call("MatMul", X, floats(4)), (3, 4)),
     Case(call("MatMul", X, call("Transpose", X, perm=[0, 2, 1])), (2, 3, 4)),
@@ -321,6 +323,8 @@ SHAPES = [
         call("Reshape", X, call("Concat", call("Slice", SHAPE, ints(0), ints(1)), ints(-1), axis=0)), (2, 3), first=10
     ),
     Case(call("Reshape", X, ints(2, 3, 4), allowzero=1), (2, 12), first=14),
+    Case(call("ScatterND", X, np.array([[1, 2], [0, 0]]), floats(2, 4)), (2, 3, 4), first=11),
+    Case(call("ScatterND", floats(2, 3), np.array([[[1, 2], [0, -3]]]), X), (1, 2), first=13),
     Case(call("Slice", X, starts=[1, -3], ends=[9, -1]), (2, 5, 4), last=9),
     Case(call("Slice", X, starts=[1], ends=[3], axes=[2]), (2, 5, 4), last=9),
     Case(call("Slice", X, ints(1, -3), ints(9, -1)), (2, 5, 4), first=10),
