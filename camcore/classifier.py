@@ -38,7 +38,7 @@ class Classifier:
         self.manifest = manifest
         self._model = model
         self._scorer = scorer
-        self._forward: ForwardWithActivations = model.forward
+        self._forward: ForwardWithActivations = model.forward if model.has_features else scorer.forward
         self._logits: Forward = scorer.logits
         self._int8: Int8Forward | None = None
         self._int8_scorer = int8
@@ -85,7 +85,9 @@ class Classifier:
         if name == self.manifest.layer.name:
             return self
         manifest = self.manifest.at_layer(name)
-        return type(self)(manifest, self._model.at_layer(manifest.layer.number), self._scorer, None)
+        number = manifest.layer.number
+        model = self._model.at_layer(number)
+        return type(self)(manifest, model, self._scorer if model.has_features else self._scorer.at_layer(number), None)
 
     @property
     def threads(self) -> int:

@@ -21,7 +21,7 @@ from export.head import choose_head, classifier_name, is_linear_head
 from export.layers import LayeredModel
 from export.parity import EagerModel, measure, signed_layers
 from export.quantize import MAX_NOISE, MIN_SPEED_UP, quantize
-from export.trace import to_onnx, to_torchscript
+from export.trace import to_torchscript
 
 Progress = Callable[[str], None]
 _VERSIONS = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "pillow")
@@ -46,7 +46,7 @@ class ArtifactWriter:
         self._progress("tracing into TorchScript")
         to_torchscript(self._split, self._steps.size, stage / TORCHSCRIPT)
         self._progress("exporting to ONNX")
-        to_onnx(self._split, self._steps.size, stage / ONNX)
+        self._model.write_onnx(self._split, self._cuts, stage / ONNX)
         self._progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
         parity = measure(stage, self._eager, self._steps, photos)
         layers = self._layers(photos)

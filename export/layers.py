@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,10 @@ class LayeredModel(ABC):
     @abstractmethod
     def split(self, cuts: Sequence[Cut], ending: nn.Module | None = None) -> SplitClassifier:
         """Return the model split at these cuts, of which the first is the target layer; `ending` follows the scores."""
+
+    @abstractmethod
+    def write_onnx(self, split: SplitClassifier, cuts: Sequence[Cut], path: Path) -> None:
+        """Write the split model as an ONNX file that maps `input` to `logits` and `activations`; see `to_onnx`."""
 
     @abstractmethod
     def has_weights_after(self, cut: Cut) -> bool:

@@ -48,6 +48,7 @@ class ModelSource:
     origin: str  # of the preprocessing, for people
     load: Callable[[], LoadedModel]
     folder: str  # name of the artefact directory, unless weights from a file name it
+    has_size: bool = True  # whether the size of the input is certain; if not, the user must say it
 
 
 def find_source(model: str, weights: str | None = None) -> ModelSource:
@@ -60,6 +61,10 @@ def find_source(model: str, weights: str | None = None) -> ModelSource:
         from export.timm_models import timm_source
 
         return timm_source(model, weights)
+    if model.endswith(".onnx"):
+        from export.onnx_file import onnx_source
+
+        return onnx_source(model, weights)
     if ":" in model:
         from export.functions import function_source
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,11 @@ def signed_layers(split: SplitClassifier, steps: Preprocessing, photos: Sequence
 
 def _runtimes(directory: Path, layers: int) -> list[tuple[str, int, Callable[[Array], tuple[Array, Array]]]]:
     """Return what to compare, and its layer: TorchScript's methods of each layer, its `forward`, and the ONNX model."""
-    traced = TracedModel(directory / TORCHSCRIPT)
+    traced, scorer = TracedModel(directory / TORCHSCRIPT), Scorer(directory / ONNX)
+    if not traced.has_features:
+        heads = [partial(_run_head, scorer.at_layer(layer), traced.at_layer(layer)) for layer in range(layers)]
+        whole = [("onnx", layer, scorer.at_layer(layer).forward) for layer in range(layers)]
+        return [*whole, *(("torchscript", layer, head) for layer, head in enumerate(heads))]
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of torch.jit
         module = torch.jit.load(str(directory / TORCHSCRIPT), map_location="cpu").eval()  # type: ignore[no-untyped-call]
 
@@ -107,7 +112,13 @@ def _runtimes(directory: Path, layers: int) -> list[tuple[str, int, Callable[[Ar
         return logits.numpy(), activations.numpy()
 
     methods = [("torchscript", layer, traced.at_layer(layer).forward) for layer in range(layers)]
-    return [*methods, ("torchscript", 0, forward), ("onnx", 0, Scorer(directory / ONNX).forward)]
+    return [*methods, ("torchscript", 0, forward), ("onnx", 0, scorer.forward)]
+
+
+def _run_head(scorer: Scorer, traced: TracedModel, x: Array) -> tuple[Array, Array]:
+    """Return the logits that TorchScript computes from a layer's output, and that output."""
+    _, outputs = scorer.forward(x)
+    return np.concatenate([traced.logits(output[None]) for output in outputs]), outputs
 
 
 def _check(name: str, kind: str, actual: Array, reference: Array) -> tuple[float, float]:

@@ -9,9 +9,12 @@ from torch import nn
 
 from camcore.model.manifest import InputLayout, Preprocessing
 from export.artifact import ArtifactWriter, Progress
+from export.errors import ExportError
 from export.labels import labels_for
-from export.layers import Cut
-from export.models import IMAGENET_STEPS, checkpoint_of, find_source
+from export.layers import Cut, LayeredModel
+from export.models import IMAGENET_STEPS, ModelSource, checkpoint_of, find_source
+from export.onnx_file import OnnxFile
+from export.onnx_graph import OnnxGraph
 from export.parity import find_photos
 from export.preprocessing import PreprocessingOptions, describe
 from export.publish import staged
@@ -58,7 +61,7 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
         ExportError: if an option does not fit the model, or an artefact cannot be written or differs from the model.
     """
     source = find_source(options.model, options.weights)
-    steps = options.preprocessing.apply(source.preprocessing)
+    steps = _preprocessing(options, source)
     photos = find_photos(options.photos)
     checkpoint = checkpoint_of(options.weights)
     out = options.out or Path("artifacts") / (checkpoint.stem if checkpoint else source.folder)
@@ -69,7 +72,7 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
             progress(f"{options.weights}: {loaded.note}")
         progress(describe(steps, source.origin, options.preprocessing))
         progress("finding the layers in the graph")
-        model = ClassifierGraph(loaded.module, steps.size, options.input_layout)
+        model = _layered(loaded.module, steps.size, options.input_layout)
         writer = ArtifactWriter(model, steps, options.layers, progress, multi_label=options.multi_label)
         labels = labels_for(options.labels or loaded.labels, model.classes)
         writer.write(stage, source.name, loaded.weights, labels, photos, int8=options.int8)
@@ -115,6 +118,20 @@ def list_layers(options: ExportOptions) -> tuple[list[Cut], Cut]:
     Raise the errors of `export_artifact`.
     """
     source = find_source(options.model, options.weights)
-    steps = options.preprocessing.apply(source.preprocessing)
-    model = ClassifierGraph(source.load().module, steps.size, options.input_layout)
+    model = _layered(source.load().module, _preprocessing(options, source).size, options.input_layout)
     return model.cuts, model.default
+
+
+def _preprocessing(options: ExportOptions, source: ModelSource) -> Preprocessing:
+    if not source.has_size and options.preprocessing.size is None:
+        raise ExportError(
+            f"{options.model} takes photos of any size: give the size of those of its training with --size"
+        )
+    return options.preprocessing.apply(source.preprocessing)
+
+
+def _layered(module: nn.Module, size: tuple[int, int], input_layout: InputLayout) -> LayeredModel:
+    """Return a model as one that can be split at its layers."""
+    if isinstance(module, OnnxFile):
+        return OnnxGraph(module, size, input_layout)
+    return ClassifierGraph(module, size, input_layout)

@@ -129,9 +129,9 @@ def _in_chunks(scorer: Scorer, inputs: Array) -> Array:
     return np.concatenate([scorer.logits(part) for part in _parts(inputs)])
 
 
-def _parts(inputs: Array, share: int = 1) -> list[Array]:
-    """Return inputs (n, 3, H, W) in batches of `batch_size`, or of a share of it."""
-    count = max(batch_size(inputs.shape[2:]) // share, 1)
+def _parts(inputs: Array) -> list[Array]:
+    """Return inputs (n, 3, H, W) in batches of `batch_size`."""
+    count = batch_size(inputs.shape[2:])
     return [inputs[start : start + count] for start in range(0, len(inputs), count)]
 
 
@@ -183,10 +183,10 @@ def _write(source: Path, target: Path, batches: Sequence[Array], float_nodes: Se
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """Yields the batches a few images at a time, because calibration keeps all that a run computes."""
+    """Yields the batches one image at a time: calibration keeps all that a run computes, and some models take one."""
 
     def __init__(self, batches: Sequence[Array]):
-        self._remaining = iter([part for batch in batches for part in _parts(batch, share=4)])
+        self._remaining = iter([batch[number : number + 1] for batch in batches for number in range(len(batch))])
 
     def get_next(self) -> dict[str, Array] | None:
         batch = next(self._remaining, None)

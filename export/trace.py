@@ -32,13 +32,23 @@ class SplitClassifier(nn.Module):
     """A classifier split at one or more layers: `head(features(x))` for each of them.
 
     `segments` follow each other; each ends with a layer's output, the last with the logits. `ends` has, for each
-    layer, the number of segments that compute its output; the first layer is the target layer.
+    layer, the number of segments that compute its output; the first layer is the target layer. `ending` follows the
+    scores. With `only_heads`, the first segment is not of torch, and the others take one input at a time.
     """
 
-    def __init__(self, segments: Sequence[nn.Module], ends: Sequence[int] = (1,)):
+    def __init__(
+        self,
+        segments: Sequence[nn.Module],
+        ends: Sequence[int] = (1,),
+        ending: nn.Module | None = None,
+        *,
+        only_heads: bool = False,
+    ):
         super().__init__()
         self.segments = nn.ModuleList(segments)
         self.ends = tuple(ends)
+        self.ending = nn.Identity() if ending is None else ending
+        self.only_heads = only_heads
 
     def features(self, x: Tensor, layer: int = 0) -> Tensor:
         """Return the output (N, *`Layer.output_shape`) of a layer for inputs (N, 3, H, W)."""
@@ -51,7 +61,8 @@ class SplitClassifier(nn.Module):
         x = output.clone()  # an operation in place may follow
         for part in self.segments[self.ends[layer] :]:
             x = part(x)
-        return x
+        logits: Tensor = self.ending(x)
+        return logits
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits (N, K) and the output of the target layer for inputs (N, 3, H, W)."""
@@ -62,11 +73,12 @@ class SplitClassifier(nn.Module):
 def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
     """Trace `forward`, and `features` and `head` of each layer, for inputs of `size` (H, W), and save them in one file.
 
-    The methods of further layers are `features_1`, `head_1`, and so on. The tracer's own check is disabled, because
-    `export.parity` compares all methods with the eager model. Raise OSError if the file cannot be written.
+    The methods of further layers are `features_1`, `head_1`, and so on. Of a model with `only_heads`, only
+    the heads are traced. The tracer's own check is disabled, because `export.parity` compares all methods with the
+    eager model. Raise OSError if the file cannot be written.
     """
-    x = torch.zeros(BATCH, 3, *size)
-    inputs = {"forward": x}
+    x = torch.zeros(1 if model.only_heads else BATCH, 3, *size)
+    inputs = {} if model.only_heads else {"forward": x}
     with torch.no_grad(), _differentiable_attention(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.*", category=FutureWarning)
         warnings.filterwarnings("ignore", message=".*might cause the trace to be incorrect.*")
@@ -75,7 +87,9 @@ def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) ->
             if layer:
                 setattr(model, f"features{suffix}", partial(model.features, layer=layer))
                 setattr(model, f"head{suffix}", partial(model.head, layer=layer))
-            inputs |= {f"features{suffix}": x, f"head{suffix}": model.features(x, layer)}
+            inputs[f"head{suffix}"] = model.features(x, layer)
+            if not model.only_heads:
+                inputs[f"features{suffix}"] = x
         traced = torch.jit.trace_module(model, inputs, check_trace=False)  # type: ignore[no-untyped-call]
     path.write_bytes(traced.save_to_buffer())  # if torch writes the file itself, a full disk aborts the interpreter
 

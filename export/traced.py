@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
@@ -19,7 +20,7 @@ from export.graph import (
     segment,
 )
 from export.layers import Cut, LayeredModel
-from export.trace import BATCH, Permute, SplitClassifier
+from export.trace import BATCH, Permute, SplitClassifier, to_onnx
 from export.tracing import TensorRecorder, trace_graph
 
 _UNCHANGED = ("dropout", "identity")  # in the names of operations that change nothing in evaluation mode
@@ -33,7 +34,7 @@ class ClassifierGraph(LayeredModel):
 
         Raise ExportError if it cannot be traced, or does not return scores (N, K).
         """
-        self.input_layout = input_layout
+        self._size, self.input_layout = size, input_layout
         self.whole = model if input_layout == "NCHW" else nn.Sequential(Permute((0, 2, 3, 1)), model).eval()
         device = next((tensor.device for tensor in (*model.parameters(), *model.buffers())), None)
         x = torch.zeros(BATCH, 3, *size, device=device)
@@ -57,10 +58,12 @@ class ClassifierGraph(LayeredModel):
         """Return the model split at these cuts, of which the first is the target layer; `ending` follows the scores."""
         order = sorted(cuts, key=lambda cut: self._position(cut.node))
         bounds = [self._input, *(cut.node for cut in order), self.scores]
-        parts: list[nn.Module] = [segment(self.module, start, end) for start, end in pairwise(bounds)]
-        if ending is not None:
-            parts[-1] = nn.Sequential(parts[-1], ending)
-        return SplitClassifier(parts, [order.index(cut) + 1 for cut in cuts]).eval()
+        parts = [segment(self.module, start, end) for start, end in pairwise(bounds)]
+        return SplitClassifier(parts, [order.index(cut) + 1 for cut in cuts], ending).eval()
+
+    def write_onnx(self, split: SplitClassifier, cuts: Sequence[Cut], path: Path) -> None:
+        """Write the split model as an ONNX file that maps `input` to `logits` and `activations`; see `to_onnx`."""
+        to_onnx(split, self._size, path)
 
     def has_weights_after(self, cut: Cut) -> bool:
         """Return whether the scores are computed from the cut with weights."""

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
+from copy import copy
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -32,10 +33,22 @@ class Scorer:
     def __init__(self, path: Path, threads: int | None = None, batches: FittingBatches | None = None):
         self._path, self.batches = path, batches
         self.threads = threads or cpu_count()
+        self._output = "activations"
 
     def on_one_thread(self) -> "Scorer":
         """Return the same whose runs take one thread each, for as many threads that call it; on the GPU, itself."""
-        return Scorer(self._path, 1) if self.batches is None else self
+        if self.batches is not None:
+            return self
+        other = Scorer(self._path, 1)
+        other._output = self._output
+        return other
+
+    def at_layer(self, number: int) -> "Scorer":
+        """Return the same for the layer with a number; both share the session."""
+        _ = self._session  # which both then share
+        other = copy(self)
+        other._output = f"activations_{number}" if number else "activations"
+        return other
 
     def logits(self, x: Array) -> Array:
         """Return the logits (N, K) of inputs (N, 3, H, W)."""
@@ -44,13 +57,17 @@ class Scorer:
 
     def forward(self, x: Array) -> tuple[Array, Array]:
         """Return the logits (N, K) and the target layer's output (N, *`Layer.output_shape`) of inputs (N, 3, H, W)."""
-        logits, output = self._run(["logits", "activations"], x)
+        logits, output = self._run(["logits", self._output], x)
         return logits, output
 
     def _run(self, names: list[str], x: Array) -> Outputs:
         if self.batches is not None:
             return self.batches.run(partial(self._run_on_gpu, names), x)
-        return tuple(np.asarray(values) for values in self._session.run(names, {"input": x}))
+        session = self._session
+        if session.get_inputs()[0].shape[0] == 1 and len(x) > 1:  # as the file of a user may have it
+            runs = [session.run(names, {"input": photo[None]}) for photo in x]
+            return tuple(np.concatenate(values) for values in zip(*runs, strict=True))
+        return tuple(np.asarray(values) for values in session.run(names, {"input": x}))
 
     def _run_on_gpu(self, names: list[str], x: Array) -> Outputs:
         session = self._session

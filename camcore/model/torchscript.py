@@ -75,6 +75,12 @@ class TracedModel:
             output = self._features(torch.from_numpy(x).to(self._device))
             return self._head(output).cpu().numpy(), output.cpu().numpy()
 
+    def logits(self, output: Array) -> Array:
+        """Return the logits (1, K) for the layer's output for one photo, (1, *`Layer.output_shape`)."""
+        with torch.inference_mode(), _enough_memory():
+            logits: Array = self._head(torch.from_numpy(output).to(self._device)).cpu().numpy()
+            return logits
+
     def gradients(self, output: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
         """Return the gradients of a class's logit, or of a difference of two, by the layer's output for one photo."""
         with torch.enable_grad(), _enough_memory():
@@ -104,4 +110,6 @@ class TracedModel:
     def _use(self, layer: int) -> None:
         suffix = f"_{layer}" if layer else ""
         self._layer = layer
-        self._features, self._head = (getattr(self._module, name + suffix) for name in ("features", "head"))
+        self._head = getattr(self._module, f"head{suffix}")
+        self.has_features = hasattr(self._module, f"features{suffix}")  # not if the model is an ONNX file of a user
+        self._features = getattr(self._module, f"features{suffix}") if self.has_features else self._head

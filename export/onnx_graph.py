@@ -1,0 +1,180 @@
+"""The graph of a classifier in an ONNX file, as a model that can be split at its layers."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+from onnx import helper
+from torch import Tensor, nn
+
+from camcore.model.manifest import InputLayout
+from export.errors import ExportError
+from export.head import OneLogit
+from export.layers import Cut, LayeredModel, bottlenecks
+from export.onnx_file import OnnxFile, read_input, start_session, with_outputs, write_file
+from export.onnx_head import OnnxPart
+from export.trace import SplitClassifier
+
+_ACTIVATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+_RESHAPING = {"Identity", "Flatten", "Squeeze", "Reshape"}  # between the activation and the output
+
+
+class OnnxGraph(LayeredModel):
+    """A classifier in an ONNX file. A node of the graph is a tensor, and has its name.
+
+    The layers are those of a copy for one photo of a fixed size, in which ONNX Runtime has computed what is constant.
+    """
+
+    def __init__(self, file: OnnxFile, size: tuple[int, int], input_layout: InputLayout = "NCHW"):
+        """Find the layers of a model for photos of `size` (H, W); raise ExportError if it does not return scores."""
+        declared = file.input
+        if (declared.height or size[0], declared.width or size[1]) != size:
+            pixels = f"{declared.height} × {declared.width} pixels, not {size[0]} × {size[1]}"
+            raise ExportError(f"the model takes photos of {pixels}: leave out --size")
+        if input_layout not in ("NCHW", declared.layout):
+            raise ExportError("the model takes (N, 3, H, W), as its file says: leave out --input-layout")
+        self._file, self._size, self.input_layout = file.model, size, declared.layout
+        output, self.classes = self._score_output()
+        self._scores, self.activation = _final_activation(self._file.graph, output)
+        self.whole = nn.Sequential(OnnxFile(self._file, output), nn.Flatten())
+        self._model = _simplified(self._file, self._scores, (1, *self._input_shape))
+        self._producers = {name: node for node in self._model.graph.node for name in node.output if name}
+        self._nodes = self._on_the_way()
+        of_file = {name for node in self._file.graph.node for name in node.output}
+        chain = [name for name in bottlenecks(self._nodes, self._inputs) if name in of_file and name != self._scores]
+        self._find_cuts(list(zip(chain, chain, self._shapes(chain), strict=True)), 1, size)
+
+    def split(self, cuts: Sequence[Cut], ending: nn.Module | None = None) -> SplitClassifier:
+        """Return the model split at these cuts, of which the first is the target layer; `ending` follows the scores."""
+        order = sorted(cuts, key=lambda cut: self._position(cut.node))
+        bounds = [*(str(cut.node) for cut in order), self._scores]
+        parts: list[nn.Module] = [self._part(start, end) for start, end in pairwise(bounds)]
+        parts[-1] = nn.Sequential(parts[-1], nn.Flatten())
+        ends = [order.index(cut) + 1 for cut in cuts]
+        return SplitClassifier([OnnxFile(self._model, bounds[0]), *parts], ends, ending, only_heads=True).eval()
+
+    def write_onnx(self, split: SplitClassifier, cuts: Sequence[Cut], path: Path) -> None:
+        """Write the model of the file with the input and outputs of an artefact, and with what follows the scores."""
+        layers = {str(cut.node): cut.layer for cut in cuts}
+        write_file(self._file, self._size, self._scores, layers, path, one_logit=isinstance(split.ending, OneLogit))
+
+    def has_weights_after(self, cut: Cut) -> bool:
+        """Return whether the scores are computed from the cut with weights."""
+        weights = {tensor.name for tensor in self._model.graph.initializer if len(tensor.dims) > 1}
+        return any(weights.intersection(node.input) for node in self._nodes_between(cut.node, self._scores))
+
+    def is_unchanged(self, cut: Cut) -> bool:
+        """Return False: the copy has no operations that change nothing."""
+        return False
+
+    def _score_output(self) -> tuple[str, int]:
+        """Return the name and the number of the scores that the model returns."""
+        names = [output.name for output in self._file.graph.output]
+        shapes = dict(zip(names, self._shapes(names, self._file), strict=True))
+        scores = {name: shape[1] for name, shape in shapes.items() if _is_row(shape)}
+        if len(scores) != 1:
+            listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            problem = f"the model returns {listed} for one photo"
+            raise ExportError(f"{problem}: let it return one row of scores per photo, (1, K) for K classes")
+        ((name, classes),) = scores.items()
+        return name, classes
+
+    @property
+    def _input_shape(self) -> tuple[int, int, int]:
+        return (3, *self._size) if self.input_layout == "NCHW" else (*self._size, 3)
+
+    def _shapes(self, names: Sequence[str], model: onnx.ModelProto | None = None) -> list[tuple[int, ...]]:
+        """Return the shapes of tensors for one photo."""
+        session = start_session(with_outputs(model or self._model, names))
+        photo = np.zeros((1, *self._input_shape), np.float32)
+        return [values.shape for values in session.run(None, {session.get_inputs()[0].name: photo})]
+
+    def _on_the_way(self) -> list[str]:
+        """Return the tensors that depend on the photo and that the scores need, in the order of the graph."""
+        dependent = {self._model.graph.input[0].name}
+        for node in self._model.graph.node:
+            if dependent.intersection(_inputs_of(node)):
+                dependent.update(node.output)
+        nodes = self._nodes_between("", self._scores)
+        return [name for node in nodes for name in node.output if name in dependent]
+
+    def _nodes_between(self, start: str, end: str) -> list[onnx.NodeProto]:
+        """Return the nodes that compute one tensor from another, in the order of the graph."""
+        needed, waiting = set[str](), [end]
+        while waiting:
+            name = waiting.pop()
+            if name != start and name not in needed and (node := self._producers.get(name)) is not None:
+                needed.add(name)
+                waiting += _inputs_of(node)
+        return [node for node in self._model.graph.node if needed.intersection(node.output)]
+
+    def _part(self, start: str, end: str) -> OnnxPart:
+        """Return the part of the model between two tensors as a torch module."""
+        nodes = self._nodes_between(start, end)
+        names = {name for node in nodes for name in node.input}
+        weights = [tensor for tensor in self._model.graph.initializer if tensor.name in names]
+        first, last = (onnx.ValueInfoProto(name=name) for name in (start, end))
+        domains = {entry.domain: entry.version for entry in self._model.opset_import}
+        return OnnxPart(helper.make_graph(nodes, "part", [first], [last], weights), domains)
+
+    def _inputs(self, name: str) -> Iterable[str]:
+        return _inputs_of(self._producers[name])
+
+    def _position(self, node: str) -> int:
+        return self._nodes.index(node)
+
+    def _number_of(self, name: str) -> int:
+        """Return the position of the tensor with a name, or of the last one of the node with that name."""
+        for number in reversed(range(len(self._nodes))):
+            if name in (self._nodes[number], self._producers[self._nodes[number]].name):
+                return number
+        last = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
+        raise ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {last}")
+
+    def _shape_at(self, position: int) -> tuple[int, ...]:
+        return self._shapes([self._nodes[position]])[0]
+
+    def _run_to(self, node: str, x: Tensor) -> Tensor:
+        output: Tensor = OnnxFile(self._model, node)(x)
+        return output
+
+
+def _inputs_of(node: onnx.NodeProto) -> list[str]:
+    """Return the tensors that a node uses, those of its branches and loops included."""
+    names = list(node.input)
+    for attribute in node.attribute:
+        for inner in (*attribute.g.node, *(node for graph in attribute.graphs for node in graph.node)):
+            names += _inputs_of(inner)
+    return names
+
+
+def _is_row(shape: tuple[int, ...]) -> bool:
+    """Return whether a shape is that of the scores of one photo: (1, K), or (1, K, 1, 1)."""
+    return len(shape) >= 2 and shape[0] == 1 and all(length == 1 for length in shape[2:])
+
+
+def _final_activation(graph: onnx.GraphProto, output: str) -> tuple[str, str]:
+    """Return the tensor of the scores before a final activation, and that activation as of `choose_head`."""
+    producers = {name: node for node in graph.node for name in node.output}
+    name = output
+    while (node := producers.get(name)) is not None:
+        if node.op_type in _ACTIVATIONS:
+            return node.input[0], _ACTIVATIONS[node.op_type]
+        if node.op_type not in _RESHAPING:
+            break
+        name = node.input[0]
+    return output, ""
+
+
+def _simplified(model: onnx.ModelProto, scores: str, shape: tuple[int, ...]) -> onnx.ModelProto:
+    """Return a copy for an input of a fixed shape, in which ONNX Runtime has computed what is constant."""
+    fixed = with_outputs(model, [scores])
+    (photo,) = (entry for entry in fixed.graph.input if entry.name == read_input(model, "").name)
+    photo.CopyFrom(helper.make_tensor_value_info(photo.name, onnx.TensorProto.FLOAT, shape))
+    with TemporaryDirectory(prefix="camcore-onnx-") as folder:
+        path = Path(folder) / "simplified.onnx"
+        start_session(fixed, simplified=path)
+        return onnx.load(str(path))
