@@ -69,7 +69,7 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
         progress(describe(steps, source.origin, options.preprocessing))
         writer = ArtifactWriter(
             loaded.module, steps, options.layers, progress,
-            multi_label=options.multi_label, input_layout=options.input_layout,
+            multi_label=options.multi_label or loaded.multi_label, input_layout=options.input_layout,
         )  # fmt: skip
         labels = labels_for(options.labels or loaded.labels, writer.graph.classes)
         writer.write(stage, source.name, loaded.weights, labels, photos, int8=options.int8)
