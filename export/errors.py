@@ -5,7 +5,7 @@ from pathlib import Path
 
 from camcore.errors import CamError
 
-_LIBRARIES = ("torch", "torchvision", "timm")
+_LIBRARIES = ("torch", "torchvision", "timm", "transformers")
 
 
 class WeightsError(CamError, RuntimeError):
@@ -24,9 +24,14 @@ class ExportError(CamError, RuntimeError):
     """An artefact that cannot be written, or that differs from the eager model."""
 
 
+def shortened(text: object) -> str:
+    """Return the first 200 characters of a text, in one line."""
+    return " ".join(str(text).split())[:200]
+
+
 def describe_error(error: BaseException) -> str:
     """Return the kind and the text of an error in the user's code, and the line of that code, without a line break."""
-    text = " ".join(str(error).split("\n\nWhile executing")[0].split())[:200]
+    text = shortened(str(error).split("\n\nWhile executing")[0])
     return f"{type(error).__name__}{f' ({text})' if text else ''}{user_line(error)}"
 
 

@@ -1,4 +1,4 @@
-"""The models that `--model` can name: torchvision's, timm's, EfficientNet-Lite0, and the user's own functions."""
+"""The models that `--model` can name: torchvision's, timm's, transformers', EfficientNet-Lite0, and own functions."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class LoadedModel:
     weights: str  # name in the manifest
     labels: tuple[str, ...] | None = None
     note: str = ""  # what was taken from a checkpoint file, and what was left out
+    multi_label: bool = False  # whether several classes may be right at once
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class ModelSource:
 
 
 def find_source(model: str, weights: str | None = None) -> ModelSource:
-    """Return the source of a model: a name of torchvision, `timm/NAME`, `FILE.py:FUNCTION` or `module:function`.
+    """Return the source of a model.
+
+    `model` is a name of torchvision, `timm/NAME`, `hf/ORG/NAME`, a folder that transformers saved, `FILE.py:FUNCTION`
+    or `module:function`; a name of torchvision takes precedence over a folder.
 
     `weights` is the name of pretrained weights or a checkpoint file; None for the default of the model. Raise
     ExportError if there is no such model.
@@ -65,6 +69,10 @@ def find_source(model: str, weights: str | None = None) -> ModelSource:
         from export.onnx_file import onnx_source
 
         return onnx_source(model, weights)
+    if model.startswith("hf/") or (Path(model).is_dir() and model not in (LITE0, *torchvision_models())):
+        from export.transformers_models import transformers_source
+
+        return transformers_source(model, weights)
     if ":" in model:
         from export.functions import function_source
 
@@ -99,7 +107,7 @@ def _torchvision_source(name: str, weights: str | None) -> ModelSource:
     names = torchvision_models()
     if name not in names:
         close = ", ".join(get_close_matches(name, [*names, LITE0], n=3)) or "resnet50, efficientnet_v2_s, convnext_tiny"
-        ways = "a name of torchvision, timm/NAME, or FILE.py:FUNCTION for a model of your own"
+        ways = "a name of torchvision, timm/NAME, hf/ORG/NAME, a folder, or FILE.py:FUNCTION for a model of your own"
         raise ExportError(f"there is no model {name!r}: choose {ways}; names with a similar spelling: {close}")
     table = get_model_weights(name)
     entry = table[weights] if weights in table.__members__ else table.DEFAULT

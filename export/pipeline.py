@@ -73,7 +73,8 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
         progress(describe(steps, source.origin, options.preprocessing))
         progress("finding the layers in the graph")
         model = _layered(loaded.module, steps.size, options.input_layout)
-        writer = ArtifactWriter(model, steps, options.layers, progress, multi_label=options.multi_label)
+        multi_label = options.multi_label or loaded.multi_label
+        writer = ArtifactWriter(model, steps, options.layers, progress, multi_label=multi_label)
         labels = labels_for(options.labels or loaded.labels, model.classes)
         writer.write(stage, source.name, loaded.weights, labels, photos, int8=options.int8)
     progress(f"wrote {out}")

@@ -4,7 +4,7 @@ import errno
 import socket
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from threading import Thread
@@ -13,7 +13,7 @@ from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
 from export.checkpoint_files import load_tensors
-from export.errors import WeightsError
+from export.errors import WeightsError, shortened
 from export.weights import Weights, checked_state
 
 PACKAGE = "package"
@@ -107,6 +107,35 @@ def _request(url: str, errors: list[Exception]) -> None:
             urlopen(Request(url, method="HEAD", headers={"User-Agent": "torch.hub"}), timeout=SILENCE).close()
     except Exception as error:  # raised again in the calling thread
         errors.append(error)
+
+
+def cached_file(repo: str, names: Iterable[str]) -> Path | None:
+    """Return the first of these files of a repository that is in the cache of the Hugging Face hub, None if none is."""
+    from huggingface_hub import try_to_load_from_cache
+
+    paths = (try_to_load_from_cache(repo, name) for name in names)
+    return next((Path(path) for path in paths if isinstance(path, str) and Path(path).is_file()), None)
+
+
+@contextmanager
+def hub_download(content: str, remedy: str, url: str | None) -> Iterator[None]:
+    """Let the block download `content` from the hub, or from another URL; None if the block needs no network.
+
+    Raise WeightsError, which ends with `remedy`, for any error of the block or of the network.
+    """
+    from huggingface_hub import is_offline_mode
+
+    try:
+        with network_timeout(), warnings.catch_warnings(action="ignore"):
+            if url and is_offline_mode():
+                raise ConnectionError("HF_HUB_OFFLINE is set")  # noqa: TRY301
+            if url:
+                require_network(url)
+            yield
+    except Exception as error:  # the hub and the network raise many kinds of errors
+        reason = getattr(error, "reason", error)
+        text = getattr(reason, "strerror", None) or shortened(reason) or type(error).__name__
+        raise WeightsError(f"{content} could not be downloaded ({text}): {remedy}") from error
 
 
 @contextmanager

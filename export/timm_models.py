@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import warnings
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from camcore.model.manifest import Interpolation, Preprocessing, ResizeMode
@@ -15,7 +13,7 @@ from export.checkpoints import select_weights
 from export.errors import ExportError, WeightsError
 from export.labels import imagenet_labels, numbered_labels
 from export.models import LoadedModel, ModelSource, checkpoint_of, classifier_weight, origin_of
-from export.pretrained import network_timeout, require_network
+from export.pretrained import cached_file, hub_download
 from export.weights import load_weights, number_of_classes
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _HUB = "https://huggingface.co"
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _RESIZE_MODES: dict[str, ResizeMode] = {"center": "crop", "squash": "squash", "border": "pad"}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
@@ -79,23 +78,8 @@ def _load_pretrained(timm: ModuleType, name: str) -> nn.Module:
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id):
         raise WeightsError(f"timm has no pretrained weights of {name}: give a checkpoint with --weights")
-    try:
-        with network_timeout(), warnings.catch_warnings(action="ignore"):
-            if not _is_cached(config):
-                require_network(config.url or _HUB)
-            module: nn.Module = timm.create_model(name, pretrained=True)
-            return module.eval()
-    except Exception as error:  # the hub and the network raise many kinds of errors
-        reason = getattr(error, "reason", error)
-        text = getattr(reason, "strerror", None) or " ".join(str(reason).split())[:200] or type(error).__name__
-        remedy = "connect to the network, or give a checkpoint with --weights"
-        raise WeightsError(f"the weights of timm/{name} could not be downloaded ({text}): {remedy}") from error
-
-
-def _is_cached(config: Any) -> bool:
-    """Return whether the weights of a configuration are in the cache of the hub."""
-    from huggingface_hub import try_to_load_from_cache
-
-    names = ("model.safetensors", "pytorch_model.bin")
-    paths = (try_to_load_from_cache(config.hf_hub_id, name) for name in names if config.hf_hub_id)
-    return any(isinstance(path, str) and Path(path).is_file() for path in paths)
+    cached = config.hf_hub_id and cached_file(config.hf_hub_id, _WEIGHTS)
+    content, remedy = f"the weights of timm/{name}", "connect to the network, or give a checkpoint with --weights"
+    with hub_download(content, remedy, None if cached else config.url or _HUB):
+        module: nn.Module = timm.create_model(name, pretrained=True)
+    return module.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def number_of_classes(weights: Weights, classifier: str, model: str) -> int:
     """Return the number of classes, read from the weight matrix `classifier`; raise WeightsError if there is none."""
     weight = weights.state.get(classifier)
     if weight is None or weight.ndim < 2:
-        problem = f"it has no linear layer {classifier}, but {_some(list(weights.state))}"
+        problem = f"it has no linear layer {classifier}, but {some(list(weights.state))}"
         raise WeightsError(f"{weights.source} is not a checkpoint of {model} ({problem}): {weights.remedy}")
     return int(weight.shape[0])
 
@@ -59,16 +59,22 @@ def load_weights(model: nn.Module, weights: Weights, name: str) -> None:
     unknown = [key for key in state if key not in expected]
     reshaped = [key for key in expected if key in state and state[key].shape != expected[key].shape]
     keys_by_problem = {"it lacks": missing, "it has unknown": unknown, "other shapes for": reshaped}
-    problems = "; ".join(f"{problem} {_some(keys)}" for problem, keys in keys_by_problem.items() if keys)
+    problems = "; ".join(f"{problem} {some(keys)}" for problem, keys in keys_by_problem.items() if keys)
     if problems:
         raise WeightsError(f"{weights.source} is not a checkpoint of {name} ({problems}): {weights.remedy}")
     model.load_state_dict(state, strict=False)
+    check_finite(model, weights.source)
+
+
+def check_finite(model: nn.Module, source: str) -> None:
+    """Raise WeightsError, which names keys, if weights of a model that come from `source` are not finite."""
     broken = [key for key, tensor in model.state_dict().items() if not tensor.isfinite().all()]
     if broken:
-        problem = f"{weights.source} holds values that are not finite numbers (in {_some(broken)})"
+        problem = f"{source} holds values that are not finite numbers (in {some(broken)})"
         raise WeightsError(f"{problem}: use a checkpoint from before the training failed")
 
 
-def _some(keys: list[str]) -> str:
+def some(keys: Sequence[str]) -> str:
+    """Return the first three of these keys, and the number of the others."""
     more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
     return ", ".join(keys[:3]) + more
