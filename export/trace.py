@@ -52,12 +52,16 @@ class SplitClassifier(nn.Module):
 
     def features(self, x: Tensor, layer: int = 0) -> Tensor:
         """Return the output (N, *`Layer.output_shape`) of a layer for inputs (N, 3, H, W)."""
+        if self.only_heads and len(x) > 1:
+            return torch.cat([self.features(photo[None], layer) for photo in x])
         for part in self.segments[: self.ends[layer]]:
             x = part(x)
         return x
 
     def head(self, output: Tensor, layer: int = 0) -> Tensor:
         """Return the logits (N, K) for the output of a layer, which stays unchanged."""
+        if self.only_heads and len(output) > 1:
+            return torch.cat([self.head(one[None], layer) for one in output])
         x = output.clone()  # an operation in place may follow
         for part in self.segments[self.ends[layer] :]:
             x = part(x)
