@@ -11,6 +11,7 @@ from camcore.model.layer import Layer
 from camcore.model.manifest import Head
 from export.errors import ExportError
 from export.graph import weight_names
+from export.onnx_models.onnx_head import OnnxPart
 from export.trace import SplitClassifier
 
 _TOLERANCE = 1e-4  # as a share of the largest logit
@@ -80,5 +81,9 @@ def is_linear_head(model: SplitClassifier, number: int, layer: Layer) -> bool:
 def classifier_name(model: SplitClassifier) -> str | None:
     """Return the name of the last weight matrix in the TorchScript model, or None if the model has none."""
     parts = model.segments.named_modules(prefix="segments")
-    names = [f"{prefix}.{name}" for prefix, part in parts for name in weight_names(part)]
+    names = [
+        f"{prefix}.{name}"
+        for prefix, part in parts
+        for name in (part.weight_names if isinstance(part, OnnxPart) else weight_names(part))
+    ]
     return names[-1] if names else None

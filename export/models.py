@@ -66,7 +66,7 @@ def find_source(model: str, weights: str | None = None) -> ModelSource:
 
         return timm_source(model, weights)
     if model.endswith(".onnx"):
-        from export.onnx_file import onnx_source
+        from export.onnx_models.onnx_file import onnx_source
 
         return onnx_source(model, weights)
     if model.startswith("hf/") or (Path(model).is_dir() and model not in (LITE0, *torchvision_models())):

@@ -13,8 +13,8 @@ from export.errors import ExportError
 from export.labels import labels_for
 from export.layers import Cut, LayeredModel
 from export.models import IMAGENET_STEPS, ModelSource, checkpoint_of, find_source
-from export.onnx_file import OnnxFile
-from export.onnx_graph import OnnxGraph
+from export.onnx_models.onnx_file import OnnxFile
+from export.onnx_models.onnx_graph import OnnxGraph
 from export.parity import find_photos
 from export.preprocessing import PreprocessingOptions, describe
 from export.publish import staged

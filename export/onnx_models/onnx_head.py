@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from export.onnx_operators import DEFAULT_DOMAINS, SEVERAL_OUTPUTS, input_names, to_tensor, torch_function
+from export.onnx_models.onnx_operators import DEFAULT_DOMAINS, SEVERAL_OUTPUTS, input_names, to_tensor, torch_function
 
 # INT8 and UINT8 are what DequantizeLinear computes weights from.
 _WEIGHT_TYPES = {

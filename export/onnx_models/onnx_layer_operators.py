@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from export.onnx_shape_operators import to_ints
+from export.onnx_models.onnx_shape_operators import to_ints
 
 _CONVOLUTIONS: dict[int, Callable[..., Tensor]] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _MAX_POOLS: dict[int, Callable[..., Tensor]] = {

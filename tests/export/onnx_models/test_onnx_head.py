@@ -21,7 +21,7 @@ from torchvision.models.mobilenetv3 import InvertedResidualConfig
 from torchvision.models.resnet import BasicBlock
 
 from export.errors import ExportError
-from export.onnx_head import OnnxPart
+from export.onnx_models.onnx_head import OnnxPart
 
 SIZE = 32
 

@@ -14,8 +14,8 @@ from camcore.model.manifest import InputLayout
 from export.errors import ExportError
 from export.head import OneLogit
 from export.layers import Cut, LayeredModel, bottlenecks
-from export.onnx_file import OnnxFile, read_input, start_session, with_outputs, write_file
-from export.onnx_head import OnnxPart
+from export.onnx_models.onnx_file import OnnxFile, read_input, start_session, with_outputs, write_file
+from export.onnx_models.onnx_head import OnnxPart
 from export.trace import SplitClassifier
 
 _ACTIVATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from export.onnx_layer_operators import LAYER_OPERATORS, layer_norm
-from export.onnx_shape_operators import SHAPE_OPERATORS, flatten
+from export.onnx_models.onnx_layer_operators import LAYER_OPERATORS, layer_norm
+from export.onnx_models.onnx_shape_operators import SHAPE_OPERATORS, flatten
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 SEVERAL_OUTPUTS = {"Split", "SkipLayerNormalization"}

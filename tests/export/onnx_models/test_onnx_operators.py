@@ -12,8 +12,8 @@ import torch
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from export.onnx_head import OnnxPart
-from export.onnx_operators import OPERATORS, torch_function
+from export.onnx_models.onnx_head import OnnxPart
+from export.onnx_models.onnx_operators import OPERATORS, torch_function
 
 OLDEST = 7  # the oldest that ONNX Runtime supports
 NEWEST = 28  # as of ONNX Runtime 1.32
