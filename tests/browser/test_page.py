@@ -126,6 +126,22 @@ def test_nothing_moves_while_another_class_is_explained(page: Page, eagle: Path,
     assert moved(stopped, page.evaluate(BOXES)) == {}
 
 
+# Clicks a name in the moment in which the status says that an explanation is done, before its verdict arrives.
+CLICK_WHEN_DONE = """name => new MutationObserver((_, observer) => {
+  if (!document.querySelector('#status').innerText.startsWith('Done')) return;
+  observer.disconnect();
+  [...document.querySelectorAll('#predictions label')].find((label) => label.innerText.startsWith(name)).click();
+}).observe(document.querySelector('#status'), { subtree: true, childList: true, characterData: true })"""
+
+
+@wide
+def test_a_name_that_is_chosen_before_the_verdict_arrives_stays_chosen(page: Page, eagle: Path) -> None:
+    page.evaluate(CLICK_WHEN_DONE, "kite")
+    upload(page, eagle)
+    wait_until_done(page, "kite")
+    expect(page.get_by_role("radio", name=re.compile("^kite"))).to_be_checked()
+
+
 @wide
 def test_a_chosen_name_is_visible_under_the_mouse(page: Page, eagle: Path) -> None:
     upload(page, eagle)
