@@ -20,9 +20,9 @@ from demo.compare.session import ExplainRequest, PageState, Session, choose_clas
 from demo.service.event_settings import ASKING, LAST, ON_MODEL, ON_PHOTO
 from demo.service.models import Models
 
-# Places of the buttons in `_values`, which are sent every time: Gradio's page loses a change of visibility that follows
-# another at once, and then Stop would stay.
-_BUTTONS = (2, 4, 5)
+# Places in `_values` of what is hidden and shown again, which is sent every time: Gradio's page loses a change of
+# visibility that follows another at once, and then Stop would stay, or the names would not be shown.
+_HIDDEN_AT_TIMES = (2, 3, 4, 5)
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
@@ -45,7 +45,7 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
         for state in explain(models, session, request):
             values = _values(state, session)
             yield [
-                gr.skip() if i not in _BUTTONS and value in previous[i : i + 1] else value
+                gr.skip() if i not in _HIDDEN_AT_TIMES and value in previous[i : i + 1] else value
                 for i, value in enumerate(values)
             ]
             previous = values
@@ -200,10 +200,12 @@ def _values(state: PageState, session: Session) -> list[Any]:
 
 
 def _predictions(state: PageState, session: Session) -> Any:
-    """Return the update of the names. It is empty if the page shows them, so that it cannot undo a visitor's choice."""
+    """Return the update of the names, with a choice only if it changes: it must not undo that of a visitor."""
     choices = tuple((f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions)
     choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
-    if (state.running and not choices) or session.names == (choices, choice):
+    if state.running and not choices:
         return gr.skip()
-    session.names = (choices, choice)
-    return gr.update(choices=list(choices), value=choice, visible=bool(choices))
+    update: dict[str, Any] = gr.update(choices=list(choices), visible=bool(choices))
+    if session.names != (choices, choice):
+        session.names, update["value"] = (choices, choice), choice
+    return update
