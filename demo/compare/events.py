@@ -1,5 +1,6 @@
 """The events of the tab Compare. One explanation runs at a time; a newer request replaces it, and Stop ends it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -23,6 +24,9 @@ from demo.service.models import Models
 # Places in `_values` of what is hidden and shown again, which is sent every time: Gradio's page loses a change of
 # visibility that follows another at once, and then Stop would stay, or the names would not be shown.
 _HIDDEN_AT_TIMES = (2, 3, 4, 5)
+# Seconds for which new names are sent with every step: while Gradio's page builds them, it may lose the choice.
+# A person takes longer to read them and to choose another.
+_READING_TIME = 1.0
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
@@ -200,12 +204,14 @@ def _values(state: PageState, session: Session) -> list[Any]:
 
 
 def _predictions(state: PageState, session: Session) -> Any:
-    """Return the update of the names, with a choice only if it changes: it must not undo that of a visitor."""
+    """Return the update of the names, with a choice only if it or the names have changed: it may undo a visitor's."""
     choices = tuple((f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions)
     choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     if state.running and not choices:
         return gr.skip()
-    update: dict[str, Any] = gr.update(choices=list(choices), visible=bool(choices))
-    if session.names != (choices, choice):
-        session.names, update["value"] = (choices, choice), choice
-    return update
+    if choices != session.names[0]:
+        session.named_at = time.monotonic()
+    elif choice == session.names[1] and time.monotonic() - session.named_at > _READING_TIME:
+        return gr.update(visible=bool(choices))
+    session.names = (choices, choice)
+    return gr.update(choices=list(choices), value=choice, visible=bool(choices))
