@@ -29,7 +29,9 @@ check: $(VENV)/test-ready
 # Decodes 20,000 mutated photos, and says what became of them; then the tests that take longest, whole.
 soak: $(VENV)/test-ready
 	$(BIN)/python -m tests.soak
-	SOAK=1 $(PYTEST) tests/test_hostile_photos.py tests/test_no_photo_left.py tests/test_archive.py tests/test_cluster.py tests/bench/test_bench.py
+	SOAK=1 $(PYTEST) tests/test_hostile_photos.py tests/test_no_photo_left.py tests/test_archive.py tests/test_cluster.py \
+		tests/bench/test_bench.py tests/export/test_layers.py tests/demo/service/test_models.py \
+		tests/camcore/study/inputs/test_sources.py
 
 # Builds what a Hugging Face Space would, in .venv-space, starts it and measures it.
 space: $(VENV)/test-ready

@@ -307,6 +307,7 @@ def test_checkpoints(form: str, said: str, resnet18_checkpoint: Path, capsys: py
     labels = "\n".join(f"{9 - number} bird {number}" for number in range(10))
     Path("labels.txt").write_text(labels)
     export_options = ["--model", "resnet18", "--weights", "birds.pth", "--labels", "labels.txt", "--no-int8"]
+    export_options += ["--size", "64"]
     assert export([*export_options, "--photos", str(_photos())]) == 0
     assert said in capsys.readouterr().err
     manifest = json.loads(Path("artifacts/birds/manifest.json").read_text())

@@ -34,10 +34,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, artifacts: Path, imagenet_photos: list[Path]) -> Path:
+def desk(tmp_path_factory: pytest.TempPathFactory, stand_in_artifacts: Path, imagenet_photos: list[Path]) -> Path:
     """A working directory outside the repository: an exported model, and a photo as the README names it."""
     folder = tmp_path_factory.mktemp("desk")
-    (folder / "artifacts").symlink_to(artifacts)
+    (folder / "artifacts").symlink_to(stand_in_artifacts)
     (folder / "birds").mkdir()
     for name in ("eagle.jpg", "birds/1.jpg"):
         (folder / name).symlink_to(imagenet_photos[0])

@@ -1,5 +1,6 @@
 """The events of the tab Compare. One explanation runs at a time; a newer request replaces it, and Stop ends it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -20,9 +21,12 @@ from demo.compare.session import ExplainRequest, PageState, Session, choose_clas
 from demo.service.event_settings import ASKING, LAST, ON_MODEL, ON_PHOTO
 from demo.service.models import Models
 
-# Places of Explain and Stop in `_values`, which are sent every time: Gradio's page loses a change of visibility that
-# follows another at once, and then Stop would stay.
-_BUTTONS = (4, 5)
+# Places in `_values` of what is hidden and shown again, which is sent every time: Gradio's page loses a change of
+# visibility that follows another at once, and then Stop would stay, or the names would not be shown.
+_HIDDEN_AT_TIMES = (2, 3, 4, 5)
+# Seconds for which new names are sent with every step: while Gradio's page builds them, it may lose the choice.
+# A person takes longer to read them and to choose another.
+_READING_TIME = 1.0
 _SET_OPACITY = "(value) => { document.documentElement.style.setProperty('--heat-opacity', value); }"
 _SET_COLOURS = "(value) => { document.documentElement.dataset.colours = value; }"
 
@@ -45,7 +49,7 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
         for state in explain(models, session, request):
             values = _values(state, session)
             yield [
-                gr.skip() if i not in _BUTTONS and value in previous[i : i + 1] else value
+                gr.skip() if i not in _HIDDEN_AT_TIMES and value in previous[i : i + 1] else value
                 for i, value in enumerate(values)
             ]
             previous = values
@@ -109,10 +113,13 @@ def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: lis
     def change_photo(session: Session, path: str | None, *inputs: Any) -> list[Any]:
         if path in session.originals:  # the displayed copy of a photo that has already been requested
             return [gr.skip() for _ in outputs]
+        earlier = session.newest
         picture = prepare_photo(models, session, Path(path), inputs[1], inputs[3]) if path else None
         session.originals = {picture: path} if picture and path else {}
         session.boxes, session.linked_boxes, session.corner, session.view = session.linked_boxes, (), None, None
         (class_idx, message), session.linked_class = session.linked_class, (None, "")
+        if session.newest is not earlier and session.newest and session.newest.path == path:
+            return [picture or gr.skip(), *(gr.skip() for _ in outputs[1:])]  # a name or setting was chosen meanwhile
         new_request, box = _request(class_idx, session, path, *inputs), questions.box_edges(session)
         return [picture or gr.skip(), new_request, "", compare_html.message(message), "", "", *box]
 
@@ -124,8 +131,9 @@ def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: lis
 def _wire_class(models: Models, page: CompareTab, request: gr.State, inputs: list[Any]) -> None:
     panel = page.photo_panel
 
-    def choose_prediction(class_idx: int, *inputs: Any) -> tuple[Any, ...]:
-        return _request(class_idx, *inputs), "", ""
+    def choose_prediction(class_idx: int, session: Session, *inputs: Any) -> tuple[Any, ...]:
+        session.names = (session.names[0], class_idx)
+        return _request(class_idx, session, *inputs), "", ""
 
     def type_class(query: str, *inputs: Any) -> tuple[Any, str]:
         if not query.strip():
@@ -173,9 +181,7 @@ def _values(state: PageState, session: Session) -> list[Any]:
     While a photo is explained, its former view, and the former names and table, keep their places for the new ones.
     """
     state = replace(state, view=state.view or session.view)
-    choices = [(f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions]
     can_explain = bool(session.started and session.started.path and not state.photo_message)
-    choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
     return [
         compare_html.message(state.photo_message),
         compare_html.note(text.seen(state.view)) if state.view else "",
@@ -183,7 +189,7 @@ def _values(state: PageState, session: Session) -> list[Any]:
             visible=state.view is not None and not state.view.of_box,
             value=text.SHOW["crop" if state.view and state.view.whole else "squash"],
         ),
-        gr.skip() if state.running and not choices else gr.update(choices=choices, value=choice, visible=bool(choices)),
+        _predictions(state, session),
         gr.update(visible=not state.running, interactive=can_explain),
         gr.update(visible=state.running),
         *(compare_html.map_figure(method, state) for method in METHODS),
@@ -195,3 +201,17 @@ def _values(state: PageState, session: Session) -> list[Any]:
         "",
         "",
     ]
+
+
+def _predictions(state: PageState, session: Session) -> Any:
+    """Return the update of the names, with a choice only if it or the names have changed: it may undo a visitor's."""
+    choices = tuple((f"{item.name}  {percent(item.probability)}", item.class_idx) for item in state.predictions)
+    choice = state.class_idx if state.class_idx in [class_idx for _, class_idx in choices] else None
+    if state.running and not choices:
+        return gr.skip()
+    if choices != session.names[0]:
+        session.named_at = time.monotonic()
+    elif choice == session.names[1] and time.monotonic() - session.named_at > _READING_TIME:
+        return gr.update(visible=bool(choices))
+    session.names = (choices, choice)
+    return gr.update(choices=list(choices), value=choice, visible=bool(choices))

@@ -97,6 +97,8 @@ def _fill(
     """Yield the states from the predictions to the verdict, which is on the heatmaps so far if the visitor stops."""
     start = time.perf_counter()
     forward_pass = explainer.forward(view)
+    if session.newest not in (None, request):
+        return
     session.view = view
     predictions = tuple(explainer.predict(forward_pass))
     class_idx = predictions[0].class_idx if request.options.class_idx is None else request.options.class_idx

@@ -72,7 +72,8 @@ class Session:
     fractions of the photo. `linked_class` is the class that a link names for the next photo, and a message about it,
     and `linked_boxes` are the boxes of the next photo. `originals` has the upload that a picture on the page stands
     for, if browsers do not show the upload itself. `visited` has the explained requests by the entries of the browser's
-    history that show them.
+    history that show them. `names` has the names that the page offers, with their class indexes, and the chosen index;
+    `named_at` is when they came, by `time.monotonic()`.
     """
 
     newest: ExplainRequest | None = None
@@ -86,6 +87,8 @@ class Session:
     linked_boxes: tuple[Box, ...] = ()
     visited: dict[str, ExplainRequest] = field(default_factory=dict)
     originals: dict[str, str] = field(default_factory=dict)
+    names: tuple[tuple[tuple[str, int], ...], int | None] = ((), None)
+    named_at: float = 0.0
 
     def start(self, request: ExplainRequest) -> bool:
         """Mark a request as started, and return whether to explain it.

@@ -56,7 +56,7 @@ soak = pytest.mark.skipif("SOAK" not in os.environ, reason="takes long: run by m
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """A network of small inputs: what a bench prints does not depend on the size of what it measures."""
-    return prepare_scene(tmp_path_factory.mktemp("scene"), "resnet18", bundled_photo(), crop=96)
+    return prepare_scene(tmp_path_factory.mktemp("scene"), "resnet18", bundled_photo(), crop=64)
 
 
 def rows(table: str) -> dict[str, list[str]]:

@@ -87,12 +87,8 @@ def lite0_address(artifacts: Path) -> Iterator[str]:
 
 @pytest.fixture
 def address(request: pytest.FixtureRequest) -> str:
-    """Address of a running page: with a stand-in where the mark `stand_in` says that the maps do not matter.
-
-    A test in a marked file whose maps or times do matter is marked `stand_in(False)`.
-    """
-    mark = request.node.get_closest_marker("stand_in")
-    name = "stand_in_address" if mark and mark.args != (False,) else "lite0_address"
+    """Address of a running page: with a stand-in where the mark `stand_in` says that the maps do not matter."""
+    name = "stand_in_address" if request.node.get_closest_marker("stand_in") else "lite0_address"
     found: str = request.getfixturevalue(name)
     return found
 

@@ -1,7 +1,6 @@
 """The tab Many photos in a real browser."""
 
 import csv
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -110,57 +109,6 @@ def test_table_fills_row_by_row_and_shows_what_cannot_be_read(
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     screenshot("many-done")
-
-
-@pytest.mark.stand_in(False)
-@wide
-def test_table_of_a_zip_with_boxes_has_species_and_lift(
-    page: Page, zipped: Path, tmp_path: Path, screenshot: Screenshot
-) -> None:
-    marked = {
-        "file": "trip/lion/lion.jpg",
-        # Off the head, which is hottest.
-        "detections": [{"category": "1", "conf": 0.9, "bbox": [0.6, 0.65, 0.2, 0.2]}],
-    }
-    boxes = tmp_path / "boxes.json"
-    boxes.write_text(
-        json.dumps({"info": {"format_version": "1.4"}, "detection_categories": {"1": "animal"}, "images": [marked]})
-    )
-    choose(page, zipped)
-    choose(page, boxes, box="boxes")
-    start(page)
-    wait_until_done(page)
-    assert names(page) == ["lion.jpg", "eagle.jpg"], "the worst comes first"
-    verdict = page.locator("#many-table td.verdict").first
-    expect(verdict).to_contain_text("look again: the heat is off the animal")
-    expect(verdict.locator("b")).to_contain_text("severe")
-    screenshot("many-severe")
-    page.get_by_role("button", name="Sort by File").click()
-    expect(page.locator("#many-table td.file").first).to_have_text("eagle.jpg")
-    assert page.locator("#many-table td.species").all_inner_texts() == ["Bonelli's Eagle", "lion"]
-    assert re.fullmatch(r"–|\d\.\d\d", page.locator("#many-table td.lift").nth(0).inner_text().split("\n")[-1])
-    assert re.fullmatch(r"\d\.\d\d", page.locator("#many-table td.lift").nth(1).inner_text().split("\n")[-1])
-    expect(page.locator("#many-message")).to_contain_text("does not list 1 photo")
-    screenshot("many-zip")
-
-    page.get_by_role("button", name="lion.jpg").click()
-    expect(page.locator("#table-position p")).to_have_text("Photo 2 of 2: lion/lion.jpg")
-    expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “lion”", timeout=FINISHED)
-    expect(page.locator("#outlines .marked")).to_be_attached()
-    expect(page.locator("#verdict")).to_contain_text("of the heat lies on the marked animal")
-    screenshot("many-opened")
-    expect(page.get_by_role("button", name="Next photo of the table")).to_be_disabled()
-    page.get_by_role("button", name="Previous photo of the table").click()
-    expect(page.locator("#table-position p")).to_have_text("Photo 1 of 2: bonegl/eagle.jpg")
-    expect(page.locator("#status")).to_contain_text("Done: all heatmaps for “bald eagle”", timeout=FINISHED)
-    expect(page.locator("#outlines .marked")).not_to_be_attached()
-    page.get_by_role("button", name="Back to the table").click()
-    expect(page.get_by_role("button", name="eagle.jpg")).to_be_focused()
-    assert names(page) == ["eagle.jpg", "lion.jpg"]
-    page.get_by_role("button", name="lion.jpg").click()
-    expect(page.locator("#table-position p")).to_contain_text("lion.jpg")
-    page.get_by_role("button", name="Remove Image").click()
-    expect(page.locator("#table-position nav")).not_to_be_attached()
 
 
 @wide

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import narrow, wide
 from tests.browser.test_page import upload, wait_until_done
@@ -167,18 +167,6 @@ def test_questions_before_a_photo_are_answered_kindly(page: Page) -> None:
     expect(page.locator("#box-message .message")).to_have_count(0)
 
 
-@pytest.mark.stand_in(False)
-@wide
-def test_the_model_is_described_and_chosen(explained: Page) -> None:
-    explained.get_by_role("button", name="How it is computed").click()
-    expect(explained.locator("#model-description")).to_contain_text("efficientnet_lite0 knows 1,000 names")
-    expect(explained.locator("#model-description")).to_contain_text("weights package")
-    # Which of the two is true, the machine decides that exported it.
-    int8 = re.compile(r"its 8-bit version is (not used|\d\.\d times as fast)")
-    expect(explained.locator("#model-description")).to_contain_text(int8)
-    expect(explained.get_by_label("Model", exact=True)).to_have_value("efficientnet_lite0, knows 1,000 names")
-
-
 @wide
 def test_the_main_path_by_keyboard_alone(page: Page) -> None:
     """To an example, to its maps, to another class, and to a question: with Tab, Space and Enter."""
@@ -261,29 +249,3 @@ def test_about_explains_with_formulas(page: Page, screenshot: Screenshot) -> Non
         expect(page.locator("#about")).to_contain_text(word)
     screenshot("about")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-@pytest.mark.stand_in(False)
-def test_two_people_at_once_do_not_meet(browser: Browser, address: str, imagenet_photos: list[Path]) -> None:
-    """Each sees their own photo; Stop stops only one's own run."""
-    photos = {path.stem.split("_")[-1]: path for path in imagenet_photos}
-    contexts = [browser.new_context() for _ in range(2)]
-    first, second = (context.new_page() for context in contexts)
-    for page, photo in ((first, "22"), (second, "99")):
-        page.goto(address)
-        page.locator("#explain").wait_for()
-        upload(page, photos[photo])
-    wait_until_done(first, "bald eagle")
-    wait_until_done(second, "goose")
-    expect(first.locator("#verdict")).to_contain_text("bald eagle")
-    expect(second.locator("#verdict")).to_contain_text("goose")
-    first.get_by_role("button", name="How it is computed").click()
-    first.get_by_role("radio", name="Complete").check()
-    first.locator("#status", has_text="Score-CAM so far").wait_for()
-    second.get_by_role("button", name="Explain").click()  # waits in the queue
-    second.get_by_role("radio", name=re.compile("^goose")).wait_for()
-    first.get_by_role("button", name="Stop").click()
-    expect(first.locator("#status")).to_contain_text("Stopped at")
-    wait_until_done(second, "goose")
-    for context in contexts:
-        context.close()

@@ -1,5 +1,6 @@
 """The layers of classifiers: where they can be cut, which is the default, and what names find them."""
 
+import os
 import warnings
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def test_the_last_feature_map_of_each_family_is_taken(name: str) -> None:
 def test_every_classifier_of_torchvision_but_plain_vit_has_a_layer() -> None:
     names = [name for name in torchvision_models() if not name.startswith(("vit_", "regnet_")) and name not in LAST]
     assert len(names) > 40
-    for name in names:
+    for name in names if "SOAK" in os.environ else names[::6]:  # of each family, one is tested above
         _, height, width = last_cut(name).shape
         assert (height, width) == ((13, 13) if name.startswith("squeezenet") else (7, 7)), name
 

@@ -128,7 +128,7 @@ def test_a_resnet_leaves_its_ends_alone_when_asked(seeded_resnet50: Path) -> Non
 
 
 def test_a_resnet_has_one(resnet18_checkpoint: Path, tmp_path: Path) -> None:
-    steps = PreprocessingOptions(size=(96, 96))
+    steps = PreprocessingOptions(size=(64, 64))
     options = ExportOptions("resnet18", str(resnet18_checkpoint), out=tmp_path / "birds", preprocessing=steps)
     int8 = measured(export_artifact(options))
     assert int8.noise <= quantize.LOW_NOISE

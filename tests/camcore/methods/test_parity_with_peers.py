@@ -25,7 +25,7 @@ from tests.conftest import heatmap_by_torch, in_halves
 pytestmark = pytest.mark.slow
 Heatmap = NDArray[np.floating]
 
-SIDE = 128  # pixels of the model's input: a third of the work of 224, for all libraries alike
+SIDE = 96  # pixels of the model's input: a fifth of the work of 224, for all libraries alike
 CHUNK = 4  # the batch at which eager torch is fastest on a CPU
 COMPARED: tuple[DefinitionName, ...] = ("paper", "pytorch-grad-cam", "torchcam")
 
