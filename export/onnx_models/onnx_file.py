@@ -88,7 +88,8 @@ def start_session(model: onnx.ModelProto, simplified: Path | None = None) -> ort
             model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
     except Exception as error:  # ONNX Runtime raises classes that it does not export
-        raise ExportError(f"ONNX Runtime cannot run the model ({_reason(error)}): {AGAIN}") from error
+        remedy = f"{AGAIN}, with ONNX's own operators" if "registered" in (reason := _reason(error)) else AGAIN
+        raise ExportError(f"ONNX Runtime cannot run the model ({reason}): {remedy}") from error
 
 
 def run_session(session: ort.InferenceSession, x: Array) -> list[Any]:
