@@ -140,7 +140,7 @@ class Classifier:
         """Run the model once, so that a GPU that cannot run it is an error here, and not one of each photo."""
         x = np.zeros((1, 3, *self.manifest.preprocessing.size), np.float32)
         try:
-            _, output = self._model.forward(x)  # before ONNX Runtime, which uses the libraries that torch loads
+            _, output = self._forward(x)  # torch, if it can, before ONNX Runtime, which uses the libraries it loads
             self._model.gradients(output[0], 0)
             self._logits(x)
         except CamError:

@@ -1,4 +1,4 @@
-"""Export of an image classifier to TorchScript and ONNX, with a check that both equal the eager model."""
+"""Export of an image classifier to TorchScript and ONNX, with a check that both equal the original model."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -55,8 +55,8 @@ def _print_layers(options: "ExportOptions") -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description="Export an image classifier for camcore.")
     model = (
-        "name of torchvision, efficientnet_lite0, timm/NAME, hf/ORG/NAME, folder of transformers, FILE.py:FUNCTION or "
-        "module:function (default: resnet50)"
+        "name of torchvision, efficientnet_lite0, timm/NAME, hf/ORG/NAME, folder of transformers, FILE.onnx, "
+        "FILE.py:FUNCTION or module:function (default: resnet50)"
     )
     parser.add_argument("--model", default="resnet50", help=model)
     weights = "checkpoint file, or name of pretrained weights, such as IMAGENET1K_V1 (default: the newest)"

@@ -19,7 +19,7 @@ from camcore.model.manifest import (
 from export.errors import QuantizationError
 from export.head import choose_head, classifier_name, is_linear_head
 from export.layers import LayeredModel
-from export.parity import EagerModel, measure, signed_layers
+from export.parity import OriginalModel, measure, signed_layers
 from export.quantize import MAX_NOISE, MIN_SPEED_UP, quantize
 from export.trace import to_torchscript
 
@@ -37,7 +37,7 @@ class ArtifactWriter:
         self._cuts = [model.find(layer) for layer in dict.fromkeys(layers)] or [model.default]
         self._form = choose_head(model.activation, model.classes, multi_label=multi_label)
         self._split = model.split(self._cuts, self._form.ending)
-        self._eager = EagerModel(model.whole, self._split, self._form.restore)
+        self._original = OriginalModel(model.whole, self._split, self._form.restore)
 
     def write(
         self, stage: Path, name: str, weights: str, labels: tuple[str, ...], photos: Sequence[Path], *, int8: bool
@@ -47,8 +47,8 @@ class ArtifactWriter:
         to_torchscript(self._split, self._steps.size, stage / TORCHSCRIPT)
         self._progress("exporting to ONNX")
         self._model.write_onnx(self._split, self._cuts, stage / ONNX)
-        self._progress(f"comparing both with the eager model, on random input and {len(photos)} photos")
-        parity = measure(stage, self._eager, self._steps, photos)
+        self._progress(f"comparing both with the original model, on random input and {len(photos)} photos")
+        parity = measure(stage, self._original, self._steps, photos)
         layers = self._layers(photos)
         quantization = _quantize(stage, self._steps, layers[0], photos, self._progress) if int8 else None
         manifest = Manifest(

@@ -21,7 +21,7 @@ class QuantizationError(CamError, RuntimeError):
 
 
 class ExportError(CamError, RuntimeError):
-    """An artefact that cannot be written, or that differs from the eager model."""
+    """An artefact that cannot be written, or that differs from the original model."""
 
 
 def shortened(text: object) -> str:

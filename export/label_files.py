@@ -1,10 +1,12 @@
 """Files of class names: lines, numbered lines, CSV and JSON, each read as what it is."""
 
+import ast
 import csv
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,13 @@ def read_label_file(path: Path) -> tuple[str, ...]:
         return _names_of_lines(lines[has_header:])
     except LabelsError as error:
         raise LabelsError(f"{path} {error}") from None
+
+
+def names_in_text(text: str) -> tuple[str, ...]:
+    """Return the names in a text of JSON, or of Python's literals; raise LabelsError if it has none, or is damaged."""
+    with suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # then it is JSON, or damaged
+        text = json.dumps(ast.literal_eval(text))
+    return _names_of_json(text)
 
 
 def _names_of_json(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The models that `--model` can name: torchvision's, timm's, transformers', EfficientNet-Lite0, and own functions."""
+"""The models that `--model` can name: those of torchvision, timm and transformers, ONNX files, and own functions."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class ModelSource:
 def find_source(model: str, weights: str | None = None) -> ModelSource:
     """Return the source of a model.
 
-    `model` is a name of torchvision, `timm/NAME`, `hf/ORG/NAME`, a folder that transformers saved, `FILE.py:FUNCTION`
-    or `module:function`; a name of torchvision takes precedence over a folder.
+    `model` is a name of torchvision, `timm/NAME`, `hf/ORG/NAME`, a folder that transformers saved, an ONNX file,
+    `FILE.py:FUNCTION` or `module:function`; a name of torchvision takes precedence over a folder.
 
     `weights` is the name of pretrained weights or a checkpoint file; None for the default of the model. Raise
     ExportError if there is no such model.
@@ -65,7 +65,7 @@ def find_source(model: str, weights: str | None = None) -> ModelSource:
         from export.timm_models import timm_source
 
         return timm_source(model, weights)
-    if model.endswith(".onnx"):
+    if model.lower().endswith(".onnx"):
         from export.onnx_models.onnx_file import onnx_source
 
         return onnx_source(model, weights)
@@ -107,7 +107,7 @@ def _torchvision_source(name: str, weights: str | None) -> ModelSource:
     names = torchvision_models()
     if name not in names:
         close = ", ".join(get_close_matches(name, [*names, LITE0], n=3)) or "resnet50, efficientnet_v2_s, convnext_tiny"
-        ways = "a name of torchvision, timm/NAME, hf/ORG/NAME, a folder, or FILE.py:FUNCTION for a model of your own"
+        ways = "a name of torchvision, timm/NAME, hf/ORG/NAME, a folder, FILE.onnx, or FILE.py:FUNCTION for your own"
         raise ExportError(f"there is no model {name!r}: choose {ways}; names with a similar spelling: {close}")
     table = get_model_weights(name)
     entry = table[weights] if weights in table.__members__ else table.DEFAULT

@@ -1,4 +1,4 @@
-"""Comparison of every artefact with the eager model, on random input and on photos."""
+"""Comparison of every artefact with the original model, on random input and on photos."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ from camcore.types import Array
 from export.errors import ExportError
 from export.trace import SplitClassifier
 
-TOLERANCE = 1e-4  # as a share of the range of the eager model's values
+TOLERANCE = 1e-4  # as a share of the range of the original model's values
 MAX_PHOTOS = 8
 
 
@@ -44,8 +44,8 @@ def find_photos(folder: Path | None) -> list[Path]:
 
 
 @dataclass(frozen=True)
-class EagerModel:
-    """A model in eager torch: whole, and split at its layers.
+class OriginalModel:
+    """A model as it was before the export: whole, and split at its layers.
 
     `restore` turns the logits of the split model into what the whole one returns: probabilities if it ends in a
     softmax, one logit instead of two.
@@ -71,16 +71,16 @@ class EagerModel:
         return logits.numpy(), [values.numpy() for values in activations]
 
 
-def measure(directory: Path, eager: EagerModel, steps: Preprocessing, photos: Sequence[Path]) -> dict[str, Any]:
-    """Return the largest absolute differences of both artefacts in `directory` from the eager model.
+def measure(directory: Path, original: OriginalModel, steps: Preprocessing, photos: Sequence[Path]) -> dict[str, Any]:
+    """Return the largest absolute differences of both artefacts in `directory` from the original model.
 
     For each runtime these are those of logits and of activations; `worst_share_of_range` is the largest as a share of
-    the range of the eager model's values. Raise ExportError if a share is not a number, or above `TOLERANCE`.
+    the range of the original model's values. Raise ExportError if a share is not a number, or above `TOLERANCE`.
     """
-    runtimes, kinds, worst = _runtimes(directory, len(eager.split.ends)), ("logits", "activations"), 0.0
+    runtimes, kinds, worst = _runtimes(directory, len(original.split.ends)), ("logits", "activations"), 0.0
     differences = {name: dict.fromkeys(kinds, 0.0) for name, _, _ in runtimes}
     for x in _inputs(steps, photos):
-        logits, activations = eager.forward(x)
+        logits, activations = original.forward(x)
         for name, layer, forward in runtimes:
             for kind, actual, reference in zip(kinds, forward(x), (logits, activations[layer]), strict=True):
                 difference, share = _check(name, kind, actual, reference)
@@ -126,7 +126,7 @@ def _check(name: str, kind: str, actual: Array, reference: Array) -> tuple[float
     difference, share = _difference(actual, reference)
     if not share <= TOLERANCE:
         raise ExportError(
-            f"the {name} model differs from the eager one by {share:.1e} of the range of its {kind}, "
+            f"the {name} model differs from the original by {share:.1e} of the range of its {kind}, "
             f"above {TOLERANCE:.0e}: this model cannot be exported faithfully"
         )
     return difference, share

@@ -9,10 +9,10 @@ from torch import nn
 
 from camcore.model.manifest import InputLayout, Preprocessing
 from export.artifact import ArtifactWriter, Progress
-from export.errors import ExportError
+from export.errors import ExportError, LabelsError
 from export.labels import labels_for
 from export.layers import Cut, LayeredModel
-from export.models import IMAGENET_STEPS, ModelSource, checkpoint_of, find_source
+from export.models import IMAGENET_STEPS, LoadedModel, ModelSource, checkpoint_of, find_source
 from export.onnx_models.onnx_file import OnnxFile
 from export.onnx_models.onnx_graph import OnnxGraph
 from export.parity import find_photos
@@ -69,13 +69,13 @@ def export_artifact(options: ExportOptions, progress: Progress = logger.info) ->
         progress(f"reading the weights of {source.name}")
         loaded = source.load()
         if loaded.note:
-            progress(f"{options.weights}: {loaded.note}")
+            progress(f"{options.weights or loaded.weights}: {loaded.note}")
         progress(describe(steps, source.origin, options.preprocessing))
         progress("finding the layers in the graph")
         model = _layered(loaded.module, steps.size, options.input_layout)
         multi_label = options.multi_label or loaded.multi_label
         writer = ArtifactWriter(model, steps, options.layers, progress, multi_label=multi_label)
-        labels = labels_for(options.labels or loaded.labels, model.classes)
+        labels = _labels(options.labels, loaded, model.classes, progress)
         writer.write(stage, source.name, loaded.weights, labels, photos, int8=options.int8)
     progress(f"wrote {out}")
     return out
@@ -123,10 +123,21 @@ def list_layers(options: ExportOptions) -> tuple[list[Cut], Cut]:
     return model.cuts, model.default
 
 
+def _labels(file: Path | None, loaded: LoadedModel, classes: int, progress: Progress) -> tuple[str, ...]:
+    """Return the names of the classes, those in the metadata of an ONNX file only if they fit its scores."""
+    try:
+        return labels_for(file or loaded.labels, classes)
+    except LabelsError:
+        if file is not None or not isinstance(loaded.module, OnnxFile):
+            raise
+    progress(f"{loaded.weights}: the class names in its metadata do not fit its scores, and are not used")
+    return labels_for(None, classes)
+
+
 def _preprocessing(options: ExportOptions, source: ModelSource) -> Preprocessing:
     if not source.has_size and options.preprocessing.size is None:
         raise ExportError(
-            f"{options.model} takes photos of any size: give the size of those of its training with --size"
+            f"{options.model} takes photos of several sizes: give the size of those of its training with --size"
         )
     return options.preprocessing.apply(source.preprocessing)
 

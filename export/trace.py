@@ -79,7 +79,7 @@ def to_torchscript(model: SplitClassifier, size: tuple[int, int], path: Path) ->
 
     The methods of further layers are `features_1`, `head_1`, and so on. Of a model with `only_heads`, only
     the heads are traced. The tracer's own check is disabled, because `export.parity` compares all methods with the
-    eager model. Raise OSError if the file cannot be written.
+    original model. Raise OSError if the file cannot be written.
     """
     x = torch.zeros(1 if model.only_heads else BATCH, 3, *size)
     inputs = {} if model.only_heads else {"forward": x}

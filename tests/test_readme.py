@@ -16,6 +16,7 @@ import torch
 
 from camcore.cli.main import main
 from export.labels import imagenet_labels
+from tests.export.onnx_models.nets import conv_net, to_file
 from tests.readme_examples import DOCUMENTS, EXAMPLES, ROOT, commands
 
 MAX_LINES = 180
@@ -55,7 +56,7 @@ def runnable() -> list[str]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path], stand_in_artifacts: Path) -> Path:
-    """Return a folder with the files that the examples name: photos, boxes, a checkpoint and its labels.
+    """Return a folder with the files that the examples name: photos, boxes, checkpoints, an ONNX file and labels.
 
     In place of EfficientNet-Lite0, which the first command exports, there is the stand-in: it answers in a moment.
     """
@@ -69,6 +70,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path], 
     torch.manual_seed(0)
     torch.save(resnet18(num_classes=3).state_dict(), folder / "birds.pth")
     torch.save(timm.create_model("mobilenetv4_conv_small", num_classes=2).state_dict(), folder / "trap.pth")
+    to_file(conv_net(3), folder / "trap.onnx")
     (folder / "classifier.py").write_text(CLASSIFIER)
     for place, index in (("bonegl", "22"), ("himbul", "99")):
         (folder / "birds" / place).mkdir(parents=True)
@@ -104,6 +106,7 @@ def test_every_command_works(desk: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (desk / "explanations" / "thrush.compare.png").is_file()
     assert (desk / "artifacts" / "birds" / "manifest.json").is_file()
+    assert (desk / "artifacts" / "trap" / "manifest.json").is_file()
     assert (desk / "study" / "report.html").is_file()
 
 

@@ -67,7 +67,7 @@ class Manifest:
     layers: tuple[Layer, ...]  # of the artefact; the methods use the first, unless another is chosen
     labels: tuple[str, ...]  # names of the classes, by index
     preprocessing: Preprocessing
-    parity: Mapping[str, Any]  # largest differences of the artefacts from the eager model
+    parity: Mapping[str, Any]  # largest differences of the artefacts from the original model
     versions: Mapping[str, str]  # of the packages that exported
     files: Mapping[str, str]  # SHA-256 of each file of the artefact
     int8: Quantization | None = None  # None if no int8 model was requested

@@ -63,6 +63,9 @@ class Scorer:
     def _run(self, names: list[str], x: Array) -> Outputs:
         if self.batches is not None:
             return self.batches.run(partial(self._run_on_gpu, names), x)
+        return self._run_session(names, x)
+
+    def _run_session(self, names: list[str], x: Array) -> Outputs:
         session = self._session
         if session.get_inputs()[0].shape[0] == 1 and len(x) > 1:  # as the file of a user may have it
             runs = [session.run(names, {"input": photo[None]}) for photo in x]
@@ -70,9 +73,9 @@ class Scorer:
         return tuple(np.asarray(values) for values in session.run(names, {"input": x}))
 
     def _run_on_gpu(self, names: list[str], x: Array) -> Outputs:
-        session = self._session
+        _ = self._session  # whose errors are not those of a run
         try:
-            return tuple(np.asarray(values) for values in session.run(names, {"input": x}))
+            return self._run_session(names, x)
         except Exception as error:  # ONNX Runtime raises classes that it does not export
             if not is_out_of_memory(error):
                 raise

@@ -1,39 +1,26 @@
-"""A classifier in an ONNX file: how it is read and checked, and run in ONNX Runtime."""
+"""A classifier in an ONNX file: how it is loaded, run in ONNX Runtime, and written into an artefact."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
-from onnx.external_data_helper import load_external_data_for_model, uses_external_data
-from onnx.inliner import inline_local_functions
 from torch import Tensor, nn
 
 from camcore.model.layer import Layer
-from camcore.model.manifest import InputLayout
-from export.errors import ExportError
+from camcore.types import Array
+from export.errors import ExportError, shortened
 from export.models import IMAGENET_STEPS, LoadedModel, ModelSource
+from export.onnx_models.onnx_reading import AGAIN, class_names, read_input, read_onnx
 
-_MAX_BYTES = 2**31 - 1  # of an ONNX file without external data
-_AGAIN = "export the model to ONNX again"
 _PREFIX = "file/"  # of the names of a file in the ONNX file of an artefact
-
-
-@dataclass(frozen=True)
-class OnnxInput:
-    """The input of a model: its name, and what the file says of its shape, None for what it leaves open."""
-
-    name: str
-    layout: InputLayout
-    photos: int | None
-    height: int | None
-    width: int | None
 
 
 class OnnxFile(nn.Module):
@@ -45,7 +32,7 @@ class OnnxFile(nn.Module):
     def __init__(self, model: onnx.ModelProto, output: str | None = None):
         super().__init__()
         self.model, self.input = model, read_input(model, "the model")
-        self._session = start_session(with_outputs(model, [output or model.graph.output[0].name]))
+        self._output = output or model.graph.output[0].name
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output for photos (N, 3, H, W)."""
@@ -53,8 +40,12 @@ class OnnxFile(nn.Module):
 
     def _run(self, photo: Tensor) -> Tensor:
         values = photo if self.input.layout == "NCHW" else photo.permute(0, 2, 3, 1)
-        (output,) = self._session.run(None, {self.input.name: np.ascontiguousarray(values.numpy())})
+        (output,) = run_session(self._session, values.numpy())
         return torch.from_numpy(output)
+
+    @cached_property
+    def _session(self) -> ort.InferenceSession:
+        return start_session(with_outputs(self.model, [self._output]))
 
 
 def onnx_source(model: str, weights: str | None) -> ModelSource:
@@ -71,52 +62,6 @@ def onnx_source(model: str, weights: str | None) -> ModelSource:
     load = partial(_load, content, path)
     origin = "assumed: what most models trained on ImageNet expect"
     return ModelSource(path.stem, steps, origin, load, path.stem, has_size=bool(declared.height and declared.width))
-
-
-def read_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file with its external data; raise ExportError, with a remedy, if it cannot be read."""
-    if not path.is_file():
-        raise ExportError(f"there is no file {path}: name an ONNX file")
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except OSError as error:
-        raise ExportError(f"{path} cannot be read ({error.strerror or error}): make it readable") from error
-    except DecodeError as error:
-        raise ExportError(f"{path} is no ONNX model, or is damaged: copy it again, or {_AGAIN}") from error
-    if not model.graph.node:
-        raise ExportError(f"{path} holds no operations: {_AGAIN}")
-    _load_external_data(model, path)
-    if model.functions:
-        model = inline_local_functions(model)
-    if model.ByteSize() > _MAX_BYTES:
-        raise ExportError(
-            f"{path} and its data have more than 2 GB, the most that one ONNX file can hold: use a smaller model"
-        )
-    return model
-
-
-def read_input(model: onnx.ModelProto, source: str) -> OnnxInput:
-    """Return what a model, named by `source`, says of its one input; raise ExportError if that cannot be photos."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [entry for entry in model.graph.input if entry.name not in weights]
-    if len(inputs) != 1:
-        names = ", ".join(entry.name for entry in inputs) or "none"
-        raise ExportError(f"{source} has {len(inputs)} inputs ({names}): {_AGAIN}, with the photo as its only input")
-    tensor = inputs[0].type.tensor_type
-    dims = [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]
-    shape = " × ".join(str(dim or "?") for dim in dims)
-    if tensor.elem_type != onnx.TensorProto.FLOAT:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-        raise ExportError(f"{source} takes numbers of type {kind}: {_AGAIN}, in float32")
-    if len(dims) != 4 or (3 not in (dims[1], dims[3]) and dims[1] is not None):
-        raise ExportError(
-            f"{source} takes an input of {shape}, not photos of 3 channels: choose a classifier of photos"
-        )
-    if dims[0] not in (None, 1):
-        raise ExportError(f"{source} takes exactly {dims[0]} photos at once: {_AGAIN}, for one photo or any number")
-    if dims[3] == 3 and dims[1] != 3:
-        return OnnxInput(inputs[0].name, "NHWC", dims[0], dims[1], dims[2])
-    return OnnxInput(inputs[0].name, "NCHW", dims[0], dims[2], dims[3])
 
 
 def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
@@ -139,10 +84,28 @@ def start_session(model: onnx.ModelProto, simplified: Path | None = None) -> ort
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(simplified)
     try:
-        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     except Exception as error:  # ONNX Runtime raises classes that it does not export
-        reason = " ".join(str(error).split())[:200]
-        raise ExportError(f"ONNX Runtime cannot run the model ({reason}): {_AGAIN}") from error
+        remedy = f"{AGAIN}, with ONNX's own operators" if "registered" in (reason := _reason(error)) else AGAIN
+        raise ExportError(f"ONNX Runtime cannot run the model ({reason}): {remedy}") from error
+
+
+def run_session(session: ort.InferenceSession, x: Array) -> list[Any]:
+    """Return the outputs of a session for an input of the model; raise ExportError if it cannot run that."""
+    try:
+        outputs: list[Any] = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(x)})
+    except Exception as error:  # ONNX Runtime raises classes that it does not export
+        problem = f"the model cannot run an input of {' × '.join(map(str, x.shape))} ({_reason(error)})"
+        raise ExportError(f"{problem}: give the size of its training with --size, or {AGAIN}") from error
+    return outputs
+
+
+def _reason(error: Exception) -> str:
+    """Return the text of an error of ONNX Runtime without its code and the place in the source."""
+    text = " ".join(str(error).split())
+    return shortened(re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+ .*?\) ", "", text))
 
 
 def write_file(
@@ -186,20 +149,5 @@ def _floats(name: str, shape: Sequence[int | str | None]) -> onnx.ValueInfoProto
 
 
 def _load(content: onnx.ModelProto, path: Path) -> LoadedModel:
-    return LoadedModel(OnnxFile(content), path.name)
-
-
-def _load_external_data(model: onnx.ModelProto, path: Path) -> None:
-    tensors = [tensor for tensor in model.graph.initializer if uses_external_data(tensor)]
-    files = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
-    missing = sorted(file for file in files if not (path.parent / file).is_file())
-    if missing:
-        raise ExportError(
-            f"{path} has its weights in {', '.join(missing)}, which is not beside it: put both into one folder"
-        )
-    try:
-        load_external_data_for_model(model, str(path.parent))
-    except Exception as error:  # a file that is too short, or that lies elsewhere
-        raise ExportError(
-            f"the weights of {path} in {', '.join(sorted(files))} are damaged: copy both files again"
-        ) from error
+    labels, note = class_names(content)
+    return LoadedModel(OnnxFile(content), path.name, labels, note)

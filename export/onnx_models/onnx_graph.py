@@ -4,9 +4,11 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from onnx import helper
 from torch import Tensor, nn
 
@@ -14,8 +16,9 @@ from camcore.model.manifest import InputLayout
 from export.errors import ExportError
 from export.head import OneLogit
 from export.layers import Cut, LayeredModel, bottlenecks
-from export.onnx_models.onnx_file import OnnxFile, read_input, start_session, with_outputs, write_file
+from export.onnx_models.onnx_file import OnnxFile, run_session, start_session, with_outputs, write_file
 from export.onnx_models.onnx_head import OnnxPart
+from export.onnx_models.onnx_reading import AGAIN, read_input
 from export.trace import SplitClassifier
 
 _ACTIVATIONS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
@@ -32,15 +35,22 @@ class OnnxGraph(LayeredModel):
         """Find the layers of a model for photos of `size` (H, W); raise ExportError if it does not return scores."""
         declared = file.input
         if (declared.height or size[0], declared.width or size[1]) != size:
-            pixels = f"{declared.height} × {declared.width} pixels, not {size[0]} × {size[1]}"
-            raise ExportError(f"the model takes photos of {pixels}: leave out --size")
-        if input_layout not in ("NCHW", declared.layout):
+            pixels = f"{declared.height or 'any'} × {declared.width or 'any'} pixels, not {size[0]} × {size[1]}"
+            raise ExportError(f"the model takes photos of {pixels}: give its own size with --size, or leave it out")
+        if declared.has_channels and input_layout not in ("NCHW", declared.layout):
             raise ExportError("the model takes (N, 3, H, W), as its file says: leave out --input-layout")
-        self._file, self._size, self.input_layout = file.model, size, declared.layout
+        self.input_layout = declared.layout if declared.has_channels else input_layout
+        self._size, self._file = size, file.model
+        self._photo = (1, 3, *size) if self.input_layout == "NCHW" else (1, *size, 3)
+        if not declared.has_channels:
+            self._file = _with_input(file.model, self._photo)
         output, self.classes = self._score_output()
         self._scores, self.activation = _final_activation(self._file.graph, output)
+        if self._scores not in _dependent(self._file.graph, declared.name):
+            raise ExportError(f"the scores of the model do not depend on the photo: {AGAIN}")
         self.whole = nn.Sequential(OnnxFile(self._file, output), nn.Flatten())
-        self._model = _simplified(self._file, self._scores, (1, *self._input_shape))
+        self._check_repeats()
+        self._model = _simplified(self._file, self._scores, self._photo)
         self._producers = {name: node for node in self._model.graph.node for name in node.output if name}
         self._nodes = self._on_the_way()
         of_file = {name for node in self._file.graph.node for name in node.output}
@@ -73,31 +83,35 @@ class OnnxGraph(LayeredModel):
     def _score_output(self) -> tuple[str, int]:
         """Return the name and the number of the scores that the model returns."""
         names = [output.name for output in self._file.graph.output]
-        shapes = dict(zip(names, self._shapes(names, self._file), strict=True))
-        scores = {name: shape[1] for name, shape in shapes.items() if _is_row(shape)}
+        outputs = dict(zip(names, self._run_outputs(names, self._file), strict=True))
+        scores = {name: values.shape[1] for name, values in outputs.items() if _are_scores(values)}
         if len(scores) != 1:
-            listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+            listed = ", ".join(f"{name} {np.shape(values)}" for name, values in outputs.items())
             problem = f"the model returns {listed} for one photo"
             raise ExportError(f"{problem}: let it return one row of scores per photo, (1, K) for K classes")
         ((name, classes),) = scores.items()
         return name, classes
 
-    @property
-    def _input_shape(self) -> tuple[int, int, int]:
-        return (3, *self._size) if self.input_layout == "NCHW" else (*self._size, 3)
+    def _check_repeats(self) -> None:
+        """Raise ExportError if the model returns something else when it runs again."""
+        x = torch.randn(1, 3, *self._size, generator=torch.Generator().manual_seed(0))
+        if not torch.allclose(self.whole(x), self.whole(x), equal_nan=True):
+            raise ExportError(
+                "the model returns other scores each time it is run on the same photo, as with random noise: "
+                f"{AGAIN}, in evaluation mode and without random operators"
+            )
 
-    def _shapes(self, names: Sequence[str], model: onnx.ModelProto | None = None) -> list[tuple[int, ...]]:
+    def _run_outputs(self, names: Sequence[str], model: onnx.ModelProto) -> list[Any]:
+        """Return what a model computes for one black photo."""
+        return run_session(start_session(with_outputs(model, names)), np.zeros(self._photo, np.float32))
+
+    def _shapes(self, names: Sequence[str]) -> list[tuple[int, ...]]:
         """Return the shapes of tensors for one photo."""
-        session = start_session(with_outputs(model or self._model, names))
-        photo = np.zeros((1, *self._input_shape), np.float32)
-        return [values.shape for values in session.run(None, {session.get_inputs()[0].name: photo})]
+        return [np.shape(values) for values in self._run_outputs(names, self._model)]
 
     def _on_the_way(self) -> list[str]:
         """Return the tensors that depend on the photo and that the scores need, in the order of the graph."""
-        dependent = {self._model.graph.input[0].name}
-        for node in self._model.graph.node:
-            if dependent.intersection(_inputs_of(node)):
-                dependent.update(node.output)
+        dependent = _dependent(self._model.graph, self._model.graph.input[0].name)
         nodes = self._nodes_between("", self._scores)
         return [name for node in nodes for name in node.output if name in dependent]
 
@@ -151,9 +165,20 @@ def _inputs_of(node: onnx.NodeProto) -> list[str]:
     return names
 
 
-def _is_row(shape: tuple[int, ...]) -> bool:
-    """Return whether a shape is that of the scores of one photo: (1, K), or (1, K, 1, 1)."""
-    return len(shape) >= 2 and shape[0] == 1 and all(length == 1 for length in shape[2:])
+def _dependent(graph: onnx.GraphProto, photo: str) -> set[str]:
+    """Return the tensors of a graph that depend on its input."""
+    dependent = {photo}
+    for node in graph.node:
+        if dependent.intersection(_inputs_of(node)):
+            dependent.update(node.output)
+    return dependent
+
+
+def _are_scores(values: Any) -> bool:
+    """Return whether values are the scores of one photo: floats, (1, K) or (1, K, 1, 1)."""
+    shape = np.shape(values)
+    is_row = len(shape) > 1 and shape[0] == 1 and shape[2:] in ((), (1, 1))
+    return is_row and np.asarray(values).dtype.kind == "f"
 
 
 def _final_activation(graph: onnx.GraphProto, output: str) -> tuple[str, str]:
@@ -169,11 +194,17 @@ def _final_activation(graph: onnx.GraphProto, output: str) -> tuple[str, str]:
     return output, ""
 
 
-def _simplified(model: onnx.ModelProto, scores: str, shape: tuple[int, ...]) -> onnx.ModelProto:
-    """Return a copy for an input of a fixed shape, in which ONNX Runtime has computed what is constant."""
-    fixed = with_outputs(model, [scores])
+def _with_input(model: onnx.ModelProto, shape: Sequence[int | str]) -> onnx.ModelProto:
+    """Return a copy of a model whose input has this shape."""
+    fixed = with_outputs(model, [output.name for output in model.graph.output])
     (photo,) = (entry for entry in fixed.graph.input if entry.name == read_input(model, "").name)
     photo.CopyFrom(helper.make_tensor_value_info(photo.name, onnx.TensorProto.FLOAT, shape))
+    return fixed
+
+
+def _simplified(model: onnx.ModelProto, scores: str, shape: tuple[int, ...]) -> onnx.ModelProto:
+    """Return a copy for an input of a fixed shape, in which ONNX Runtime has computed what is constant."""
+    fixed = with_outputs(_with_input(model, shape), [scores])
     with TemporaryDirectory(prefix="camcore-onnx-") as folder:
         path = Path(folder) / "simplified.onnx"
         start_session(fixed, simplified=path)

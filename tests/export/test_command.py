@@ -27,7 +27,7 @@ PROGRESS = [
     "finding the layers in the graph",
     "tracing into TorchScript",
     "exporting to ONNX",
-    "comparing both with the eager model, on random input and 2 photos",
+    "comparing both with the original model, on random input and 2 photos",
     "wrote {out}",
 ]
 

@@ -1,4 +1,4 @@
-"""No artefact passes that differs from the eager model, on random input or on photos, alone or in a batch."""
+"""No artefact passes that differs from the original model, on random input or on photos, alone or in a batch."""
 
 import math
 import shutil
@@ -16,10 +16,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from camcore.model.manifest import MANIFEST, ONNX, TORCHSCRIPT, Preprocessing, read_manifest
-from export import artifact, parity
+from export import artifact, parity, traced
 from export.errors import ExportError, WeightsError
 from export.models import find_source
-from export.parity import TOLERANCE, EagerModel, find_photos, measure
+from export.parity import TOLERANCE, OriginalModel, find_photos, measure
 from export.pipeline import ExportOptions, export_artifact
 from export.trace import SplitClassifier, to_onnx, to_torchscript
 from tests.conftest import split_at
@@ -63,8 +63,8 @@ def test_an_artefact_that_differs_is_not_published(
             next(other.get_submodule(part).parameters())[0] += 0.003
         write(other, size, path)
 
-    monkeypatch.setattr(artifact, name, sabotaged)
-    with pytest.raises(ExportError, match=f"the {runtime} model differs from the eager one by .* of the range of its"):
+    monkeypatch.setattr(artifact if runtime == "torchscript" else traced, name, sabotaged)
+    with pytest.raises(ExportError, match=f"the {runtime} model differs from the original by .* of the range of its"):
         export_artifact(tiny)
     assert (tiny.out / MANIFEST).read_bytes() == before
     assert list(tiny.out.parent.iterdir()) == [tiny.out]
@@ -90,7 +90,7 @@ def test_a_split_model_that_is_not_the_whole_one_is_seen(tiny: ExportOptions, tm
     with torch.no_grad():
         eager.get_parameter("fc.bias")[2] += 0.1
     with pytest.raises(
-        ExportError, match=r"the split model differs from the eager one by .* of the range of its results"
+        ExportError, match=r"the split model differs from the original by .* of the range of its results"
     ):
         _measure(split, eager, tmp_path)
 
@@ -140,7 +140,7 @@ def test_an_artefact_that_gives_no_numbers_is_refused(tiny: ExportOptions, tmp_p
     with torch.no_grad():
         next(broken.segments[1].parameters())[1] = math.nan
     to_torchscript(broken, SIZE, tmp_path / TORCHSCRIPT)
-    with pytest.raises(ExportError, match="the torchscript model differs from the eager one by nan"):
+    with pytest.raises(ExportError, match="the torchscript model differs from the original by nan"):
         _measure(split, eager, tmp_path)
 
 
@@ -225,4 +225,4 @@ def _written(tiny: ExportOptions, directory: Path) -> tuple[SplitClassifier, nn.
 def _measure(
     split: SplitClassifier, eager: nn.Module, directory: Path, photos: list[Path] | None = None
 ) -> dict[str, float]:
-    return measure(directory, EagerModel(eager, split), STEPS, photos or [])
+    return measure(directory, OriginalModel(eager, split), STEPS, photos or [])

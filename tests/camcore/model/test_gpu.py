@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from weakref import WeakSet
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 import torch
@@ -21,6 +22,8 @@ from camcore.model.manifest import ONNX, TORCHSCRIPT
 from camcore.model.onnx import Scorer
 from camcore.model.torchscript import TracedModel, free_memory
 from camcore.types import Array
+from export.pipeline import ExportOptions, export_artifact
+from tests.export.onnx_models.nets import small_model
 
 CUDA = "CUDAExecutionProvider"
 # As users report them: microsoft/onnxruntime issues 16307 and 22702, and of torch and cuDNN.
@@ -325,3 +328,21 @@ def test_the_version_of_onnxruntime_is_that_of_its_build_for_gpus_where_it_takes
 
     monkeypatch.setattr(gpu, "version", version)
     assert [installed_version(package) for package in ("onnxruntime", "numpy")] == ["1.32.0", "2.3.0"]
+
+
+@pytest.fixture
+def of_one_photo(tmp_path: Path) -> Path:
+    """Export an ONNX file that takes exactly one photo."""
+    onnx.save(small_model(), tmp_path / "trap.onnx")
+    options = ExportOptions(model=str(tmp_path / "trap.onnx"), out=tmp_path / "trap", int8=False)
+    return export_artifact(options)
+
+
+def test_on_the_gpu_a_file_for_one_photo_runs_one_by_one(of_one_photo: Path, cuda: type[RuntimeOfCuda]) -> None:
+    x = np.random.default_rng(0).normal(size=(3, 3, 32, 32)).astype(np.float32)
+    expected = Explainer.load(of_one_photo)._logits(x)
+    explainer = Explainer.load(of_one_photo, device="cuda")
+    assert set(cuda.sizes) == {1}, "it is tried out"
+    cuda.sizes.clear()
+    assert_array_equal(explainer._logits(x), expected)
+    assert cuda.sizes == [1, 1, 1]
