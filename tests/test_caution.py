@@ -1,4 +1,4 @@
-"""Maps of a transformer's tokens deserve less trust: said with their sanity on the page, by the commands, in reports."""
+"""Maps of tokens deserve less trust: the page, the commands and the reports say so, with their sanity beside it."""
 
 import json
 from collections.abc import Iterator
@@ -105,16 +105,24 @@ def figures_of(explainer: Explainer, path: Path) -> str:
     return f"{TOKENS} {SCALE}: Grad-CAM {grad_cam}, Grad-CAM++ {grad_cam_pp}, Score-CAM not measured."
 
 
-def test_explain_states_it_on_the_terminal_in_the_record_and_below_the_pictures(
-    explainer: Explainer, artifact: Path, bird: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    below: list[str] = []
+@pytest.fixture
+def below(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that the command draws below its pictures."""
+    texts: list[str] = []
     draw = explain_command.draw_comparison
-    monkeypatch.setattr(
-        explain_command, "draw_comparison", lambda *args, **named: below.append(named["verdict"]) or draw(*args, **named)
-    )
-    options = ["--artifacts", str(artifact), "--out", str(tmp_path / "out"), "--json"]
+
+    def draw_and_keep(*args: Any, **named: Any) -> Image.Image:
+        texts.append(named["verdict"])
+        return draw(*args, **named)
+
+    monkeypatch.setattr(explain_command, "draw_comparison", draw_and_keep)
+    return texts
+
+
+def test_explain_states_it_on_the_terminal_in_the_record_and_below_the_pictures(
+    explainer: Explainer, artifact: Path, bird: Path, below: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--artifacts", str(artifact), "--out", str(bird.parent / "out"), "--json"]
     assert main(["explain", str(bird), *options]) == 0
     captured, expected = capsys.readouterr(), figures_of(explainer, bird)
     record = json.loads(captured.out)
@@ -125,7 +133,9 @@ def test_explain_states_it_on_the_terminal_in_the_record_and_below_the_pictures(
     assert below == [expected]
 
 
-def test_a_study_measures_the_sanity_of_tokens(explainer: Explainer, artifact: Path, bird: Path, tmp_path: Path) -> None:
+def test_a_study_measures_the_sanity_of_tokens(
+    explainer: Explainer, artifact: Path, bird: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "study"
     assert main(["study", str(bird.parent), "--artifacts", str(artifact), "--out", str(out)]) == 0
     assert figures_of(explainer, bird) in text_of(out / "report.html")
@@ -144,7 +154,7 @@ def test_the_page_and_its_downloads_state_it(explainer: Explainer, artifact: Pat
     models, expected = Models(explainer, artifact, alone=True), figures_of(explainer, bird)
     *_, (state, session) = states_of(models, bird)
     assert state.caution == expected
-    assert expected in unescape(compare_html.note(state.caution))
+    assert expected in unescape(compare_html.caution(state.caution))
     assert session.finished
     with ZipFile(bundle(download_source(models, session.finished, (), "inferno", 0.8), tmp_path)) as archive:
         assert expected in unescape(archive.read("report.html").decode())

@@ -48,8 +48,8 @@ class MapPanel:
 
     outlines: gr.HTML
     maps: tuple[gr.HTML, ...]
-    verdict: gr.HTML
     caution: gr.HTML
+    verdict: gr.HTML
     opacity: gr.Slider
     colours: gr.Radio
     definition: gr.Dropdown
@@ -161,8 +161,8 @@ def _map_panel(models: Models) -> MapPanel:
             for index, method in enumerate(METHODS)
         )
     gr.HTML(compare_html.scale(), elem_id="scale")
-    verdict = gr.HTML(elem_id="verdict")
     caution = gr.HTML(elem_id="caution")
+    verdict = gr.HTML(elem_id="verdict")
     with gr.Row(elem_id="drawing"):
         opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=text.OPACITY, elem_id="opacity", buttons=[])
         colours = gr.Radio(list(COLOUR_MAPS), value="inferno", label=text.COLOURS, elem_id="colours")
@@ -181,7 +181,7 @@ def _map_panel(models: Models) -> MapPanel:
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
         description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
     return MapPanel(
-        outlines, maps, verdict, caution, opacity, colours, definition, look_alike, resize_mode, effort, model,
+        outlines, maps, caution, verdict, opacity, colours, definition, look_alike, resize_mode, effort, model,
         description,
     )  # fmt: skip
 

@@ -1,7 +1,5 @@
 """A transformer whose evidence is where it was planted: the maps of its tokens must lie there."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,7 +42,9 @@ def test_the_score_of_red_does_not_depend_on_the_background(explainer: Explainer
 
 
 @pytest.mark.parametrize("box", BOXES)
-def test_all_methods_put_the_heat_on_the_place_that_counts(explainer: Explainer, box: tuple[int, int, int, int]) -> None:
+def test_all_methods_put_the_heat_on_the_place_that_counts(
+    explainer: Explainer, box: tuple[int, int, int, int]
+) -> None:
     """The map on the grid is exact; the heatmap reaches half a cell beyond, by its upsampling."""
     picture = picture_of(explainer, box, BLUE)
     left, top, right, bottom = (edge // CELL for edge in box)
