@@ -8,6 +8,7 @@ from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES, Damage
 from camcore.methods.grad_cam import MethodName
 from camcore.metrics.assessment import assess, locate_heat
+from camcore.metrics.caution import token_caution
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.heat_place import describe_place
 from camcore.metrics.localisation import Target
@@ -78,7 +79,8 @@ class PhotoRecord(TypedDict):
     """Predictions and explanations of one photo.
 
     `damage` says what is wrong with its file, if anything, and `seconds` is the time from the decoded photo to all
-    maps. `verdict`, `target` (the position of the heat in boxes) and `counterfactuals` are those of `evidence_record`.
+    maps. `sanity` and `caution` are those of `sanity_record`, and `verdict`, `target` (the position of the heat in
+    boxes) and `counterfactuals` those of `evidence_record`.
     """
 
     file: str | None
@@ -89,6 +91,7 @@ class PhotoRecord(TypedDict):
     predictions: list[PredictionRecord]
     explanations: list[ExplanationRecord]
     sanity: NotRequired[Mapping[MethodName, float | None]]
+    caution: NotRequired[str]
     verdict: NotRequired[dict[str, Any]]
     target: NotRequired[dict[str, Any] | None]
     counterfactuals: NotRequired[CounterfactualsRecord | None]
@@ -100,6 +103,13 @@ class EvidenceRecord(TypedDict):
     verdict: dict[str, Any]
     target: dict[str, Any] | None
     counterfactuals: CounterfactualsRecord | None
+
+
+class SanityRecord(TypedDict, total=False):
+    """The sanity of the maps, and why they deserve less trust than others, if they do."""
+
+    sanity: Mapping[MethodName, float | None]
+    caution: str
 
 
 class FailureRecord(TypedDict):
@@ -164,6 +174,23 @@ def evidence_record(
         "target": asdict(evidence) if evidence else None,
         "counterfactuals": counterfactuals_record(results) if results else None,
     }
+
+
+def sanity_record(
+    explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation], *, is_requested: bool = False
+) -> SanityRecord:
+    """Return the sanity of explanations of one class, if it is requested or the model works on tokens.
+
+    Then there is also a `caution`, which states both; see `camcore.metrics.caution`.
+    """
+    has_tokens = explainer.manifest.layer.has_tokens
+    if not (is_requested or has_tokens):
+        return {}
+    methods = [explanation.method for explanation in explanations]
+    class_idx, contrast = explanations[0].class_idx, explanations[0].contrast_class
+    contrast_idx = None if contrast is None else contrast.class_idx
+    sanity = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
+    return {"sanity": sanity, "caution": token_caution(methods, sanity)} if has_tokens else {"sanity": sanity}
 
 
 def counterfactuals_record(counterfactuals: Counterfactuals) -> CounterfactualsRecord:

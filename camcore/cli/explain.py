@@ -25,7 +25,7 @@ from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import FailureRecord, PhotoRecord, evidence_record, photo_record
+from camcore.records import FailureRecord, PhotoRecord, evidence_record, photo_record, sanity_record
 from camcore.results import Explanation
 from camcore.study.inputs.detections import ANIMAL, read_detections
 from camcore.types import Box, in_fractions
@@ -114,16 +114,12 @@ def _explain_layer(
     duration = time.perf_counter() - start
     source = source_line(photo.file, explainer.manifest, explanations)
     judged = evidence_record(explainer, forward_pass, explanations, photo.boxes, ANIMAL) if photo.boxes else None
-    sentence = judged["verdict"]["sentence"] if judged else ""
-    maps, picture = _save(explanations, view, source, arguments, photo=photo, verdict=sentence)
+    checked = sanity_record(explainer, forward_pass, explanations, is_requested=arguments.sanity)
+    verdict = " ".join(filter(None, (judged["verdict"]["sentence"] if judged else "", checked.get("caution"))))
+    maps, picture = _save(explanations, view, source, arguments, photo=photo, verdict=verdict)
     predictions, damage = explainer.predict(forward_pass), view.damage
     record = photo_record(photo.file, explainer.manifest, duration, predictions, explanations, damage=damage, maps=maps)
-    if judged:
-        record = cast(PhotoRecord, {**record, **judged})
-    if arguments.sanity:
-        class_idx, contrast_idx = explanations[0].class_idx, options.contrast_idx
-        record["sanity"] = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
-    return record, picture
+    return cast(PhotoRecord, {**record, **(judged or {}), **checked}), picture
 
 
 def _stem(stem: str, layer: str | None) -> str:
@@ -150,6 +146,8 @@ def _summary(record: PhotoRecord, picture: Path) -> str:
         summary += f"; the photo is {record['damage']}"
     if "verdict" in record:
         summary += f"; {record['verdict']['summary']}"
+    if "caution" in record:
+        return f"{summary}. {record['caution']}"
     for method, correlation in record.get("sanity", {}).items():
         similarity = "cannot be compared" if correlation is None else f"correlates by {correlation:.2f}"
         summary += f"; the {METHODS[method].title} map {similarity} with the map of an untrained classifier"

@@ -96,10 +96,13 @@ class TracedModel:
         """Yield for each seed the gradients, as of `gradients`, of a copy whose classifier is randomised.
 
         The last layer's weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation.
+        Yield nothing if the model has no weight matrix.
         """
         model = TracedModel(self._path, self._layer, device=self._device)
         parameters = dict(model._module.named_parameters())
         matrices = [name for name, parameter in parameters.items() if parameter.ndim == 2]
+        if not (self._classifier or matrices):
+            return
         weight = parameters[self._classifier or matrices[-1]].data
         values = weight.cpu()  # on the CPU the weight itself; on a GPU the same values are drawn
         deviation = float(values.std())

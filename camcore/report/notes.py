@@ -1,10 +1,13 @@
-"""Sentences of the report about missing metrics and about agreement."""
+"""Sentences of the report about missing metrics, agreement, and how far to trust maps of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from camcore.methods.grad_cam import METHODS
+from camcore.metrics.caution import token_caution
 from camcore.metrics.thresholds import FILLS
 from camcore.report import summary
+from camcore.report.means import mean
 from camcore.report.metrics_table import number
 from camcore.report.summary import Record
 
@@ -30,6 +33,18 @@ def excluded_counts(records: Sequence[Record]) -> list[str]:
         ("map that highlights nothing", "maps that highlight nothing"): empty,
     }
     return [f"{count} {one if count == 1 else many}" for (one, many), count in counts.items() if count]
+
+
+def caution(model: Mapping[str, Any], records: Sequence[Record]) -> str:
+    """Return why the maps of a model that works on tokens deserve less trust, with their mean sanity; "" for others."""
+    if not model.get("tokens"):
+        return ""
+    explained = summary.explained(records)
+    methods = dict.fromkeys(entry["method"] for record in explained for entry in record["explanations"])
+    means = {method: mean((record.get("sanity") or {}).get(method) for record in explained) for method in methods}
+    photos = max((value.count for value in means.values()), default=0)
+    values = {method: value.value for method, value in means.items()}
+    return token_caution(methods, values, photos if len(records) > 1 else None)
 
 
 def undetectable_problems(records: Sequence[Record]) -> str:

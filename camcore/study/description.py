@@ -73,8 +73,9 @@ def _description(
     manifest: Manifest, settings: StudySettings, input_settings: dict[str, Any], class_name: str
 ) -> dict[str, Any]:
     explain_settings = {name: value for name, value in settings.to_json().items() if name != "word"}
-    layer = {"target_layer": manifest.layer.name, "linear_head": manifest.layer.linear_head}
-    model = {"model": manifest.model, "weights": manifest.weights, "head": manifest.head, **layer}
+    layer = manifest.layer
+    of_layer = {"target_layer": layer.name, "linear_head": layer.linear_head, "tokens": layer.has_tokens}
+    model = {"model": manifest.model, "weights": manifest.weights, "head": manifest.head, **of_layer}
     return {
         "date": date.today().isoformat(),
         "model": {**model, "files": dict(manifest.files), "versions": dict(manifest.versions)},
@@ -119,7 +120,7 @@ def _protocol(manifest: Manifest, settings: StudySettings, class_name: str) -> d
             f"overlap of {AGREE} between the two least similar ones, and disagree below {DISAGREE:.2f}"
         ),
     }
-    if settings.sanity:
+    if settings.measures_sanity(manifest.layer):
         protocol["sanity"] = (
             "the classifier's weight matrix is replaced by normal values of mean 0 and its own standard deviation, "
             f"seeds {SEEDS.start} to {SEEDS.stop - 1}; mean Spearman correlation of the maps"

@@ -15,7 +15,7 @@ from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import PhotoRecord, evidence_record, photo_record
+from camcore.records import PhotoRecord, evidence_record, photo_record, sanity_record
 from camcore.results import Explanation, ForwardPass
 from camcore.types import Box
 from demo.api.parameters import ExplainParameters
@@ -104,11 +104,10 @@ def explain_photo(
     record = _record(explainer, forward_pass, explanations)
     boxes = parameters.target_boxes
     judged = evidence_record(explainer, forward_pass, explanations, boxes, messages.TARGET)
-    record, sentence = cast(PhotoRecord, {**record, **judged}), judged["verdict"]["sentence"]
-    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, sentence)
-    if parameters.sanity:
-        explained_idx = explanations[0].class_idx
-        record["sanity"] = explainer.sanity(forward_pass, explained_idx, methods, contrast_idx=contrast_idx)
+    checked = sanity_record(explainer, forward_pass, explanations, is_requested=parameters.sanity)
+    record, sentence = cast(PhotoRecord, {**record, **judged, **checked}), judged["verdict"]["sentence"]
+    verdict = f"{sentence} {checked.get('caution', '')}".strip()
+    pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, verdict)
     yield record, pictures
 
 

@@ -72,7 +72,7 @@ def comparison(source: DownloadSource, folder: Path) -> Path:
     verdict, _ = assess_finished(source.finished, source.boxes)
     picture = draw_comparison(
         view.image, explanations, caption, opacity=source.opacity, colour_map=source.colour_map,
-        boxes=visible_boxes(source.boxes, view), verdict=verdict,
+        boxes=visible_boxes(source.boxes, view), verdict=f"{verdict} {source.finished.caution}",
     )  # fmt: skip
     path = folder / f"{source.photo.stem}.compare.png"
     save_picture(path, picture)

@@ -60,8 +60,8 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
     outputs = [
         photo_panel.photo_message, photo_panel.seen, photo_panel.other_view, photo_panel.predictions,
         photo_panel.explain, photo_panel.stop, *map_panel.maps,
-        photo_panel.status, map_panel.outlines, map_panel.verdict, question_panel.localisation, question_panel.answers,
-        question_panel.faithfulness, question_panel.contrast,
+        photo_panel.status, map_panel.outlines, map_panel.caution, map_panel.verdict, question_panel.localisation,
+        question_panel.answers, question_panel.faithfulness, question_panel.contrast,
     ]  # fmt: skip
     request.change(run, [session, request], outputs, trigger_mode="always_last", **ON_MODEL)
     photo_panel.stop.click(_stop, session, None, **LAST)
@@ -195,6 +195,7 @@ def _values(state: PageState, session: Session) -> list[Any]:
         *(compare_html.map_figure(method, state) for method in METHODS),
         compare_html.status(state),
         question_html.outlines(state.view, session.boxes, session.corner),
+        gr.skip() if state.running else compare_html.caution(state.caution),
         compare_html.verdict(state.verdict),
         gr.skip() if state.running else question_html.localisation(state.target_evidence),
         gr.skip() if state.running else question_html.counterfactuals(state.view, state.counterfactuals),

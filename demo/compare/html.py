@@ -70,6 +70,11 @@ def verdict(sentence: str) -> str:
     return f'<p class="verdict">{escape(sentence)}</p>' if sentence else ""
 
 
+def caution(sentence: str) -> str:
+    """Return why the maps deserve less trust than those of other models as HTML, or "" if they do not."""
+    return note(sentence) if sentence else ""
+
+
 def status(state: PageState) -> str:
     """Return a sentence on what is happening, with a progress bar while a heatmap grows.
 

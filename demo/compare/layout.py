@@ -48,6 +48,7 @@ class MapPanel:
 
     outlines: gr.HTML
     maps: tuple[gr.HTML, ...]
+    caution: gr.HTML
     verdict: gr.HTML
     opacity: gr.Slider
     colours: gr.Radio
@@ -160,6 +161,7 @@ def _map_panel(models: Models) -> MapPanel:
             for index, method in enumerate(METHODS)
         )
     gr.HTML(compare_html.scale(), elem_id="scale")
+    caution = gr.HTML(elem_id="caution")
     verdict = gr.HTML(elem_id="verdict")
     with gr.Row(elem_id="drawing"):
         opacity = gr.Slider(0, 1, OPACITY, step=0.05, label=text.OPACITY, elem_id="opacity", buttons=[])
@@ -179,8 +181,9 @@ def _map_panel(models: Models) -> MapPanel:
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
         description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
     return MapPanel(
-        outlines, maps, verdict, opacity, colours, definition, look_alike, resize_mode, effort, model, description
-    )
+        outlines, maps, caution, verdict, opacity, colours, definition, look_alike, resize_mode, effort, model,
+        description,
+    )  # fmt: skip
 
 
 def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: str) -> gr.Radio:

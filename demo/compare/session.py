@@ -23,13 +23,15 @@ class PageState:
 
     `class_idx` is the explained class, None until it is determined; `view` is what the model sees of the photo.
     `target_evidence` is how much of the heat is on the marked animal, and `counterfactuals` what the model answers to
-    parts of the photo. `running` says whether the explanation goes on.
+    parts of the photo. `caution` says why the maps deserve less trust than those of other models, if they do. `running`
+    says whether the explanation goes on.
     """
 
     predictions: tuple[Prediction, ...] = ()
     class_idx: int | None = None
     view: View | None = None
     verdict: str = ""
+    caution: str = ""
     target_evidence: TargetEvidence | None = None
     counterfactuals: Counterfactuals | None = None
     explanations: Mapping[MethodName, Explanation] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class FinishedExplanation:
     predictions: tuple[Prediction, ...]
     explanations: tuple[Explanation, ...]
     checks: CrossChecks = NO_CHECKS
+    caution: str = ""
 
 
 @dataclass

@@ -86,7 +86,7 @@ def test_no_markup_is_left_in_the_text(page: Page) -> None:
 
 def test_sources_are_links_to_arxiv_that_open_apart_and_tell_nothing(page: Page) -> None:
     links = [attributes for tag, attributes in page.elements if tag == "a"]
-    assert len(links) == 9
+    assert len(links) == 10
     for link, number in zip(links, page.papers, strict=True):
         assert re.fullmatch(r"\d{4}\.\d{5}", number)
         assert f"arXiv {number}" in page.text
