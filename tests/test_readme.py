@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import transformers
 
 from camcore.cli.main import main
 from export.labels import imagenet_labels
@@ -56,7 +57,7 @@ def runnable() -> list[str]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path], stand_in_artifacts: Path) -> Path:
-    """Return a folder with the files that the examples name: photos, boxes, checkpoints, an ONNX file and labels.
+    """Return a folder with the files that the examples name: photos, boxes, models and labels.
 
     In place of EfficientNet-Lite0, which the first command exports, there is the stand-in: it answers in a moment.
     """
@@ -70,7 +71,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory, imagenet_photos: list[Path], 
     torch.manual_seed(0)
     torch.save(resnet18(num_classes=3).state_dict(), folder / "birds.pth")
     torch.save(timm.create_model("mobilenetv4_conv_small", num_classes=2).state_dict(), folder / "trap.pth")
-    to_file(conv_net(3), folder / "trap.onnx")
+    to_file(conv_net(3), folder / "finches.onnx")
+    config = transformers.ViTConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=64, num_labels=3
+    )
+    transformers.ViTForImageClassification(config).save_pretrained(folder / "vit-finches")
     (folder / "classifier.py").write_text(CLASSIFIER)
     for place, index in (("bonegl", "22"), ("himbul", "99")):
         (folder / "birds" / place).mkdir(parents=True)
@@ -106,7 +111,8 @@ def test_every_command_works(desk: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (desk / "explanations" / "thrush.compare.png").is_file()
     assert (desk / "artifacts" / "birds" / "manifest.json").is_file()
-    assert (desk / "artifacts" / "trap" / "manifest.json").is_file()
+    for name in ("trap", "finches", "vit-finches"):
+        assert (desk / "artifacts" / name / "manifest.json").is_file()
     assert (desk / "study" / "report.html").is_file()
 
 
