@@ -107,7 +107,8 @@ def _torchvision_source(name: str, weights: str | None) -> ModelSource:
     names = torchvision_models()
     if name not in names:
         close = ", ".join(get_close_matches(name, [*names, LITE0], n=3)) or "resnet50, efficientnet_v2_s, convnext_tiny"
-        ways = "a name of torchvision, timm/NAME, hf/ORG/NAME, a folder, FILE.onnx, or FILE.py:FUNCTION for your own"
+        ways = "a name of torchvision, timm/NAME, hf/ORG/NAME, a folder, FILE.onnx"
+        ways += ", or FILE.py:FUNCTION for a model of your own"
         raise ExportError(f"there is no model {name!r}: choose {ways}; names with a similar spelling: {close}")
     table = get_model_weights(name)
     entry = table[weights] if weights in table.__members__ else table.DEFAULT
