@@ -16,16 +16,20 @@ def locate_tokens(
     """Return the grid (h, w) of `count` tokens and the position of its first token, or None if they form no grid.
 
     `outputs` returns the tokens (N, count, C) of photos (N, 3, H, W), whose `size` is (H, W). Where the photo changes
-    in one cell of the grid, that cell's token must change most: tested in four cells.
+    in one cell of the grid, that cell's token, or the next one to the right or below, must change most: tested in
+    four cells. After convolutions of stride 2, the middle of what a token sees is the upper left corner of its cell.
     """
     for height, width in _grids(count, size):
         cells = [(0, 0), (0, width - 1), (height - 1, 0), (height // 2, width // 2)]
         tokens = outputs(_changed_photos(size, (height, width), cells))
         changes = (tokens[1:] - tokens[:1]).abs().sum(dim=2)
-        places = torch.tensor([row * width + column for row, column in cells])
-        first = {int(position) for position in changes.argmax(dim=1) - places}
-        if len(first) == 1 and 0 <= min(first) <= count - height * width:
-            return (height, width), min(first)
+        shifts = []
+        for first in range(count - height * width + 1):
+            most = changes[:, first : first + height * width].argmax(dim=1)
+            shifts.append(torch.stack([most // width, most % width], 1) - torch.tensor(cells))
+        first = min(range(len(shifts)), key=lambda first: int(shifts[first].abs().sum()))
+        if shifts[first].min() >= 0 and shifts[first].max() <= 1:
+            return (height, width), first
     return None
 
 

@@ -70,8 +70,10 @@ class ClassifierGraph(LayeredModel):
         return next(segment(self.module, cut.node, self.scores).parameters(), None) is not None
 
     def is_unchanged(self, cut: Cut) -> bool:
-        """Return whether the cut is what went into its operation: a dropout or an identity."""
-        return any(word in operation_name(cut.node, self.module) for word in _UNCHANGED)
+        """Return whether the cut is what went into its operation: a dropout, an identity or a slice of everything."""
+        name = operation_name(cut.node, self.module)
+        is_whole = name == "slice" and cut.node.meta["shape"] == cut.node.all_input_nodes[0].meta["shape"]
+        return is_whole or any(word in name for word in _UNCHANGED)
 
     def _position(self, node: fx.Node) -> int:
         return self._nodes.index(node)

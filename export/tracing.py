@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from export.errors import ExportError, describe_error, user_line
+from export.graph import call_name
+
+_TRACEABLE = {torch.ops.aten.sym_size.int: "size", torch.ops.aten.fill.Scalar: "full_like"}  # by `torch.jit.trace`
 
 
 def trace_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
@@ -53,7 +56,34 @@ def _symbolic_graph(model: nn.Module, _x: Tensor) -> fx.GraphModule:
 def _export_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
     # torch prints the graph at which it fails
     with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
-        return torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},)).module()
+        program = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        if any(map(_changes_an_input, program.graph.nodes)):
+            program = program.run_decompositions({})
+        module = program.module()
+    _call_by_methods(module)
+    return module
+
+
+def _changes_an_input(node: fx.Node) -> bool:
+    """Return whether a node is an assignment, such as `table[0] = 1`: no connection of the graph leads to its effect."""
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable and not node.users
+
+
+def _call_by_methods(module: fx.GraphModule) -> None:
+    """Let operations that read a size, or take one that depends on the batch, run as methods or functions of torch.
+
+    `torch.jit.trace` writes such sizes as constants in calls of `torch.ops`, of which the graph of `torch.export` has
+    only such; in calls of Python's own methods it records where they come from.
+    """
+    for node in module.graph.nodes:
+        takes_size = any(isinstance(source.meta.get("val"), torch.SymInt) for source in node.all_input_nodes)
+        if isinstance(node.target, torch._ops.OpOverload) and (takes_size or node.target in _TRACEABLE):
+            name = _TRACEABLE.get(node.target, call_name(node))
+            if hasattr(Tensor, name):
+                node.op, node.target = "call_method", name
+            elif hasattr(torch, name):
+                node.target = getattr(torch, name)
+    module.recompile()
 
 
 class ShapeRecorder(fx.Interpreter):

@@ -18,11 +18,11 @@ from camcore.images.preprocess import preprocess
 from camcore.model.manifest import Preprocessing, read_manifest
 from export.__main__ import main
 from export.errors import ExportError, WeightsError
-from export.graph import trace_graph
 from export.image_processors import measure_steps
-from export.layers import ClassifierGraph
 from export.models import find_source, torchvision_models
 from export.pipeline import ExportOptions, export_artifact
+from export.traced import ClassifierGraph
+from export.tracing import trace_graph
 
 transformers = pytest.importorskip("transformers")
 
@@ -88,7 +88,7 @@ def test_a_folder_is_traced_with_the_logits_and_the_names_of_transformers(
     assert (loaded.weights, loaded.labels, loaded.note) == ("transformers", ("eagle", "thrush", "bulbul"), "")
     assert (loaded.module.training, loaded.multi_label) == (False, False)
     x = torch.randn(2, 3, 32, 32)
-    graph = ClassifierGraph(loaded.module, x)
+    graph = ClassifierGraph(loaded.module, (32, 32))
     with torch.no_grad():
         logits = model(x).logits
         assert logits.std() > 1e-3
