@@ -17,6 +17,7 @@ from PIL import Image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.models import VisionTransformer
 
 from camcore import Explainer
 from camcore.methods.grad_cam import grad_cam, grad_cam_pp
@@ -27,7 +28,7 @@ from camcore.model.torchscript import TracedModel
 from export import export_model
 from export.trace import to_torchscript
 from export.traced import ClassifierGraph
-from tests.conftest import heatmap_by_torch, untrained
+from tests.conftest import heatmap_by_torch
 from tests.export.test_tokens import Transformer
 
 pytestmark = pytest.mark.slow
@@ -54,11 +55,16 @@ class Case:
 
 @pytest.fixture(scope="module", params=MODELS)
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    """Draw the weights of the last layer too: that of torchvision's ViT starts with zeros."""
+    """Draw the weights of the last layer too: that of torchvision's ViT starts with zeros.
+
+    ViT-B/16 has its blocks, heads and patches, and a quarter of its width, to save time.
+    """
     torch.manual_seed(0)
     last, name, others = MODELS[request.param]
-    is_timm = request.param.startswith("deit")
-    model = timm.create_model(request.param).eval() if is_timm else untrained(request.param)
+    if request.param == "vit_b_16":
+        model = VisionTransformer(SIDE, 16, num_layers=12, num_heads=12, hidden_dim=192, mlp_dim=768).eval()
+    else:
+        model = timm.create_model(request.param).eval()
     nn.init.normal_(model.get_submodule(last).weight, std=0.5)
     graph = ClassifierGraph(model, (SIDE, SIDE))
     cut = graph.default
