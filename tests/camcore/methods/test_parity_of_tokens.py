@@ -1,5 +1,6 @@
 """Maps of a transformer's tokens: equal to grad-cam 1.5.7, torchcam 0.5.0, and the formulas in plain torch."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +58,13 @@ class Case:
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     """Draw the weights of the last layer too: that of torchvision's ViT starts with zeros.
 
-    ViT-B/16 has its blocks, heads and patches, and a quarter of its width, to save time.
+    Except in `make soak`, ViT-B/16 has its blocks, heads and patches, and a quarter of its width, to save time.
     """
     torch.manual_seed(0)
     last, name, others = MODELS[request.param]
     if request.param == "vit_b_16":
-        model = VisionTransformer(SIDE, 16, num_layers=12, num_heads=12, hidden_dim=192, mlp_dim=768).eval()
+        width = 768 if "SOAK" in os.environ else 192
+        model = VisionTransformer(SIDE, 16, num_layers=12, num_heads=12, hidden_dim=width, mlp_dim=4 * width).eval()
     else:
         model = timm.create_model(request.param).eval()
     nn.init.normal_(model.get_submodule(last).weight, std=0.5)
