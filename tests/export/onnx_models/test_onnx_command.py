@@ -41,7 +41,7 @@ def test_a_file_is_exported_by_the_command_and_explained(kind: str, tmp_path: Pa
     explainer = Explainer.load(out)
     assert (explainer.manifest.layer.channels, explainer.manifest.layer.map_size) == (512, (2, 2))
     assert explainer.manifest.parity["worst_share_of_range"] <= 1e-4
-    explanations = {each.method: each for each in explainer.explain(open_photo(animal_photos[0]), 1)}
+    explanations = {result.method: result for result in explainer.explain(open_photo(animal_photos[0]), 1)}
     assert set(explanations) == set(METHODS)
     assert all(np.isfinite(explanation.heatmap).all() for explanation in explanations.values())
     scorer = Scorer(out / ONNX)
