@@ -99,8 +99,8 @@ class LayeredModel(ABC):
             if not self.is_unchanged(cut):
                 return min(reversed(same), key=lambda cut: cut.name.count("."))
         raise ExportError(
-            "the model has no feature map of more than one place on which all that follows depends: it cannot be "
-            "explained by class activation maps"
+            "the model has no feature map of more than one place on which all that follows depends: choose a model "
+            "without connections that pass all its feature maps, as those of two branches do"
         )
 
     def find(self, name: str) -> Cut:
@@ -126,6 +126,8 @@ class LayeredModel(ABC):
         self.cuts, self._unused = [], list[Any]()
         for node, name, shape in chain:
             layer = _map_layer(name, shape, size)
+            if layer and layer.axes == "HWC" and self.cuts and layer.map_size > self.cuts[-1].layer.map_size:
+                layer = None  # tokens and heads of an attention: the maps of a classifier do not grow
             if len(shape) == 3 and shape[0] == photos and shape[1] > 1:
                 if shape[1] not in grids:
                     grids[shape[1]] = locate_tokens(shape[1], size, partial(self._run_to, node))

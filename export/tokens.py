@@ -40,8 +40,11 @@ def scales_match(size: tuple[int, int], map_size: tuple[int, int]) -> bool:
 
 
 def _grids(count: int, size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """Yield grids with the shape of the photo and at most `count` cells, those that leave the fewest tokens first."""
-    for cells in range(count, max(count - MAX_OTHERS, 2) - 1, -1):
+    """Yield grids with the shape of the photo and at most `count` cells, those that leave the fewest tokens first.
+
+    At least two thirds of the tokens have a place: a smaller grid would be found by chance.
+    """
+    for cells in range(count, max(count - MAX_OTHERS, 2 * count // 3, 2) - 1, -1):
         height = round(sqrt(cells * size[0] / size[1]))
         if cells % height == 0 and scales_match(size, (height, cells // height)):
             yield height, cells // height

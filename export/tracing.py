@@ -65,7 +65,7 @@ def _export_graph(model: nn.Module, x: Tensor) -> fx.GraphModule:
 
 
 def _changes_an_input(node: fx.Node) -> bool:
-    """Return whether a node is an assignment, such as `table[0] = 1`: no connection of the graph leads to its effect."""
+    """Return whether a node is an assignment, such as `table[0] = 1`, whose effect no connection shows."""
     return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable and not node.users
 
 

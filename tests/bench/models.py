@@ -2,20 +2,22 @@
 
 import argparse
 import json
+import multiprocessing
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from camcore import CamError, Explainer, open_photo
 from tests.bench.machine import describe_machine, describe_versions, peak_memory
 from tests.bench.scene import bundled_photo
+from tests.bench.seeded_models import ONNX, SIZES, TRANSFORMERS, build, options_for, write
 
 if TYPE_CHECKING:
-    from torch import nn
+    from export.preprocessing import PreprocessingOptions
 
 TORCHVISION = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
@@ -25,7 +27,8 @@ TORCHVISION = (
 TIMM = (
     "timm/convnext_tiny", "timm/convnextv2_nano", "timm/efficientnetv2_rw_t", "timm/mobilenetv4_conv_small",
     "timm/regnety_016", "timm/resnet50d", "timm/repvgg_a2", "timm/swin_tiny_patch4_window7_224",
-    "timm/tf_efficientnet_lite2", "timm/xception41",
+    "timm/tf_efficientnet_lite2", "timm/xception41", "timm/deit_small_patch16_224",
+    "timm/vit_small_patch14_reg4_dinov2",
 )  # fmt: skip
 _LIMIT = 900.0  # seconds for one model
 _REPOSITORY = Path(__file__).parents[2]
@@ -59,7 +62,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(asdict(_measure(options.models[0], options.size))))
         return 0
     print(f"{describe_machine()}; {describe_versions()}.\n\n{_HEAD}", flush=True)
-    for model in options.models or (*TORCHVISION, *TIMM):
+    for model in options.models or (*TORCHVISION, *TIMM, *TRANSFORMERS, *ONNX):
         print(_row(_run_alone(model, options.size)), flush=True)
     return 0
 
@@ -93,20 +96,31 @@ def _run_alone(model: str, size: int | None) -> Outcome:
 
 
 def _measure(model: str, size: int | None) -> Outcome:
-    from export.models import find_source
-    from export.pipeline import export_model
     from export.preprocessing import PreprocessingOptions
 
+    preprocessing = PreprocessingOptions(size=(size, size) if size else SIZES.get(model))
     try:
-        steps = find_source(model).preprocessing
-        steps = PreprocessingOptions(size=(size, size) if size else None).apply(steps)
         with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
+            if model in (*TRANSFORMERS, *ONNX):
+                process = multiprocessing.get_context("spawn").Process(target=write, args=(model, Path(folder)))
+                process.start()
+                process.join()
             start = time.perf_counter()
-            artifact = export_model(_build(model), Path(folder) / "artifact", preprocessing=steps, name=model)
+            artifact = _export(model, Path(folder), preprocessing)
             exported = time.perf_counter() - start
             return _explain(model, Explainer.load(artifact), exported)
     except CamError as error:
         return Outcome(model, refusal=str(error).partition(":")[0])
+
+
+def _export(model: str, folder: Path, preprocessing: "PreprocessingOptions") -> Path:
+    from export.models import find_source
+    from export.pipeline import export_artifact, export_model
+
+    if model in (*TRANSFORMERS, *ONNX):
+        return export_artifact(replace(options_for(model, folder), preprocessing=preprocessing))
+    steps = preprocessing.apply(find_source(model).preprocessing)
+    return export_model(build(model), folder / "artifact", preprocessing=steps, name=model)
 
 
 def _explain(model: str, explainer: Explainer, exported: float) -> Outcome:
@@ -122,19 +136,3 @@ def _explain(model: str, explainer: Explainer, exported: float) -> Outcome:
         "" if int8 is None else f"{'kept' if int8.used else 'left out'}, {int8.speed_up:.1f} ×",
         seconds, score_cam.forwards or 0, score_cam.precision or "", peak_memory(),
     )  # fmt: skip
-
-
-def _build(model: str) -> "nn.Module":
-    """Return the model of seeded weights: for speed and numbers, never for meaning."""
-    import torch
-
-    torch.manual_seed(0)
-    if model.startswith("timm/"):
-        import timm
-
-        built: nn.Module = timm.create_model(model.removeprefix("timm/"))
-        return built
-    from torchvision.models import get_model
-
-    classifier: nn.Module = get_model(model, weights=None)
-    return classifier

@@ -154,20 +154,66 @@ def test_transformers_of_torchvision(name: str, tokens: tuple[int, int]) -> None
     assert layer.name == ("encoder.layers.encoder_layer_10" if name == "vit_b_32" else "permute")
 
 
+TIMM = {
+    "vit_tiny_patch16_224": ({"depth": 3}, "blocks.1", (14, 14), 1),
+    "vit_tiny_patch16_224 mean": ({"depth": 2, "global_pool": "avg"}, "getitem_1", (14, 14), 0),
+    "deit_tiny_distilled_patch16_224": ({"depth": 2}, "blocks.0", (14, 14), 2),
+    "vit_small_patch14_reg4_dinov2": ({"depth": 2, "img_size": 224}, "blocks.0", (16, 16), 5),
+    "cait_xxs24_224": ({"depth": 2}, "blocks", (14, 14), 0),
+    "xcit_nano_12_p16_224": ({"depth": 2}, "cls_attn_blocks.0", (14, 14), 1),
+    "mixer_s32_224": ({}, "norm", (7, 7), 0),
+    "pvt_v2_b0": ({}, "stages", (7, 7), 0),
+    "volo_d1_224": ({}, "norm", (14, 14), 1),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "place", "first", "others"),
-    [
-        ("vit_tiny_patch16_224", "blocks.10", 1, 1),
-        ("deit_tiny_distilled_patch16_224", "blocks.10", 2, 2),
-        ("vit_small_patch14_reg4_dinov2", "blocks.10", 5, 5),
-        ("cait_xxs24_224", "blocks", 0, 0),
-    ],
-)
-def test_transformers_of_timm(name: str, place: str, first: int, others: int) -> None:
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", TIMM)
+def test_transformers_of_timm(name: str) -> None:
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
-    options = {"img_size": 224} if "dinov2" in name else {}
-    graph = ClassifierGraph(timm.create_model(name, num_classes=10, **options).eval(), (224, 224))
-    layer = graph.default.layer
-    assert (layer.name, layer.first_token, layer.other_tokens) == (place, first, others)
+    options, place, map_size, others = TIMM[name]
+    model = timm.create_model(name.removesuffix(" mean"), num_classes=10, **options).eval()
+    layer = ClassifierGraph(model, (224, 224)).default.layer
+    assert (layer.name, layer.map_size, layer.first_token, layer.other_tokens) == (place, map_size, others, others)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_a_model_of_two_branches_is_refused() -> None:
+    timm = pytest.importorskip("timm")
+    graph = ClassifierGraph(timm.create_model("crossvit_tiny_240", num_classes=10).eval(), (240, 240))
+    with pytest.raises(ExportError, match="choose a model without connections that pass all its feature maps"):
+        graph.default  # noqa: B018
+
+
+def test_tokens_after_convolutions_of_stride_two_have_their_places() -> None:
+    """What a token sees is then centred on the upper left corner of its cell."""
+    torch.manual_seed(0)
+    stem = nn.Sequential(*(nn.Conv2d(3 if index == 0 else 16, 16, 3, 2, 1) for index in range(4)))
+    with torch.no_grad():
+        assert locate_tokens(48, (96, 128), lambda x: stem(x).flatten(2).transpose(1, 2)) == ((6, 8), 0)
+
+
+def test_a_few_of_the_tokens_are_no_grid() -> None:
+    def outputs(x: Tensor) -> Tensor:
+        corners = nn.functional.adaptive_avg_pool2d(x, 2).flatten(2).transpose(1, 2)
+        return torch.cat([torch.zeros(len(x), 12, 3), corners], 1)
+
+    assert locate_tokens(16, (64, 64), outputs) is None
+
+
+def test_tokens_and_heads_of_an_attention_are_no_map() -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches, self.fc = nn.Conv2d(3, 128, 16, 16), nn.Linear(8, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            heads = self.patches(x).flatten(2).transpose(1, 2).unflatten(2, (16, 8))
+            scores: Tensor = self.fc(heads.mean((1, 2)))
+            return scores
+
+    graph = ClassifierGraph(Heads().eval(), (64, 64))
+    assert [(cut.name, cut.shape) for cut in graph.cuts] == [("patches", (128, 4, 4)), ("transpose", (128, 4, 4))]
