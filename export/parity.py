@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from camcore.errors import PhotoError
+from camcore.errors import CamError, PhotoError
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import preprocess
 from camcore.images.samples import sample_photos
@@ -20,7 +20,7 @@ from camcore.model.manifest import ONNX, TORCHSCRIPT, Preprocessing
 from camcore.model.onnx import Scorer
 from camcore.model.torchscript import TracedModel
 from camcore.types import Array
-from export.errors import ExportError
+from export.errors import ExportError, shortened
 from export.trace import SplitClassifier
 
 TOLERANCE = 1e-4  # as a share of the range of the original model's values
@@ -82,7 +82,9 @@ def measure(directory: Path, original: OriginalModel, steps: Preprocessing, phot
     for x in _inputs(steps, photos):
         logits, activations = original.forward(x)
         for name, layer, forward in runtimes:
-            for kind, actual, reference in zip(kinds, forward(x), (logits, activations[layer]), strict=True):
+            for kind, actual, reference in zip(
+                kinds, _run(name, forward, x), (logits, activations[layer]), strict=True
+            ):
                 difference, share = _check(name, kind, actual, reference)
                 differences[name][kind] = max(differences[name][kind], difference)
                 worst = max(worst, share)
@@ -119,6 +121,18 @@ def _run_head(scorer: Scorer, traced: TracedModel, x: Array) -> tuple[Array, Arr
     """Return the logits that TorchScript computes from a layer's output, and that output."""
     _, outputs = scorer.forward(x)
     return np.concatenate([traced.logits(output[None]) for output in outputs]), outputs
+
+
+def _run(name: str, forward: Callable[[Array], tuple[Array, Array]], x: Array) -> tuple[Array, Array]:
+    """Return what a runtime computes; raise ExportError if it fails, as where tracing fixed the number of photos."""
+    try:
+        return forward(x)
+    except CamError:
+        raise
+    except Exception as error:  # each runtime has errors of its own
+        reason = shortened(str(error).strip().rpartition("\n")[2])
+        problem = f"the {name} model fails on {len(x)} photos ({reason})"
+        raise ExportError(f"{problem}: let the model's code compute its shapes from the shape of its input") from error
 
 
 def _check(name: str, kind: str, actual: Array, reference: Array) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.errors import ExportError
+from export.errors import ExportError, shortened
 
 BATCH = 2  # batch size of the traced example; with 1, ONNX would fix the batch size
 
@@ -126,5 +126,9 @@ def to_onnx(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
             )  # fmt: skip
         onnx.checker.check_model(str(path), full_check=True)
     except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
-        problem = f"the model cannot be exported to ONNX ({type(error).__name__})"
-        raise ExportError(f"{problem}: install the versions of requirements.txt") from error
+        cause: BaseException = error
+        while cause.__cause__:
+            cause = cause.__cause__
+        problem = f"the model cannot be exported to ONNX ({type(error).__name__}: {shortened(cause)})"
+        remedy = "install the versions of requirements.txt, or write that operation by others in the model's code"
+        raise ExportError(f"{problem}: {remedy}") from error

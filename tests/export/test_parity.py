@@ -47,6 +47,26 @@ def test_the_largest_differences_are_in_the_manifest(tiny: ExportOptions, animal
     assert find_photos(None) == animal_photos
 
 
+class FixedBatch(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(int(x.shape[0]), *x.shape[1:])  # the tracer takes this for a constant
+
+
+def test_an_artefact_that_takes_one_batch_size_alone_is_refused(
+    tiny: ExportOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_fixed_batch(model: SplitClassifier, size: tuple[int, int], path: Path) -> None:
+        other = deepcopy(model)
+        other.segments[1] = nn.Sequential(FixedBatch(), other.segments[1])
+        to_torchscript(other, size, path)
+
+    monkeypatch.setattr(artifact, "to_torchscript", with_fixed_batch)
+    with pytest.raises(
+        ExportError, match=r"the torchscript model fails on 1 photos \(.*shape.*\): let the model's code"
+    ):
+        export_artifact(tiny)
+
+
 @pytest.mark.parametrize("runtime", WRITERS)
 @pytest.mark.parametrize("part", ["segments.0", "segments.1"])
 def test_an_artefact_that_differs_is_not_published(
