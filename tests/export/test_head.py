@@ -17,7 +17,7 @@ from export import export_model
 from export.errors import ExportError, LabelsError
 from export.graph import final_activation
 from export.head import choose_head, classifier_name, is_linear_head
-from export.parity import EagerModel
+from export.parity import OriginalModel
 from export.trace import to_torchscript
 from export.traced import ClassifierGraph
 from tests.conftest import split_at, untrained
@@ -75,7 +75,7 @@ def test_a_final_activation_is_taken_off_and_parity_is_kept(model: nn.Module, ac
     form = choose_head(graph.activation, graph.classes, multi_label=False)
     assert form.head == ("multi-label" if activation == "sigmoid" else "softmax")
     split = graph.split([graph.default], form.ending)
-    logits = EagerModel(model, split, form.restore).forward(X.numpy())[0]  # raises if the two differ
+    logits = OriginalModel(model, split, form.restore).forward(X.numpy())[0]  # raises if the two differ
     whole = model(X).detach().numpy()
     applied = {"softmax": np.exp(logits) / np.exp(logits).sum(1, keepdims=True), "sigmoid": 1 / (1 + np.exp(-logits))}
     applied["log_softmax"] = np.log(applied["softmax"])
