@@ -128,6 +128,7 @@ def write_file(
     graph, photos = prefixed.graph, declared.photos or "batch"
     for number, node in enumerate(graph.node):
         node.name = node.name or f"{_PREFIX}{number}"
+    _copy_shared_biases(graph)
     del graph.input[:], graph.output[:]
     graph.input.append(_floats("input", [photos, 3, *size]))
     axes = (0, 1, 2, 3) if declared.layout == "NCHW" else (0, 2, 3, 1)
@@ -142,6 +143,19 @@ def write_file(
         graph.node.append(helper.make_node("MatMul", ["scores", "halves"], ["logits"], "logits"))
     graph.output.append(_floats("logits", [photos, None]))
     onnx.save(prefixed, str(path))
+
+
+def _copy_shared_biases(graph: onnx.GraphProto) -> None:
+    """Give each operation its own bias, where torch's older exporter writes equal ones once, with an Identity for each.
+
+    ONNX Runtime does not quantise a convolution whose bias is computed, and then int8 is slower than fp32.
+    """
+    biases = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 1}
+    for node in [node for node in graph.node if node.op_type == "Identity" and node.input[0] in biases]:
+        copy = graph.initializer.add()
+        copy.CopyFrom(biases[node.input[0]])
+        copy.name = node.output[0]
+        graph.node.remove(node)
 
 
 def _floats(name: str, shape: Sequence[int | str | None]) -> onnx.ValueInfoProto:
