@@ -1,4 +1,4 @@
-"""The files of an artefact, written from a torch module with its weights."""
+"""The files of an artefact, written from a model that can be split at its layers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

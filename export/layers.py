@@ -52,6 +52,7 @@ class LayeredModel(ABC):
     activation: str
     input_layout: InputLayout
     cuts: list[Cut]
+    _nodes: Sequence[Any]  # of the graph, in order
 
     @abstractmethod
     def split(self, cuts: Sequence[Cut], ending: nn.Module | None = None) -> SplitClassifier:
@@ -68,10 +69,6 @@ class LayeredModel(ABC):
     @abstractmethod
     def is_unchanged(self, cut: Cut) -> bool:
         """Return whether the cut is what went into its operation, as with a dropout."""
-
-    @abstractmethod
-    def _position(self, node: Any) -> int:
-        """Return the position of a node in the graph."""
 
     @abstractmethod
     def _number_of(self, name: str) -> int:
@@ -140,6 +137,13 @@ class LayeredModel(ABC):
                 self.cuts.append(Cut(layer, node))
         while self.cuts and self.cuts[-1].layer.other_tokens and not self._reaches_scores(self.cuts[-1]):
             self._unused.append(self.cuts.pop().node)
+
+    def _position(self, node: Any) -> int:
+        return self._nodes.index(node)
+
+    def _unknown_layer(self, name: str) -> ExportError:
+        last = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
+        return ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {last}")
 
     def _reaches_scores(self, cut: Cut) -> bool:
         """Return whether the scores depend on the grid of a cut, and not only on its other tokens.

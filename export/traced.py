@@ -75,9 +75,6 @@ class ClassifierGraph(LayeredModel):
         is_whole = name == "slice" and cut.node.meta["shape"] == cut.node.all_input_nodes[0].meta["shape"]
         return is_whole or any(word in name for word in _UNCHANGED)
 
-    def _position(self, node: fx.Node) -> int:
-        return self._nodes.index(node)
-
     def _number_of(self, name: str) -> int:
         """Return the position of the node that a name stands for: the last one of a module, or an operation."""
         needed = ancestors(self.scores)
@@ -85,8 +82,7 @@ class ClassifierGraph(LayeredModel):
             node = self._nodes[number]
             if node in needed and (name in module_paths(node) or self._names.get(node) == name):
                 return number
-        last = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
-        raise ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {last}")
+        raise self._unknown_layer(name)
 
     def _shape_at(self, position: int) -> tuple[int, ...]:
         shape: tuple[int, ...] = self._nodes[position].meta.get("shape", ())

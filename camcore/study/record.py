@@ -152,8 +152,8 @@ class _Results:
     def requested(self) -> dict[str, Any]:
         """Return the metrics that are measured on request, and at the level "full" only."""
         settings, class_idx = self.settings, self.explanations[0].class_idx
-        is_sane = settings.measures_sanity(self.explainer.manifest.layer)
-        sanity = self.explainer.sanity(self.forward_pass, class_idx) if is_sane else None
+        measures_sanity = settings.measures_sanity(self.explainer.manifest.layer)
+        sanity = self.explainer.sanity(self.forward_pass, class_idx) if measures_sanity else None
         measures_adcc = settings.level == "full" and settings.adcc
         values = self.explainer.adcc(self.forward_pass, self.explanations) if measures_adcc else None
         methods = [explanation.method for explanation in self.explanations]

@@ -137,16 +137,12 @@ class OnnxGraph(LayeredModel):
     def _inputs(self, name: str) -> Iterable[str]:
         return _inputs_of(self._producers[name])
 
-    def _position(self, node: str) -> int:
-        return self._nodes.index(node)
-
     def _number_of(self, name: str) -> int:
         """Return the position of the tensor with a name, or of the last one of the node with that name."""
         for number in reversed(range(len(self._nodes))):
             if name in (self._nodes[number], self._producers[self._nodes[number]].name):
                 return number
-        last = ", ".join(cut.name for cut in self.cuts[-4:]) or "none can be used"
-        raise ExportError(f"the model has no layer {name!r}: --list-layers prints all; the last are {last}")
+        raise self._unknown_layer(name)
 
     def _shape_at(self, position: int) -> tuple[int, ...]:
         return self._shapes([self._nodes[position]])[0]
