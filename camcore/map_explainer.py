@@ -1,6 +1,7 @@
 """A classifier and the methods that explain it."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from camcore.classifier import Classifier, PhotoInput
 from camcore.deprecation import accept_former_names
@@ -70,6 +71,7 @@ class MapExplainer(Classifier):
         explained = self._explained_class(forward_pass, options)
         shared_seconds = forward_pass.seconds / max(len(set(methods)), 1)
 
+        @cache
         def gradients() -> Array:
             layer = self.manifest.layer
             output = layer.to_output(forward_pass.activations, forward_pass.other_tokens)
@@ -77,10 +79,10 @@ class MapExplainer(Classifier):
 
         yield from explain_by_gradients(forward_pass, explained, methods, gradients, shared_seconds)
         if "score-cam" in methods:
-            scorer = self._logits
             yield from explain_by_scores(
-                forward_pass, explained, options, scorer, int8=self._int8, chunk=chunk, shared_seconds=shared_seconds
-            )
+                forward_pass, explained, options, self._logits, gradients,
+                int8=self._int8, chunk=chunk, shared_seconds=shared_seconds,
+            )  # fmt: skip
 
     def _explained_class(self, forward_pass: ForwardPass, options: ExplainOptions) -> ExplainedClass:
         prediction = self._prediction(forward_pass, options.class_idx)

@@ -28,7 +28,7 @@ class StoppingRule:
 
 Effort = Literal["fast", "exact"] | int
 NAMED_EFFORTS: dict[Literal["fast", "exact"], StoppingRule | None] = {
-    "fast": StoppingRule(limit=320, target_fidelity=0.998),
+    "fast": StoppingRule(limit=320, target_fidelity=0.997),
     "exact": None,
 }
 

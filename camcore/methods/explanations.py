@@ -51,18 +51,24 @@ def explain_by_scores(
     explained_class: ExplainedClass,
     options: ExplainOptions,
     forward: Forward,
+    gradients: Callable[[], Array],
     *,
     int8: Int8Forward | None,
     chunk: int,
     shared_seconds: float,
 ) -> Iterator[Explanation]:
-    """Yield Score-CAM as it grows; `shared_seconds` is its share of the time of the forward pass."""
+    """Yield Score-CAM as it grows; `shared_seconds` is its share of the time of the forward pass.
+
+    `gradients` returns the gradients (C, h, w), from which channels that are not run are predicted better.
+    """
     start = time.perf_counter()
     class_idx, contrast_idx = explained_class.class_indices
+    rule = to_rule(options.effort)
+    contributions = None if rule is None else (gradients() * forward_pass.activations).sum(axis=0)
     steps = score_cam(
         forward_pass.x, forward_pass.activations, class_idx, forward, contrast_idx=contrast_idx,
         definition=DEFINITIONS[options.definition], multi_label=forward_pass.multi_label,
-        rule=to_rule(options.effort), int8=int8, chunk=chunk,
+        rule=rule, contributions=contributions, int8=int8, chunk=chunk,
     )  # fmt: skip
     duration = shared_seconds
     for step in steps:

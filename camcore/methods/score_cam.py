@@ -80,6 +80,7 @@ def score_cam(
     definition: Definition = DEFINITIONS["paper"],
     multi_label: bool = False,
     rule: StoppingRule | None = None,
+    contributions: Array | None = None,
     int8: Int8Forward | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[ScoreCamStep]:
@@ -94,6 +95,7 @@ def score_cam(
             several classes may be right at once; see `log_weights`.
         rule: when to stop. The most informative channels then run first, and those that do not run are predicted. With
             None, or a limit that leaves no channel out, every channel that varies is run: the exhaustive map.
+        contributions: the sum over channels of gradient times activation, (h, w), which makes the predictions better.
         int8: a forward to run instead of `forward` where, under a rule, it is more informative for its time.
         chunk: number of masked inputs per batch; it changes time and memory, but not the exhaustive map.
     """
@@ -106,14 +108,14 @@ def score_cam(
     limit = alive.size
     if rule is not None and not rule.runs_every_channel(alive.size):
         limit = rule.limit
-        sampler = GaussianProcessSampler(activations, size, limit, *((int8.noise, int8.speed_up) if int8 else ()))
+        int8_options = (int8.noise, int8.speed_up) if int8 else ()
+        sampler = GaussianProcessSampler(activations, size, limit, *int8_options, contributions=contributions)
     forwards = {True: forward} | ({False: int8.forward} if int8 else {})
     batch = np.empty((min(chunk, limit), *x.shape[1:]), np.float32)
     scores = partial(log_weights, class_idx=class_idx, definition=definition, contrast_idx=contrast_idx)
     scores = partial(scores, multi_label=multi_label)
     measure = _Measurement(x, activations, definition, forwards, scores, batch)
-    forwards_run = exact_forwards = 0
-    done = False
+    forwards_run, exact_forwards, done = 0, 0, False
     while not done:
         runs = sampler.choose(min(chunk, limit - forwards_run))
         sampler.observe(measure(runs))

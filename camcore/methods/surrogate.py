@@ -1,9 +1,11 @@
 """The order in which Score-CAM runs channels, and the prediction of the others by a Gaussian process.
 
-The logarithm of a channel's weight is a smooth function of its mask. From the channels that were run, the process
-predicts the logarithms of the others and their covariance. To first order, this also gives the covariance of the map.
-Two questions therefore have closed-form answers: which run lowers the expected error of the map the most for its time,
-and how far the map may still be from the exhaustive one.
+The logarithm of a channel's weight is a smooth function of its mask. It also grows with the mask's area, and with the
+score that the rest of the model alone gives to the masked activations. To first order, that score is free: the
+gradient that Grad-CAM uses also gives it. From the channels that were run, the process predicts the logarithms of the
+others and their covariance. To first order, this also gives the covariance of the map. Two questions therefore have
+closed-form answers: which run lowers the expected error of the map the most for its time, and how far the map may still
+be from the exhaustive one.
 
 A run of the int8 model is fast and inexact. Similar masks have similar errors, so the error is a second process with
 the same kernel (Kennedy and O'Hagan 2000, "Predicting the output from a complex computer code when fast approximations
@@ -18,9 +20,12 @@ from camcore.methods.heatmap import correlation_vectors, min_max
 from camcore.types import Array, Floats
 
 # The kernel, as a share of the variance of the part that depends on the mask:
-LENGTH_SCALE = 0.2  # root mean square difference of two masks at which their scores become nearly independent
+LENGTH_SCALE = 0.3  # root mean square difference of two masks' square roots at which scores become nearly independent
 MEAN_VARIANCE = 10.0  # variance of the mean that all scores share
-NUGGET = 0.02  # variance of the part that the mask on the layer's grid does not determine
+LINEAR_VARIANCE = (
+    0.5  # variance of the part that grows with a mask's area, and of the part that the head alone predicts
+)
+NUGGET = 0.04  # variance of the part that the mask on the layer's grid does not determine
 # The estimate of the fidelity:
 ERROR_INFLATION = 3.0  # factor on the estimated error, because the kernel and its scale are guesses
 MAX_VARIANCE = 4.0  # largest variance of a predicted logarithm; beyond it, its expectation would be meaningless
@@ -74,15 +79,18 @@ class GaussianProcessSampler:
         capacity: int,
         noise: float | None = None,
         speed_up: float = 1.0,
+        *,
+        contributions: Array | None = None,
     ):
         """Start without any run, with the activations (n, h, w) of the n channels that vary.
 
         `size` is the (H, W) of the heatmap whose correlation is estimated, and `capacity` the largest number of runs.
-        `noise` and `speed_up` are those of `Int8Forward`; without int8 runs, `noise` is None.
+        `noise` and `speed_up` are those of `Int8Forward`; without int8 runs, `noise` is None. `contributions` (h, w) is
+        the sum over all channels of gradient times activation: what each cell adds to the class's score.
         """
         count = len(activations)
         self._maps = correlation_vectors(activations, size)
-        self._covariance = _kernel(min_max(activations))
+        self._covariance = _kernel(min_max(activations), contributions)
         self._noise, self._speed_up = noise or 0.0, speed_up
         # Variances (2, n) of the exact and the int8 scores, given the runs so far.
         self._variance = np.outer((1, 1 + self._noise), self._covariance.diagonal()).astype(np.float32)
@@ -178,9 +186,13 @@ class GaussianProcessSampler:
         self._map_covariance = self._map_jacobian @ self._covariance - (self._map_jacobian @ factor[_EXACT].T) @ factor
 
 
-def _kernel(masks: Array) -> Array:
+def _kernel(masks: Array, contributions: Array | None) -> Array:
     """Return the prior covariance (n, n) of the logarithms of n channels from their masks (n, h, w)."""
-    flat = masks.reshape(len(masks), -1) / np.float32(LENGTH_SCALE * np.sqrt(2 * masks[0].size))
+    roots: Array = np.sqrt(masks).reshape(
+        len(masks), -1
+    )  # so that weak parts of a mask, which the model sees, count more
+    features = [roots.mean(axis=1)] + ([] if contributions is None else [roots @ contributions.ravel()])
+    flat = roots / np.float32(LENGTH_SCALE * np.sqrt(2 * masks[0].size))
     squares = (flat * flat).sum(axis=1)
     covariance: Array = flat @ flat.T
     covariance *= 2
@@ -189,4 +201,9 @@ def _kernel(masks: Array) -> Array:
     np.exp(np.minimum(covariance, 0, out=covariance), out=covariance)
     covariance += np.float32(MEAN_VARIANCE)
     covariance.flat[:: len(masks) + 1] = 1 + MEAN_VARIANCE + NUGGET
+    for feature in features:
+        deviation = feature - feature.mean()
+        if deviation.any():
+            deviation *= np.float32(LINEAR_VARIANCE**0.5) / deviation.std()
+            covariance += deviation[:, None] * deviation
     return covariance

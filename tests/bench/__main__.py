@@ -17,6 +17,7 @@ BENCHES = {
     "inputs": "what becomes of each file of a folder: read, or refused with which sentence",
     "archive": "a study of many photos: speed beside the forward passes alone, memory, and the report",
     "cluster": "a study on Ray beside the local engine, its driver's memory, and a plan for larger archives",
+    "runtimes": "the fast comparison with fewer forwards, and its forwards in OpenVINO",
     "scaling": "time and memory against channels, chunk and number of photos",
 }
 

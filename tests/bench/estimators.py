@@ -97,12 +97,17 @@ class OrderedProcess(GaussianProcessSampler):
 
 
 OURS = "chosen by the process (camcore)"
-ESTIMATORS: dict[str, Callable[[Array], Estimator]] = {
-    "random, none predicted": lambda activations: Unpredicted(activations, at_random),
-    "by spread, none predicted": lambda activations: Unpredicted(activations, by_spread),
-    "by energy, none predicted": lambda activations: Unpredicted(activations, by_energy),
-    "by spread, kernel ridge": lambda activations: KernelRidge(activations, by_spread),
-    "by energy, kernel ridge": lambda activations: KernelRidge(activations, by_energy),
-    "by energy, Gaussian process": lambda activations: OrderedProcess(activations, by_energy),
-    OURS: lambda activations: GaussianProcessSampler(activations, (224, 224), len(activations)),
+ESTIMATORS: dict[str, Callable[[Array, Array], Estimator]] = {
+    "random, none predicted": lambda activations, _: Unpredicted(activations, at_random),
+    "by spread, none predicted": lambda activations, _: Unpredicted(activations, by_spread),
+    "by energy, none predicted": lambda activations, _: Unpredicted(activations, by_energy),
+    "by spread, kernel ridge": lambda activations, _: KernelRidge(activations, by_spread),
+    "by energy, kernel ridge": lambda activations, _: KernelRidge(activations, by_energy),
+    "by energy, Gaussian process": lambda activations, _: OrderedProcess(activations, by_energy),
+    "chosen by the process, without the head": lambda activations, _: GaussianProcessSampler(
+        activations, (224, 224), len(activations)
+    ),
+    OURS: lambda activations, contributions: GaussianProcessSampler(
+        activations, (224, 224), len(activations), contributions=contributions
+    ),
 }

@@ -16,6 +16,7 @@ from PIL import Image
 from export.pipeline import ExportOptions
 from tests.bench import archive, cluster, evidence, needs, peers, scaling
 from tests.bench.__main__ import BENCHES, main
+from tests.bench.company import COMPANY
 from tests.bench.estimators import ESTIMATORS
 from tests.bench.libraries import GradCam, TorchCam
 from tests.bench.memory import Alone, run_alone
@@ -168,15 +169,19 @@ def test_fidelity_prints_a_row_a_photo_and_draws_every_estimator(
     shutil.copy(animal_photos[0], tmp_path / "photos")
     (tmp_path / "photos" / "notes.txt").write_text("no photo")
     arguments = [str(tmp_path / "photos"), "--artifact", str(quick_artifacts / "finches")]
-    assert main(["fidelity", *arguments, "--plot", str(tmp_path / "curves.png")]) == 0
+    drawings = ["--plot", str(tmp_path / "curves.png"), "--company", str(tmp_path / "company.png")]
+    assert main(["fidelity", *arguments, *drawings, "--company-forwards", "16"]) == 0
     printed = capsys.readouterr()
     assert "notes.txt" in printed.err
     lines = [line for line in printed.out.splitlines() if line.startswith("| lion.jpg")]
     assert [line.split("|")[2].strip() for line in lines] == ["paper", "probability"]
     assert all(float(line.split("|")[-2]) > 0.98 for line in lines)
     assert "correlation, 5th percentile" in rows(printed.out)
-    with Image.open(tmp_path / "curves.png") as picture:
-        assert picture.width > 1000
+    assert rows(printed.out)["Score-CAM, exhaustive"][0] == "1.000 (1.000 to 1.000)"
+    assert set(COMPANY) <= set(rows(printed.out))
+    for name in ("curves.png", "company.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.width > 1000
 
 
 def test_fidelity_of_a_folder_without_photos_says_so(
@@ -190,7 +195,7 @@ def test_fidelity_of_a_folder_without_photos_says_so(
 def test_every_estimator_ends_in_the_exhaustive_weights(name: str) -> None:
     activations = np.random.default_rng(0).uniform(0, 3, (20, 4, 5)).astype(np.float32)
     true = np.linspace(-2, 3, 20)
-    estimator = ESTIMATORS[name](activations)
+    estimator = ESTIMATORS[name](activations, activations[0])
     for _ in range(3):
         runs = estimator.choose(8)
         estimator.observe(true[[run.channel for run in runs]])

@@ -12,6 +12,8 @@ from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
 from camcore.methods.grad_cam import ALL_METHODS, METHODS, Method, MethodName
+from camcore.methods.effort import StoppingRule
+from camcore.methods.score_cam import score_cam
 from camcore.options import ExplainOptions
 from camcore.types import Array
 
@@ -211,6 +213,24 @@ def test_the_definition_changes_the_map_and_is_named(stand_in: Explainer, forwar
     )
     assert (paper.definition, other.definition) == ("paper", "torchcam")
     assert not np.array_equal(paper.heatmap, other.heatmap)
+
+
+def test_channels_that_are_not_run_are_predicted_from_the_gradients_too(
+    stand_in: Explainer, forward_pass: ForwardPass
+) -> None:
+    activations = forward_pass.activations
+    contributions = (stand_in._model.gradients(activations, EAGLE) * activations).sum(axis=0)
+    (explanation,) = stand_in.explain(forward_pass, EAGLE, ("score-cam",), effort=24)
+    maps = {}
+    for name, values in {"mask": None, "mask and head": contributions}.items():
+        *_, step = score_cam(
+            forward_pass.x, activations, EAGLE, stand_in._logits,
+            rule=StoppingRule(24), contributions=values, int8=stand_in._int8,
+        )  # fmt: skip
+        maps[name] = step.cam
+    assert explanation.cam is not None
+    assert_array_equal(explanation.cam, maps["mask and head"])
+    assert not np.array_equal(explanation.cam, maps["mask"])
 
 
 def test_shares_of_time_are_positive_and_no_more_than_the_time_spent(stand_in: Explainer, photo: Image.Image) -> None:

@@ -9,7 +9,7 @@ from camcore.methods.effort import MIN_FORWARDS, StoppingRule, read_effort, to_r
 def test_efforts() -> None:
     fast = to_rule("fast")
     assert fast is not None
-    assert fast.target_fidelity == 0.998
+    assert fast.target_fidelity == 0.997
     assert to_rule("exact") is None
     assert to_rule(50) == StoppingRule(limit=50)
 

@@ -14,6 +14,7 @@ from camcore.methods.heatmap import min_max, upsample
 from camcore.methods.surrogate import (
     ERROR_INFLATION,
     LENGTH_SCALE,
+    LINEAR_VARIANCE,
     MEAN_VARIANCE,
     MIN_RUNS_FOR_ESTIMATE,
     NUGGET,
@@ -37,17 +38,28 @@ def scores(activations: NDArray[np.float32]) -> Matrix:
     return 3 * np.sin(masks[:, 1, 2] + masks[:, 2, 2]) + masks[:, 0].sum(axis=1)
 
 
-def prior(activations: NDArray[np.float32]) -> Matrix:
-    masks = min_max(activations).reshape(len(activations), -1).astype(np.float64)
-    distance = np.sqrt(((masks[:, None] - masks[None]) ** 2).mean(axis=-1))
-    return np.exp(-((distance / LENGTH_SCALE) ** 2) / 2) + MEAN_VARIANCE + NUGGET * np.eye(len(activations))
+def prior(activations: NDArray[np.float32], contributions: NDArray[np.float32] | None = None) -> Matrix:
+    roots = np.sqrt(min_max(activations).reshape(len(activations), -1).astype(np.float64))
+    distance = np.sqrt(((roots[:, None] - roots[None]) ** 2).mean(axis=-1))
+    kernel = np.exp(-((distance / LENGTH_SCALE) ** 2) / 2) + MEAN_VARIANCE + NUGGET * np.eye(len(activations))
+    for score in (roots.sum(axis=1), None if contributions is None else roots @ contributions.ravel()):
+        if score is not None:
+            standardised = (score - score.mean()) / score.std()
+            kernel += LINEAR_VARIANCE * standardised[:, None] * standardised
+    return kernel
 
 
 class Textbook:
     """The mean and the covariance of the exact scores after `runs`, from one large matrix."""
 
-    def __init__(self, activations: NDArray[np.float32], runs: list[MaskedForward], values: Matrix):
-        kernel = prior(activations)
+    def __init__(
+        self,
+        activations: NDArray[np.float32],
+        runs: list[MaskedForward],
+        values: Matrix,
+        contributions: NDArray[np.float32] | None = None,
+    ):
+        kernel = prior(activations, contributions)
         at = [run.channel for run in runs]
         int8 = np.array([not run.exact for run in runs], float)
         observed = kernel[np.ix_(at, at)] * (1 + NOISE * np.outer(int8, int8))
@@ -85,14 +97,20 @@ def values(runs: list[MaskedForward], true: Matrix) -> Matrix:
     return np.array([true[run.channel] * (1 if run.exact else 1.1) for run in runs])
 
 
+CONTRIBUTIONS = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("contributions", [None, CONTRIBUTIONS], ids=["mask", "mask and head"])
 @pytest.mark.parametrize("noise", [None, NOISE])
-def test_predictions_and_fidelity_are_the_textbooks(noise: float | None) -> None:
+def test_predictions_and_fidelity_are_the_textbooks(
+    noise: float | None, contributions: NDArray[np.float32] | None
+) -> None:
     activations = channels()
     true = scores(activations)
-    surrogate = GaussianProcessSampler(activations, SIZE, 20, noise, SPEED_UP)
+    surrogate = GaussianProcessSampler(activations, SIZE, 20, noise, SPEED_UP, contributions=contributions)
     runs = observed(surrogate, true, steps=4)
     assert len({run.exact for run in runs}) == 1
-    textbook = Textbook(activations, runs, values(runs, true))
+    textbook = Textbook(activations, runs, values(runs, true), contributions)
     expected = textbook.log_weights
     for run in runs:
         if run.exact:
@@ -196,7 +214,7 @@ def test_constant_scores_are_predicted_exactly_after_enough_runs() -> None:
     observed(surrogate, np.full(12, 4.5), steps=1, chunk=MIN_RUNS_FOR_ESTIMATE - 1)
     assert surrogate.fidelity is None
     observed(surrogate, np.full(12, 4.5), steps=1, chunk=1)
-    assert_array_equal(surrogate.log_weights, np.full(12, 4.5))
+    assert_allclose(surrogate.log_weights, np.full(12, 4.5), rtol=1e-14)
     assert surrogate.fidelity == 1
 
 
