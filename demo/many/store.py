@@ -5,8 +5,8 @@ import time
 from threading import Lock, Timer
 
 from demo.many.session import StudySession
+from demo.service.photos import KEPT
 
-KEPT = 3600.0  # seconds after its last use, as uploads
 _INTERVALS = 60  # how often studies are looked through within that time
 
 

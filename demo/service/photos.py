@@ -16,6 +16,7 @@ from camcore.model.manifest import Preprocessing, ResizeMode
 from camcore.types import Box
 from demo.service.queue import Deadline
 
+KEPT = 3600.0  # seconds that uploads, and studies after their last use, are kept
 _MAX_RESULTS = 32
 UPLOAD_GONE = "This upload is no longer there, because uploads are kept for an hour: upload it again."
 

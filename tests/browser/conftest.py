@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import pytest
@@ -38,12 +39,18 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def served(artifacts: Path, checkout: Path = ROOT) -> Iterator[Served]:
+def served(
+    artifacts: Path,
+    checkout: Path = ROOT,
+    *,
+    module: Sequence[str] = ("demo",),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Served]:
     """A page for these models, of this or another checkout, while it runs."""
-    environment = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "demo", "--artifacts", str(artifacts)]
+    variables = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1", **environment}
+    command = [sys.executable, "-m", *module, "--artifacts", str(artifacts)]
     server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, cwd=checkout
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=variables, cwd=checkout
     )
     address: Future[str] = Future()
     printed: list[str] = []

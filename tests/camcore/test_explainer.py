@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, Method, MethodName
 from camcore.methods.effort import StoppingRule
+from camcore.methods.grad_cam import ALL_METHODS, METHODS, Method, MethodName
 from camcore.methods.score_cam import score_cam
 from camcore.options import ExplainOptions
 from camcore.types import Array
