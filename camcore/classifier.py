@@ -82,7 +82,7 @@ class Classifier:
             batches = FittingBatches(memory, batch_size(manifest.preprocessing.size, memory // INPUT_MEMORY))
         # ONNX Runtime has no CUDA kernels for quantised convolutions: it would copy all their data to the CPU and back.
         uses_int8 = ONNX_INT8 in manifest.files and batches is None
-        int8 = Scorer(directory / ONNX_INT8, threads) if uses_int8 else None
+        int8 = Scorer(directory / ONNX_INT8, threads, classes=len(manifest.labels)) if uses_int8 else None
         model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier, device)
         classifier = cls(manifest, model, Scorer(directory / ONNX, threads, batches), int8)
         classifier._check_models()
@@ -156,9 +156,12 @@ class Classifier:
 
         Raise ArtifactError, or DeviceError if a GPU cannot run the model.
         """
+        from camcore.model.torchscript import one_torch_thread
+
         directory = self._scorer.path.parent
         try:
-            results = self._probe_results(probe_input(self.manifest.preprocessing.size))
+            with one_torch_thread():  # several would wait for each other, for seconds on a busy machine
+                results = self._probe_results(probe_input(self.manifest.preprocessing.size))
         except CamError:
             raise
         except Exception as error:  # ONNX Runtime raises classes that it does not export

@@ -29,11 +29,18 @@ class Scorer:
     """An ONNX Runtime session of one model on the CPU, by default with as many threads as this process may use cores.
 
     With `batches`, it is on the GPU, and runs inputs in these. It is created at the first call, which raises
-    ArtifactError if ONNX Runtime cannot run the model, and DeviceError if it cannot run it on the GPU.
+    ArtifactError if ONNX Runtime cannot run the model, or if it does not have as many `classes`, and DeviceError if the
+    GPU cannot run it.
     """
 
-    def __init__(self, path: Path, threads: int | None = None, batches: FittingBatches | None = None):
-        self.path, self.batches = path, batches
+    def __init__(
+        self,
+        path: Path,
+        threads: int | None = None,
+        batches: FittingBatches | None = None,
+        classes: int | None = None,
+    ):
+        self.path, self.batches, self._classes = path, batches, classes
         self.threads = threads or cpu_count()
         self._output = "activations"
 
@@ -41,7 +48,7 @@ class Scorer:
         """Return the same whose runs take one thread each, for as many threads that call it; on the GPU, itself."""
         if self.batches is not None:
             return self
-        other = Scorer(self.path, 1)
+        other = Scorer(self.path, 1, classes=self._classes)
         other._output = self._output
         vars(self).pop("_session", None)  # which would keep the weights twice, and is made again if it is used again
         return other
@@ -95,9 +102,14 @@ class Scorer:
         if self.batches is not None:
             return self._session_on_gpu(options, self.batches.memory)
         try:
-            return ort.InferenceSession(str(self.path), options, providers=[_CPU])
+            session = ort.InferenceSession(str(self.path), options, providers=[_CPU])
         except Exception as error:  # ONNX Runtime raises classes that it does not export
             raise self._not_a_model() from error
+        (scores,) = (output.shape[-1] for output in session.get_outputs() if output.name == "logits")
+        if self._classes is not None and scores != self._classes:
+            problem = f"{self.path} gives {scores} scores for {self._classes} class names"
+            raise ArtifactError(f"{problem}: {export_again(self.path.parent)}")
+        return session
 
     def _check_file(self) -> None:
         """Raise ArtifactError if weights are in other files, which have no hash and may be anywhere on the disk."""

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from PIL import Image
 
 from camcore import ArtifactError, Explainer
 from camcore.model.external_data import has_external_data
-from camcore.model.manifest import MANIFEST, ONNX, TORCHSCRIPT, sha256
+from camcore.model.manifest import MANIFEST, ONNX, ONNX_INT8, TORCHSCRIPT, sha256
 from export import export_model
 from export.pipeline import ExportOptions, export_artifact
 from tests.export.onnx_models.nets import TokenNet, conv_net, small_model, to_file
@@ -258,6 +260,26 @@ def test_the_model_of_another_artefact_is_refused_though_it_has_its_hash(
         shutil.copy(other / name, directory / name)
         list_again(directory)
         refusal(directory)
+
+
+def test_an_int8_model_of_other_classes_is_refused_when_it_is_used(
+    small: Path, quick_artifacts: Path, copied: Callable[[Path], Path]
+) -> None:
+    directory, measured = copied(small), {"noise": 0.01, "fidelity_mean": 1, "fidelity_min": 1, "speed_up": 3}
+    values = read(directory)
+    values["int8"] = {"used": True, **measured, "photos": 2, "float_layers": 0}
+    values["files"][ONNX_INT8] = ""
+    for name, outcome in ((directory / ONNX, nullcontext()), (quick_artifacts / "finches" / ONNX, refused())):
+        shutil.copy(name, directory / ONNX_INT8)
+        values["files"][ONNX_INT8] = sha256(directory / ONNX_INT8)
+        write(directory, values)
+        explainer = Explainer.load(directory)
+        with outcome:
+            explainer.explain(Image.effect_noise((40, 40), 90).convert("RGB"), effort=4)
+
+
+def refused() -> AbstractContextManager[Any]:
+    return pytest.raises(ArtifactError, match="gives 1000 scores for 3 class names: export it again")
 
 
 def with_other_weights(directory: Path, name: str) -> None:
