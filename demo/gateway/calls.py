@@ -33,10 +33,7 @@ def check_call(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -
     `kind` is one of CALL_KINDS; `name` is that of the endpoint, or None for a call by number. The call is refused if
     `body` is not a JSON object, or names an unknown function, wrong values or another file.
     """
-    try:
-        call = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RefusedRequest(400, NOT_JSON) from error
+    call = parse_json(body)
     if not isinstance(call, dict):
         raise RefusedRequest(422, BAD_CALL)
     if kind == "call by name":
@@ -48,6 +45,19 @@ def check_call(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -
         _LOG.warning("a call of the page with malformed values was refused")
         raise RefusedRequest(422, BAD_CALL)
     return json.dumps(call).encode()
+
+
+def parse_json(body: bytes) -> Any:
+    """Return what a body of JSON holds; refuse one that is not JSON, or that has half a character.
+
+    Python reads `"\\ud800"`, the first half of a character, and Gradio and MCP fail to write it into their responses.
+    """
+    try:
+        value = json.loads(body)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise RefusedRequest(400, NOT_JSON) from error
+    return value
 
 
 def _check_names(blocks: Blocks, name: str, values: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ def test_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path, 
         "without a mark": {"path": str(secret)},
         "address": file(f"http://127.0.0.1{API}/file={secret}"),
         "up and out": file(f"{page.upload()}/../../../{secret.relative_to(tmp_path.anchor)}"),
-        "no name": file("\0\ud800"),
+        "no name": file("\0" * 5000),
         "not text": {**file(str(secret)), "meta": "gradio.FileData"},
     }[way]
     answer = page.join(LOOK, photo)
@@ -136,6 +136,24 @@ def test_a_rare_log_writes_a_line_a_minute_and_says_how_many_it_left_out(
     for _ in range(4):
         log.warning("refused")
     assert [record.getMessage() for record in caplog.records] == ["refused", "refused (2 more in the time before)"]
+
+
+@pytest.mark.parametrize("address", ["run/predict", "queue/join", "call/predict", "call/v2/predict", "cancel", "mcp/"])
+@pytest.mark.parametrize("half", [rb"\ud800", rb"\uDFFF", rb"\udc00\ud800", b"\xed\xa0\x80"])
+def test_half_a_character_is_refused(
+    page: Served, address: str, half: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    entries = (b'"data": ["%s"]', b'"session_hash": "%s"', b'"params": {"arguments": {"photo": "%s"}}', b'"%s": 1')
+    for entry in entries:
+        body = b'{"jsonrpc": "2.0", "id": 1, "fn_index": 0, %s}' % (entry % half)
+        answer = page.http.post(f"{API}/{address}", content=body, headers=JSON)
+        assert (answer.status_code, sentence_of(answer)) == (400, errors.NOT_JSON)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_whole_character_of_two_halves_is_kept(page: Served) -> None:
+    body = rb'{"data": ["\ud83e\udd85"], "fn_index": 0, "session_hash": "session"}'
+    assert page.http.post(f"{API}/run/predict", content=body, headers=JSON).json()["data"] == ["🦅"]
 
 
 def test_json_must_be_declared_as_json(page: Served) -> None:
