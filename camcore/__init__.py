@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from camcore.metrics.counterfactuals import Counterfactuals
     from camcore.metrics.faithfulness import Faithfulness
     from camcore.metrics.localisation import Localisation, Target, localise
-    from camcore.model.manifest import Manifest, find_artifact
+    from camcore.model.artifact_folders import find_artifact
+    from camcore.model.manifest import Manifest
     from camcore.options import ExplainOptions
     from camcore.results import Explanation, ForwardPass, Prediction
     from camcore.types import Box
@@ -40,7 +41,7 @@ _MODULES = {
     "Localisation": "metrics.localisation", "Manifest": "model.manifest", "OutputError": "errors",
     "PhotoDecoder": "images.decoder", "PhotoError": "errors", "Prediction": "results", "StudyError": "errors",
     "Target": "metrics.localisation", "draw_comparison": "drawing.comparison", "draw_overlay": "drawing.overlay",
-    "find_artifact": "model.manifest", "localise": "metrics.localisation", "open_photo": "images.photo",
+    "find_artifact": "model.artifact_folders", "localise": "metrics.localisation", "open_photo": "images.photo",
 }  # fmt: skip
 
 __all__ = [

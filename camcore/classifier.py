@@ -13,13 +13,23 @@ import numpy as np
 from PIL import Image
 
 from camcore.deprecation import accept_former_names
-from camcore.errors import CamError, DeviceError
+from camcore.errors import ArtifactError, CamError, DeviceError
 from camcore.images.preprocess import View, make_view, normalise
 from camcore.methods.score_cam import Int8Forward, batch_size
 from camcore.model.batching import ForwardWithActivations, common_batches
 from camcore.model.classes import find_class
 from camcore.model.gpu import INPUT_MEMORY, FittingBatches
-from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
+from camcore.model.manifest import (
+    ONNX,
+    ONNX_INT8,
+    TORCHSCRIPT,
+    Manifest,
+    ResizeMode,
+    export_again,
+    read_manifest,
+    verify,
+)
+from camcore.model.probe import Results, check_results, probe_input
 from camcore.results import ForwardPass, Prediction
 from camcore.types import Array, Box, Device, Forward
 
@@ -47,7 +57,10 @@ class Classifier:
 
     @classmethod
     def load(cls, directory: Path | str, threads: int | None = None, device: Device = "cpu") -> Self:
-        """Load an artefact directory that `python -m export` wrote, and check its files against their hashes.
+        """Load an artefact directory that `python -m export` wrote, and check its files.
+
+        Their hashes must be those of the manifest, and both models must compute the same scores for one input, in the
+        shapes that the manifest describes.
 
         `threads` is for ONNX Runtime, by default one per core that this process may use; torch's are not changed.
         With the device "cuda", the model runs on the first GPU, in fp32: int8 is not used, and TF32 is turned off for
@@ -69,11 +82,10 @@ class Classifier:
             batches = FittingBatches(memory, batch_size(manifest.preprocessing.size, memory // INPUT_MEMORY))
         # ONNX Runtime has no CUDA kernels for quantised convolutions: it would copy all their data to the CPU and back.
         uses_int8 = ONNX_INT8 in manifest.files and batches is None
-        int8 = Scorer(directory / ONNX_INT8, threads) if uses_int8 else None
+        int8 = Scorer(directory / ONNX_INT8, threads, classes=len(manifest.labels)) if uses_int8 else None
         model = TracedModel(directory / TORCHSCRIPT, manifest.layer.number, manifest.classifier, device)
         classifier = cls(manifest, model, Scorer(directory / ONNX, threads, batches), int8)
-        if batches is not None:
-            classifier._try_out()
+        classifier._check_models()
         return classifier
 
     def at_layer(self, name: str) -> Self:
@@ -87,7 +99,10 @@ class Classifier:
         manifest = self.manifest.at_layer(name)
         number = manifest.layer.number
         model = self._model.at_layer(number)
-        return type(self)(manifest, model, self._scorer if model.has_features else self._scorer.at_layer(number), None)
+        scorer = self._scorer if model.has_features else self._scorer.at_layer(number)
+        classifier = type(self)(manifest, model, scorer, None)
+        classifier._check_models()
+        return classifier
 
     @property
     def threads(self) -> int:
@@ -136,18 +151,41 @@ class Classifier:
         best = np.argsort(-forward_pass.logits, kind="stable")[:top]
         return [self._prediction(forward_pass, int(index)) for index in best]
 
-    def _try_out(self) -> None:
-        """Run the model once, so that a GPU that cannot run it is an error here, and not one of each photo."""
-        x = np.zeros((1, 3, *self.manifest.preprocessing.size), np.float32)
+    def _check_models(self) -> None:
+        """Run the models once: what cannot be run, or is not as in the manifest, is an error here, not of each photo.
+
+        Raise ArtifactError, or DeviceError if a GPU cannot run the model.
+        """
+        from camcore.model.torchscript import one_torch_thread
+
+        directory = self._scorer.path.parent
         try:
-            _, output = self._forward(x)  # torch, if it can, before ONNX Runtime, which uses the libraries it loads
-            self._model.gradients(output[0], 0)
-            self._logits(x)
+            with one_torch_thread():  # several would wait for each other, for seconds on a busy machine
+                results = self._probe_results(probe_input(self.manifest.preprocessing.size))
         except CamError:
             raise
         except Exception as error:  # ONNX Runtime raises classes that it does not export
             reason = str(error).strip().splitlines()[-1][:200]
-            raise DeviceError(f"the GPU cannot run this model ({reason}): use --device cpu") from error
+            if self._scorer.batches is not None:
+                raise DeviceError(f"the GPU cannot run this model ({reason}): use --device cpu") from error
+            problem = f"the model in {directory} cannot be run ({reason})"
+            raise ArtifactError(f"{problem}: {export_again(directory)}") from error
+        check_results(directory, self.manifest, results)
+
+    def _probe_results(self, x: Array) -> Results:
+        """Return the logits and the layer's output of both models for one input."""
+        if not self._model.has_features:
+            logits, output = self._scorer.forward(x)
+            return {ONNX: (logits, output), TORCHSCRIPT: (self._model.logits(output), None)}
+        if self._scorer.batches is None:
+            onnx = self._scorer.forward(x)  # first, because it refuses an input of another size at once
+            traced = self._model.forward(x)
+        else:
+            traced = self._model.forward(x)  # before ONNX Runtime, which uses the libraries that torch loads
+            self._model.gradients(traced[1][0], 0)
+            onnx = self._scorer.forward(x)
+        is_first = self.manifest.layer.number == 0  # the only one whose output the ONNX file has
+        return {ONNX: (onnx[0], onnx[1] if is_first else None), TORCHSCRIPT: traced}
 
     def _run_input(self, x: Array, view: View, start: float | None = None) -> ForwardPass:
         """Run the model on an input (1, 3, H, W); the time counts from `start`."""

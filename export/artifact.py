@@ -16,7 +16,7 @@ from camcore.model.manifest import (
     Quantization,
     sha256,
 )
-from export.errors import QuantizationError
+from export.errors import ExportError, QuantizationError
 from export.head import choose_head, classifier_name, is_linear_head
 from export.layers import LayeredModel
 from export.parity import OriginalModel, measure, signed_layers
@@ -57,7 +57,12 @@ class ArtifactWriter:
             classifier=classifier_name(self._split), versions={name: installed_version(name) for name in _VERSIONS},
             files={name: sha256(stage / name) for name in (TORCHSCRIPT, ONNX, ONNX_INT8) if (stage / name).is_file()},
         )  # fmt: skip
-        (stage / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        text = manifest.to_json()
+        try:
+            Manifest.from_json(text)  # as it will be read
+        except ValueError as error:
+            raise ExportError(f"this model cannot be described ({error}): change that value") from error
+        (stage / MANIFEST).write_text(text, encoding="utf-8")
 
     def _layers(self, photos: Sequence[Path]) -> tuple[Layer, ...]:
         signed = signed_layers(self._split, self._steps, photos)

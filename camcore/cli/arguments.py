@@ -13,7 +13,7 @@ from camcore.images.preprocess import RESIZE_MODES
 from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import Effort, read_effort
 from camcore.metrics.localisation import Target
-from camcore.model.manifest import find_artifact
+from camcore.model.artifact_folders import find_artifact
 from camcore.types import Box, Device
 
 DONE, SOME_FAILED, NOTHING_DONE, STOPPED = 0, 1, 2, 130

@@ -15,7 +15,8 @@ from camcore.errors import OutputError, StudyError
 from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
 from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.model.manifest import Manifest, find_artifact, read_manifest
+from camcore.model.artifact_folders import find_artifact
+from camcore.model.manifest import Manifest, read_manifest
 from camcore.options import ExplainOptions
 from camcore.study.description import conditions, describe
 from camcore.study.file_names import METRICS as METRICS_FILE

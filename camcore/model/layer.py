@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from camcore.model.json_fields import Count, Pixels, Positive, Text
 from camcore.types import Array
 
 Axes = Literal["CHW", "HWC", "TC"]
@@ -18,15 +19,15 @@ class Layer:
     others, such as class and register tokens, have no place in the photo, and only the rest of the model uses them.
     """
 
-    name: str  # of the module or of the operation in the model's graph
-    channels: int
-    map_size: tuple[int, int]  # (h, w) of its activations
+    name: Text  # of the module or of the operation in the model's graph
+    channels: Positive
+    map_size: tuple[Pixels, Pixels]  # (h, w) of its activations
     linear_head: bool  # only global average pooling and one linear layer follow: Grad-CAM equals classic CAM
     signed: bool = False  # whether activations below zero were seen
-    number: int = 0  # position in the artefact, which names the methods of the TorchScript model
+    number: Count = 0  # position in the artefact, which names the methods of the TorchScript model
     axes: Axes = "CHW"  # of its output, without that of the photos: channels, height and width, or tokens and channels
-    first_token: int = 0  # position of the grid's first token
-    other_tokens: int = 0  # number of tokens without a place
+    first_token: Count = 0  # position of the grid's first token
+    other_tokens: Count = 0  # number of tokens without a place
 
     @property
     def has_tokens(self) -> bool:

@@ -12,7 +12,9 @@ from loky import cpu_count
 
 from camcore.errors import ArtifactError, DeviceError
 from camcore.model.batching import Outputs
+from camcore.model.external_data import has_external_data
 from camcore.model.gpu import FittingBatches, is_out_of_memory
+from camcore.model.manifest import export_again
 from camcore.types import Array
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -27,11 +29,18 @@ class Scorer:
     """An ONNX Runtime session of one model on the CPU, by default with as many threads as this process may use cores.
 
     With `batches`, it is on the GPU, and runs inputs in these. It is created at the first call, which raises
-    ArtifactError if ONNX Runtime cannot run the model, and DeviceError if it cannot run it on the GPU.
+    ArtifactError if ONNX Runtime cannot run the model, or if it does not have as many `classes`, and DeviceError if the
+    GPU cannot run it.
     """
 
-    def __init__(self, path: Path, threads: int | None = None, batches: FittingBatches | None = None):
-        self._path, self.batches = path, batches
+    def __init__(
+        self,
+        path: Path,
+        threads: int | None = None,
+        batches: FittingBatches | None = None,
+        classes: int | None = None,
+    ):
+        self.path, self.batches, self._classes = path, batches, classes
         self.threads = threads or cpu_count()
         self._output = "activations"
 
@@ -39,8 +48,9 @@ class Scorer:
         """Return the same whose runs take one thread each, for as many threads that call it; on the GPU, itself."""
         if self.batches is not None:
             return self
-        other = Scorer(self._path, 1)
+        other = Scorer(self.path, 1, classes=self._classes)
         other._output = self._output
+        vars(self).pop("_session", None)  # which would keep the weights twice, and is made again if it is used again
         return other
 
     def at_layer(self, number: int) -> "Scorer":
@@ -88,12 +98,34 @@ class Scorer:
         options.intra_op_num_threads = self.threads
         # Threads of an idle session would spin, and slow down the forward pass of torch that follows.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._check_file()
         if self.batches is not None:
             return self._session_on_gpu(options, self.batches.memory)
         try:
-            return ort.InferenceSession(str(self._path), options, providers=[_CPU])
+            session = ort.InferenceSession(str(self.path), options, providers=[_CPU])
         except Exception as error:  # ONNX Runtime raises classes that it does not export
-            raise ArtifactError(f"{self._path} is not a model that ONNX Runtime can run: export it again") from error
+            raise self._not_a_model() from error
+        (scores,) = (output.shape[-1] for output in session.get_outputs() if output.name == "logits")
+        if self._classes is not None and scores != self._classes:
+            problem = f"{self.path} gives {scores} scores for {self._classes} class names"
+            raise ArtifactError(f"{problem}: {export_again(self.path.parent)}")
+        return session
+
+    def _check_file(self) -> None:
+        """Raise ArtifactError if weights are in other files, which have no hash and may be anywhere on the disk."""
+        try:
+            is_external = has_external_data(self.path)
+        except ValueError as error:
+            raise self._not_a_model() from error
+        except OSError:
+            return  # ONNX Runtime says why
+        if is_external:
+            problem = f"{self.path} has weights in other files, which are not read"
+            raise ArtifactError(f"{problem}: {export_again(self.path.parent)}")
+
+    def _not_a_model(self) -> ArtifactError:
+        problem = f"{self.path} is not a model that ONNX Runtime can run"
+        return ArtifactError(f"{problem}: {export_again(self.path.parent)}")
 
     def _session_on_gpu(self, options: ort.SessionOptions, memory: int) -> ort.InferenceSession:
         """Return a session that may use so many bytes of the GPU's memory."""
@@ -105,7 +137,7 @@ class Scorer:
         providers = [(_CUDA, {**_CUDA_OPTIONS, "gpu_mem_limit": memory}), _CPU]
         reason = "its log says why"
         try:
-            session = ort.InferenceSession(str(self._path), options, providers=providers, enable_fallback=0)
+            session = ort.InferenceSession(str(self.path), options, providers=providers, enable_fallback=0)
             if _CUDA in session.get_providers():
                 return session  # else it has fallen back to the CPU, with no more than a line in its log
         except Exception as error:  # ONNX Runtime raises classes that it does not export

@@ -10,6 +10,7 @@ import torch
 
 from camcore.errors import ArtifactError, DeviceError
 from camcore.model.gpu import TOO_LITTLE_MEMORY
+from camcore.model.manifest import export_again
 from camcore.types import Array, Device
 
 
@@ -60,7 +61,12 @@ class TracedModel:
         except torch.OutOfMemoryError as error:
             raise DeviceError(TOO_LITTLE_MEMORY) from error
         except RuntimeError as error:
-            raise ArtifactError(f"{path} is not a TorchScript model: export it again") from error
+            problem = f"{path} is not a TorchScript model"
+            raise ArtifactError(f"{problem}: {export_again(path.parent)}") from error
+        parameters = dict(self._module.named_parameters())
+        if classifier is not None and (classifier not in parameters or parameters[classifier].ndim < 2):
+            problem = f"{path} has no weight matrix {classifier!r}, which the manifest names"
+            raise ArtifactError(f"{problem}: {export_again(path.parent)}")
         self._use(layer)
 
     def at_layer(self, layer: int) -> "TracedModel":
@@ -113,6 +119,9 @@ class TracedModel:
     def _use(self, layer: int) -> None:
         suffix = f"_{layer}" if layer else ""
         self._layer = layer
+        if not hasattr(self._module, f"head{suffix}"):
+            problem = f"{self._path} does not have all the layers that the manifest names"
+            raise ArtifactError(f"{problem}: {export_again(self._path.parent)}")
         self._head = getattr(self._module, f"head{suffix}")
         self.has_features = hasattr(self._module, f"features{suffix}")  # not if the model is an ONNX file of a user
         self._features = getattr(self._module, f"features{suffix}") if self.has_features else self._head

@@ -12,6 +12,7 @@ from camcore.options import ExplainOptions
 from demo.compare.layout import CompareTab
 from demo.compare.links import PARAMETERS, example_of, from_query, to_query
 from demo.compare.session import ExplainRequest, Session
+from demo.service.event_data import AddressData
 from demo.service.event_settings import ASKING, AT_ONCE, LAST
 from demo.service.models import Models
 from demo.service.opening import Opening
@@ -63,12 +64,12 @@ def wire(
         is_example = example_of(visited.path, examples) is not None
         return {"query": to_query(models, session.finished, examples) if is_example else "", "entry": entry}
 
-    def navigate(event: gr.EventData, session: Session, path: str | None, *settings: Any) -> list[Any]:
-        visited = session.visited.get(str(event.entry))
+    def navigate(event: AddressData, session: Session, path: str | None, *settings: Any) -> list[Any]:
+        visited = session.visited.get(event.entry)
         if visited and visited.path and Path(visited.path).is_file():
             opening = _opening_of(visited)
         else:
-            opening = from_query(dict(parse_qsl(str(event.query).removeprefix("?"))), models, examples)
+            opening = from_query(dict(parse_qsl(event.query.removeprefix("?"))), models, examples)
         values, new_request = open_values(session, opening), gr.skip()
         if opening.path is None or opening.path != session.originals.get(path or "", path):
             values[0] = opening.path

@@ -10,6 +10,7 @@ from demo.compare import question_html, questions, text
 from demo.compare.layout import CompareTab
 from demo.compare.questions import MarkedBox
 from demo.compare.session import Session
+from demo.service.event_data import PointData
 from demo.service.event_settings import LAST, ON_MODEL
 from demo.service.models import Models
 
@@ -59,8 +60,8 @@ def _wire_box(page: CompareTab, session: gr.State) -> tuple[Any, ...]:
             compare_html.verdict(marked.verdict) if marked.verdict else gr.skip(),
         ]
 
-    def click(session: Session, event: gr.SelectData) -> list[Any]:
-        marked = questions.click(session, event.index[0], event.index[1])
+    def click(session: Session, event: PointData) -> list[Any]:
+        marked = questions.click(session, event.x, event.y)
         show = compare_html.prompt if session.corner else compare_html.message
         return values(session, marked, show(marked.message))
 

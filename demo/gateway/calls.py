@@ -10,6 +10,7 @@ from gradio import Blocks
 from starlette.requests import HTTPConnection
 
 from demo.gateway.errors import BAD_CALL, BAD_REQUEST, NOT_JSON, NOTHING_HERE, RefusedRequest
+from demo.gateway.rare_log import RareLog
 from demo.gateway.routes import RouteKind
 from demo.service import gradio_internals, messages
 from demo.service.event_settings import ENDPOINTS
@@ -23,6 +24,7 @@ _URL = re.compile(r"\s*https?:", re.IGNORECASE)
 _FILE_URL = re.compile(r"\s*https?://[^?#]*?/gradio_api/file=([^?#]+)", re.IGNORECASE)
 _RANGE = re.compile(r"bytes=[0-9]*-[0-9]*")
 _MAX_DEPTH = 40
+_LOG = RareLog(__name__)
 
 
 def check_call(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -> bytes:
@@ -31,17 +33,31 @@ def check_call(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -
     `kind` is one of CALL_KINDS; `name` is that of the endpoint, or None for a call by number. The call is refused if
     `body` is not a JSON object, or names an unknown function, wrong values or another file.
     """
-    try:
-        call = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RefusedRequest(400, NOT_JSON) from error
+    call = parse_json(body)
     if not isinstance(call, dict):
         raise RefusedRequest(422, BAD_CALL)
     if kind == "call by name":
         _check_names(blocks, name or "", call)
     else:
         call = _checked_entries(blocks, kind, name, call)
-    return json.dumps(with_local_files(call)).encode()
+    call = with_local_files(call)
+    if kind in {"join", "run"} and not gradio_internals.is_readable(blocks, call):
+        _LOG.warning("a call of the page with malformed values was refused")
+        raise RefusedRequest(422, BAD_CALL)
+    return json.dumps(call).encode()
+
+
+def parse_json(body: bytes) -> Any:
+    """Return what a body of JSON holds; refuse one that is not JSON, or that has half a character.
+
+    Python reads `"\\ud800"`, the first half of a character, and Gradio and MCP fail to write it into their responses.
+    """
+    try:
+        value = json.loads(body)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise RefusedRequest(400, NOT_JSON) from error
+    return value
 
 
 def _check_names(blocks: Blocks, name: str, values: dict[str, Any]) -> None:

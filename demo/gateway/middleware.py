@@ -7,7 +7,7 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.gateway.calls import CALL_KINDS, check_call, check_request
+from demo.gateway.calls import CALL_KINDS, check_call, check_request, parse_json
 from demo.gateway.errors import BAD_REQUEST, BAD_UPLOAD, NOT_JSON, RefusedRequest, ResponseFilter
 from demo.gateway.hosts import AllowedHosts
 from demo.gateway.multipart import MultipartChecker
@@ -52,8 +52,12 @@ class Gateway:
         route, names = find_route(path or "/", scope["method"], request.query_params)
         response.as_text = route.kind == "upload"
         body = RequestBody(receive, route, request.headers, response)
-        if route.kind in CALL_KINDS:
-            call = check_call(blocks, route.kind, names.get("name"), await body.read_json())
+        if scope["method"] == "POST" and route.kind != "upload":
+            call = await body.read_json()
+            if route.kind in CALL_KINDS:
+                call = check_call(blocks, route.kind, names.get("name"), call)
+            else:
+                parse_json(call)
             headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
             scope["headers"] = [*headers, (b"content-length", b"%d" % len(call))]
             await self._app(scope, _replay(call, receive), response)

@@ -25,10 +25,13 @@ class MultipartChecker:
             raise RefusedRequest(400, BAD_UPLOAD)
         self._folder = folder
         self._name = self._value = self._disposition = b""
-        self._parser = MultipartParser(options[b"boundary"], {
-            "on_header_field": self._add_name, "on_header_value": self._add_value,
-            "on_header_end": self._end_header, "on_headers_finished": self._check_part,
-        })  # fmt: skip
+        try:
+            self._parser = MultipartParser(options[b"boundary"], {
+                "on_header_field": self._add_name, "on_header_value": self._add_value,
+                "on_header_end": self._end_header, "on_headers_finished": self._check_part,
+            })  # fmt: skip
+        except FormParserError as error:  # of a boundary that is too long
+            raise RefusedRequest(400, BAD_UPLOAD) from error
 
     def check_chunk(self, chunk: bytes, last: bool) -> None:
         """Refuse the next bytes of an upload if they are not part of files, or if the disk is nearly full."""

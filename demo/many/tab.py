@@ -12,6 +12,7 @@ from demo.many import position
 from demo.many.position import Opener
 from demo.many.session import StudySession, TableState, explain_next, final_state, restore, sort, start, stop
 from demo.many.store import StudyStore
+from demo.service.event_data import ColumnData, RowData
 from demo.service.event_settings import AT_ONCE, LAST, ON_PHOTO, PRIVATE
 from demo.service.models import Models
 from demo.service.study import StudyRequest
@@ -159,17 +160,17 @@ def _wire_choice(tab: ManyTab, store: StudyStore, token: gr.Textbox) -> None:
 def _wire_table(tab: ManyTab, store: StudyStore, token: gr.Textbox, row_position: gr.HTML, opener: Opener) -> None:
     gone = {tab.message: table_html.message(TableState(message=_GONE))}
 
-    def on_sort(token: str, event: gr.EventData) -> Any:
-        session, column = store.find(token), table_html.find_column(str(event.column))
+    def on_sort(token: str, event: ColumnData) -> Any:
+        session, column = store.find(token), table_html.find_column(event.column)
         if session is None:
             return gone
         return {tab.table: table_html.table(sort(session, column.key, column.worst_first))} if column else gr.skip()
 
-    def on_open(token: str, compare_session: Any, event: gr.EventData) -> Any:
+    def on_open(token: str, compare_session: Any, event: RowData) -> Any:
         session = store.find(token)
         if session is None:
             return gone
-        opened = position.open_row(session, int(event.row))
+        opened = position.open_row(session, event.row)
         if opened is None:
             return gr.skip()
         opening, html = opened

@@ -3,7 +3,7 @@
 Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ from anyio.to_thread import run_sync
 from gradio import Blocks, data_classes
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
-from gradio.events import api
-from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio.events import EventData, api
+from gradio.utils import get_type_hints, get_upload_folder, is_in_or_equal
 from starlette.requests import HTTPConnection
+
+from demo.service.event_settings import ENDPOINTS
 
 # The types of uploaded files, by which Gradio recognises a file in the signature of an endpoint or a component.
 FileDataMeta = data_classes.FileDataMeta
@@ -92,6 +94,40 @@ def find_numbered_function(blocks: Blocks, number: object) -> PageFunction | Non
     """Return the function that Gradio's page calls by this number, or None if it runs nothing on the server."""
     function = blocks.fns.get(number) if type(number) is int else None
     return None if function is None or function.fn is None else _page_function(function)
+
+
+def is_readable(blocks: Blocks, call: Mapping[str, Any]) -> bool:
+    """Return whether the components and the event of a page's function can read what a call by number has for them.
+
+    Where they cannot, Gradio reports an error of the server and prints a traceback. The choices of a component may be
+    those of the session. What reads a file is not run: only the form of its value is checked. Endpoints check
+    their own values.
+    """
+    function, session, holder = blocks.fns[call["fn_index"]], call.get("session_hash"), blocks.state_holder
+    if function.api_name in ENDPOINTS:
+        return True
+    own = holder[session] if isinstance(session, str) and session in holder else {}
+    try:
+        for component, value in zip(function.inputs, call["data"], strict=False):  # a Cancel event has any number
+            if not component.stateful:
+                _read_value(own.get(component._id, component), value)
+        for kind in get_type_hints(function.fn).values():
+            if isinstance(kind, type) and issubclass(kind, EventData):
+                kind(None, call.get("event_data"))
+    except Exception:  # of any class, from any component
+        return False
+    return True
+
+
+def _read_value(component: Any, value: Any) -> None:
+    """Raise an error if a component cannot read a value."""
+    data_model = getattr(component, "data_model", None)
+    if isinstance(value, list) and not getattr(component, "multiselect", True):  # which takes an empty one
+        raise TypeError("one choice is not a list")
+    if data_model is None:
+        component.preprocess(value)
+    elif value is not None:
+        data_model.model_validate(value)
 
 
 def _page_function(function: BlockFunction) -> PageFunction:

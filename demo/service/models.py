@@ -12,7 +12,8 @@ from threading import Lock
 
 from camcore.errors import ArtifactError
 from camcore.explainer import Explainer
-from camcore.model.manifest import MANIFEST, PREFERRED, Manifest, find_artifact, list_artifacts, read_manifest
+from camcore.model.artifact_folders import PREFERRED, find_artifact, list_artifacts
+from camcore.model.manifest import MANIFEST, Manifest, read_manifest
 from demo.service.messages import sentence
 from demo.service.photos import Photos
 from demo.service.queue import DEFAULT_TIMEOUT, ModelQueue

@@ -148,7 +148,7 @@ def counted() -> Iterator[Counter[tuple[str, str]]]:
 
     def count(name: str) -> Callable[[Scorer, Array], Any]:
         def counting(scorer: Scorer, x: Array) -> Any:
-            counts[scorer._path.name, name] += len(x)
+            counts[scorer.path.name, name] += len(x)
             return methods[name](scorer, x)
 
         return counting

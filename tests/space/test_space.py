@@ -22,13 +22,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from camcore import Explainer
+from camcore.model.artifact_folders import find_artifact, list_artifacts
 from camcore.model.manifest import (
     MANIFEST,
     ONNX,
     ONNX_INT8,
     TORCHSCRIPT,
-    find_artifact,
-    list_artifacts,
     read_manifest,
     sha256,
 )

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from camcore import ArtifactError, Explainer, find_artifact
+from camcore.model.artifact_folders import list_artifacts
 from camcore.model.manifest import (
     MANIFEST,
     ONNX,
@@ -19,7 +20,6 @@ from camcore.model.manifest import (
     Manifest,
     Preprocessing,
     Quantization,
-    list_artifacts,
     read_manifest,
     sha256,
     verify,
@@ -35,7 +35,7 @@ WRITTEN = Manifest(
     preprocessing=Preprocessing(
         232, (224, 288), "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), resize_mode="pad", view="box"
     ),
-    parity={"photos": 2, "onnx": {"logits": 1e-5}},
+    parity={"photos": 2, "worst_share_of_range": 2e-6, "onnx": {"logits": 1e-5}},
     versions={"torch": "2.15.0"},
     files={TORCHSCRIPT: OF_ABC, ONNX: OF_ABC},
     head="multi-label",
@@ -49,7 +49,7 @@ FORMAT_1 = """{
  "preprocessing": {
   "resize": 256, "crop": 224, "interpolation": "bicubic", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]
  },
- "parity": {"photos": 2, "tolerance": 0.0001}, "versions": {"torch": "2.15.0"},
+ "parity": {"photos": 2, "worst_share_of_range": 2e-6}, "versions": {"torch": "2.15.0"},
  "files": {"model.ts.pt": "12ab", "model.onnx": "34cd"},
  "int8": {
   "used": true, "noise": 0.005, "fidelity_mean": 0.999, "fidelity_min": 0.99, "speed_up": 2.9, "photos": 4,
@@ -175,7 +175,7 @@ def test_a_manifest_of_format_1_is_read_with_all_its_fields() -> None:
         preprocessing=Preprocessing(
             256, (224, 224), "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), resize_mode="crop", view="photo"
         ),
-        parity={"photos": 2, "tolerance": 0.0001},
+        parity={"photos": 2, "worst_share_of_range": 2e-6},
         versions={"torch": "2.15.0"},
         files={TORCHSCRIPT: "12ab", ONNX: "34cd"},
         int8=Quantization(True, 0.005, 0.999, 0.99, 2.9, 4, 0),
@@ -192,7 +192,7 @@ def test_a_manifest_of_format_1_that_lacks_a_field(tmp_path: Path, name: str) ->
     values = json.loads(FORMAT_1)
     del values[name]
     (directory / MANIFEST).write_text(json.dumps(values), encoding="utf-8")
-    assert f"cannot be read ('{name}')" in refusal(directory)
+    assert f"cannot be read (it has no '{name}')" in refusal(directory)
 
 
 @pytest.mark.parametrize("layers", [[], {}, "layer4", None, [{}], [7], [{"name": "layer4", "map_size": [7, 7]}]])

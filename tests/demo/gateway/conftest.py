@@ -18,6 +18,7 @@ from gradio import FileData
 from demo import server as launch
 from demo.compare.photo_input import PhotoInput
 from demo.server import serve
+from demo.service.event_data import PointData
 from demo.service.event_settings import PRIVATE
 from demo.service.queue import RECEIVED_AT
 
@@ -25,7 +26,7 @@ API = "/gradio_api"
 JSON = {"content-type": "application/json"}
 SLOW = 10.0  # seconds, also enough on a busy machine
 WEBSITE = b"a bird from the web"
-ECHO, LOOK = 0, 1  # numbers of the page's own functions
+ECHO, LOOK, POINT = 0, 1, 2  # numbers of the page's own functions
 
 
 class Served:
@@ -44,10 +45,15 @@ class Served:
             words, button = gr.Textbox(), gr.Button()
             button.click(lambda said: said, words, words, queue=False, **PRIVATE)
             button.click(lambda path: Path(path).read_text(), PhotoInput(), words, **PRIVATE)
+            picture, choice = gr.Image(), gr.Dropdown(["a", "b"], value="a")
+            picture.select(self._point, [choice, gr.Number(1, minimum=0)], words, queue=False, **PRIVATE)
             for function in (self.predict, self.explain, self.study):
                 gr.api(function, api_name=function.__name__)
         next(fn for fn in blocks.fns.values() if fn.api_name == "study").validator = self._check
         return blocks
+
+    def _point(self, choice: str, number: float, event: PointData) -> str:
+        return f"{choice} {number:g} {event.x:g} {event.y:g}"
 
     def predict(self, photo: FileData, top: int = 5, request: gr.Request | None = None) -> dict[str, Any]:
         """Say how large a photo is."""

@@ -1,14 +1,20 @@
 """What a call may contain, and which files it may name."""
 
+import json
+import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import gradio as gr
+import httpx
 import pytest
 
-from demo.gateway import errors
+from demo.gateway import calls, errors
 from demo.gateway.calls import NOT_FETCHED
+from demo.gateway.rare_log import RareLog
 from demo.service import messages
-from tests.demo.gateway.conftest import API, ECHO, LOOK, WEBSITE, Served, file, sentence_of
+from tests.demo.gateway.conftest import API, ECHO, JSON, LOOK, POINT, WEBSITE, Served, file, sentence_of
 
 
 def test_page_calls_its_own_functions_by_number_only(page: Served) -> None:
@@ -67,7 +73,7 @@ def test_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path, 
         "without a mark": {"path": str(secret)},
         "address": file(f"http://127.0.0.1{API}/file={secret}"),
         "up and out": file(f"{page.upload()}/../../../{secret.relative_to(tmp_path.anchor)}"),
-        "no name": file("\0\ud800"),
+        "no name": file("\0" * 5000),
         "not text": {**file(str(secret)), "meta": "gradio.FileData"},
     }[way]
     answer = page.join(LOOK, photo)
@@ -80,6 +86,74 @@ def test_without_gateway_a_file_without_a_mark_is_opened(bare: Served, tmp_path:
     assert bare.result("predict", photo, 5)["bytes"] == len("a secret")
     assert bare.join(LOOK, photo).status_code == 200
     assert "a secret" in bare.http.get(f"{API}/queue/data?session_hash=session").text
+
+
+def point(page: Served, event: object = None, values: Sequence[object] = ("a", 1)) -> httpx.Response:
+    """Return the response to a selected pixel."""
+    call = {"data": values, "fn_index": POINT, "session_hash": "session", "event_data": event}
+    return page.http.post(f"{API}/run/predict", content=json.dumps(call), headers=JSON)
+
+
+def test_malformed_values_of_the_page_are_refused_and_logged_once(
+    page: Served, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "_LOG", RareLog("rare"))
+    event = {"index": [1, 2.5], "value": None}
+    assert point(page, event).json()["data"] == ["a 1 1 2.5"]
+    events: list[object] = [None, 5, "x", [], {}, {"index": [1, 2]}, True]
+    infinite = float("inf")
+    indices: list[object] = [None, 1, "ab", [], [1], [1, 2, 3], [None, 2], [infinite, 1], [float("nan"), 1], [[1], [2]]]
+    events += [{"index": index, "value": None} for index in indices]
+    values: list[Sequence[object]] = [("c", 1), ([], 1), (["a"], 1), ({}, 1), (1, 1), ("a", -1), ("a", "x"), ("a", [])]
+    for answer in [*(point(page, other) for other in events), *(point(page, event, other) for other in values)]:
+        assert answer.status_code == 422, answer.request.content
+        assert (answer.status_code, sentence_of(answer)) == (422, errors.BAD_CALL)
+    queued = page.join(LOOK, [1]), page.join(LOOK, {"meta": 1}), page.join(LOOK, "eagle")
+    assert [answer.status_code for answer in queued] == [422] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "a call of the page with malformed values was refused"
+    ]
+    assert "Traceback" not in capfd.readouterr().err
+    assert point(page, event).status_code == 200
+
+
+def test_choices_are_those_of_the_session(page: Served) -> None:
+    session = page.blocks.state_holder["session of another choice"]
+    dropdown = page.blocks.fns[POINT].inputs[0]
+    other = gr.Dropdown(["c"], value="c", render=False)
+    session[dropdown._id] = other
+    for name, status in (("session of another choice", 200), ("session", 422)):
+        call = {"data": ["c", 1], "fn_index": POINT, "session_hash": name, "event_data": {"index": [1, 2], "value": 0}}
+        assert page.http.post(f"{API}/run/predict", json=call).status_code == status
+
+
+def test_a_rare_log_writes_a_line_a_minute_and_says_how_many_it_left_out(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter([100.0, 100.0, 130.0, 159.0, 161.0, 161.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    log = RareLog("rare")
+    for _ in range(4):
+        log.warning("refused")
+    assert [record.getMessage() for record in caplog.records] == ["refused", "refused (2 more in the time before)"]
+
+
+@pytest.mark.parametrize("address", ["run/predict", "queue/join", "call/predict", "call/v2/predict", "cancel", "mcp/"])
+@pytest.mark.parametrize("half", [rb"\ud800", rb"\uDFFF", rb"\udc00\ud800", b"\xed\xa0\x80"])
+def test_half_a_character_is_refused(
+    page: Served, address: str, half: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    entries = (b'"data": ["%s"]', b'"session_hash": "%s"', b'"params": {"arguments": {"photo": "%s"}}', b'"%s": 1')
+    for entry in entries:
+        body = b'{"jsonrpc": "2.0", "id": 1, "fn_index": 0, %s}' % (entry % half)
+        answer = page.http.post(f"{API}/{address}", content=body, headers=JSON)
+        assert (answer.status_code, sentence_of(answer)) == (400, errors.NOT_JSON)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_whole_character_of_two_halves_is_kept(page: Served) -> None:
+    body = rb'{"data": ["\ud83e\udd85"], "fn_index": 0, "session_hash": "session"}'
+    assert page.http.post(f"{API}/run/predict", content=body, headers=JSON).json()["data"] == ["🦅"]
 
 
 def test_json_must_be_declared_as_json(page: Served) -> None:

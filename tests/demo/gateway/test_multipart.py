@@ -84,6 +84,17 @@ def test_upload_must_be_complete_and_have_nothing_but_files(page: Served, cache:
     assert files_in(cache) == before
 
 
+@pytest.mark.parametrize(("length", "status"), [(1, 200), (70, 200), (256, 200), (257, 400), (5000, 400)])
+def test_a_boundary_that_is_too_long_is_refused(page: Served, length: int, status: int) -> None:
+    boundary = "x" * length
+    body = b"".join(multipart_body(100)).replace(b"--x", f"--{boundary}".encode())
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    answer = page.http.post(f"{API}/upload", content=body, headers=headers)
+    assert answer.status_code == status
+    if status == 400:
+        assert sentence_of(answer) == errors.BAD_UPLOAD
+
+
 def test_aborted_upload_leaves_nothing(page: Served, cache: Path) -> None:
     before = files_in(cache)
     with socket.create_connection(("127.0.0.1", int(page.address.rpartition(":")[2])), timeout=SLOW) as connection:
