@@ -27,7 +27,7 @@ LINEAR_VARIANCE = (
 )
 NUGGET = 0.04  # variance of the part that the mask on the layer's grid does not determine
 # The estimate of the fidelity:
-ERROR_INFLATION = 3.0  # factor on the estimated error, because the kernel and its scale are guesses
+INFLATION_RUNS = 96  # the estimated error is multiplied by 1 + 96 / runs, because the kernel and its scale are guesses
 MAX_VARIANCE = 4.0  # largest variance of a predicted logarithm; beyond it, its expectation would be meaningless
 MIN_RUNS_FOR_ESTIMATE = 8  # with fewer runs, the spread of the scores is too uncertain for an estimate
 _ROUNDING = 1e-5  # of a variance, in float32
@@ -140,7 +140,7 @@ class GaussianProcessSampler:
                 self.log_weights[channel] = value
         self._linearise_map()
         squared_error = max(float((self._map_covariance[_EXACT] * self._map_jacobian).sum()), 0.0)
-        self._error = ERROR_INFLATION * scale * squared_error
+        self._error = (1 + INFLATION_RUNS / stop) * scale * squared_error
 
     @property
     def exhausted(self) -> bool:
