@@ -213,7 +213,7 @@ def rows(result: Result) -> list[str]:
         f'| what clients met, in every way | {outcomes} | no failure but a stated "busy" |',
         f"| failures | {dict(result.failures) or 'none'} | none |",
         f"| explanations per second, beside one client's | {share:.2f} | at least 0.90 |",
-        f"| seconds per place in the queue, 95th percentile, beside one client's median | {slowest / alone:.2f} | at most 3 |",
+        f"| time per place in the queue, 95th percentile, beside one client's | {slowest / alone:.2f} | at most 3 |",
         f"| memory, GB | {before.memory:.3f}, then {after.memory:.3f} | at most 5% more |",
         f"| threads | {before.threads}, then {after.threads} | no more |",
         f"| open files | {before.open_files}, then {after.open_files} | no more |",

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
 from camcore.errors import ArtifactError
-from camcore.model.json_fields import AboveZero, Between, Count, Finite, NotNegative, Pixels, Positive, Text, read_value
+from camcore.model.json_fields import AboveZero, Count, Finite, NotNegative, Pixels, Positive, Text, read_json
 from camcore.model.layer import Layer
 
 FORMAT = 2
@@ -22,7 +24,7 @@ ResizeMode = Literal["crop", "squash", "pad"]
 ViewSource = Literal["photo", "box"]
 InputLayout = Literal["NCHW", "NHWC"]
 Head = Literal["softmax", "one logit", "multi-label"]
-Correlation = Annotated[float, Between(-1, 1)]
+Correlation = Annotated[float, Field(ge=-1, le=1)]
 _MAX_MANIFEST = 50_000_000  # bytes: names of 500,000 classes
 
 
@@ -65,8 +67,8 @@ class Manifest:
 
     model: Text  # name of the architecture
     weights: Text  # name of the weights: `IMAGENET1K_V2`, `package`, or the file name of a checkpoint
-    layers: Annotated[tuple[Layer, ...], Between(1, 10_000)]  # the methods use the first, unless another is chosen
-    labels: Annotated[tuple[Text, ...], Between(1, 1_000_000)]  # names of the classes, by index
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=10_000)]  # the methods use the first
+    labels: Annotated[tuple[Text, ...], Field(min_length=1, max_length=1_000_000)]  # names of the classes, by index
     preprocessing: Preprocessing
     parity: Mapping[str, Any]  # largest differences of the artefacts from the original model
     versions: Mapping[str, Text]  # of the packages that exported
@@ -92,7 +94,7 @@ class Manifest:
         names = [field.name for field in fields(cls)]
         if missing := [name for name in names if name not in values and name != "int8"]:
             raise ValueError(f"it has no {missing[0]!r}")
-        manifest: Manifest = read_value(cls, {name: values[name] for name in names if name in values}, "")
+        manifest: Manifest = read_json(cls, json.dumps({name: values[name] for name in names if name in values}))
         manifest._check()
         return manifest
 
@@ -135,7 +137,7 @@ class Manifest:
         for layer in self.layers:
             if layer.first_token > layer.other_tokens or (layer.other_tokens and not layer.has_tokens):
                 raise ValueError(f"its layer {layer.name!r} has other tokens that do not fit its axes")
-        read_value(NotNegative, self.parity.get("worst_share_of_range"), "parity.worst_share_of_range")
+        read_json(NotNegative, json.dumps(self.parity.get("worst_share_of_range")), "parity.worst_share_of_range")
 
 
 def _from_format_1(values: dict[str, Any]) -> dict[str, Any]:

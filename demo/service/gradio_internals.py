@@ -106,12 +106,12 @@ def is_readable(blocks: Blocks, call: Mapping[str, Any]) -> bool:
     function, session, holder = blocks.fns[call["fn_index"]], call.get("session_hash"), blocks.state_holder
     if function.api_name in ENDPOINTS:
         return True
-    own = holder[session] if isinstance(session, str) and session in holder else {}
+    own: Any = holder[session] if isinstance(session, str) and session in holder else {}
     try:
         for component, value in zip(function.inputs, call["data"], strict=False):  # a Cancel event has any number
             if not component.stateful:
                 _read_value(own.get(component._id, component), value)
-        for kind in get_type_hints(function.fn).values():
+        for kind in get_type_hints(function.fn).values():  # type: ignore[no-untyped-call]
             if isinstance(kind, type) and issubclass(kind, EventData):
                 kind(None, call.get("event_data"))
     except Exception:  # of any class, from any component
