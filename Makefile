@@ -31,7 +31,8 @@ soak: $(VENV)/test-ready
 	$(BIN)/python -m tests.soak
 	SOAK=1 $(PYTEST) tests/test_hostile_photos.py tests/test_no_photo_left.py tests/test_archive.py tests/test_cluster.py \
 		tests/bench/test_bench.py tests/export/test_layers.py tests/demo/service/test_models.py \
-		tests/camcore/study/inputs/test_sources.py tests/camcore/methods/test_parity_of_tokens.py
+		tests/camcore/study/inputs/test_sources.py tests/camcore/methods/test_parity_of_tokens.py \
+		tests/camcore/test_interrupts.py
 
 # Builds what a Hugging Face Space would, in .venv-space, starts it and measures it.
 space: $(VENV)/test-ready

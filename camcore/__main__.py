@@ -6,6 +6,9 @@ import sys
 def main(prog: str = "camcore") -> int:
     """Run a command and return its exit code; `prog` is the program's name in the help."""
     try:
+        from camcore.interrupts import handle_interrupts
+
+        handle_interrupts()
         from camcore.cli.main import main as run  # imported here, so that Ctrl-C during the import is caught as well
 
         return run(prog=prog)

@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,8 +40,18 @@ def staged(target: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(stage, ignore_errors=True)
     except OSError as error:
-        reason = error.strerror or error
+        reason, temporary = error.strerror or error, Path(tempfile.gettempdir())
+        if error.errno == errno.ENOSPC and _free(temporary) < _free(target):
+            problem = f"the folder of temporary files, {temporary}, is full"
+            raise ExportError(f"{problem}: make room or set TMPDIR to a folder on a disk with more space") from error
         raise ExportError(f"{target} cannot be written ({reason}): make room or choose another --out") from error
+
+
+def _free(path: Path) -> int:
+    """Return the free bytes of the disk on which a path is, or will be."""
+    return shutil.disk_usage(
+        next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())
+    ).free
 
 
 def _refuse_foreign(target: Path) -> None:

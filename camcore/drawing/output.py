@@ -122,6 +122,8 @@ def _replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except OutputError:  # of what is to be written: its temporary files may be on another disk, which is full
+        raise
     except OSError as error:
         remedy = "free some space, or choose another --out"
         raise OutputError(f"{path} cannot be written ({error.strerror}): {remedy}") from error

@@ -17,6 +17,7 @@ from camcore.errors import PhotoError
 from camcore.images import worker
 from camcore.images.photo import open_file
 from camcore.images.preprocess import View
+from camcore.interrupts import without_interrupts
 from camcore.model.manifest import Preprocessing, ResizeMode
 from camcore.types import Box
 
@@ -116,7 +117,8 @@ class PhotoDecoder:
         for _ in range(2):  # a second time if the processes were ended from outside
             pool = self._running_pool()
             try:
-                future = pool.schedule(function, args=[argument], timeout=worker.MAX_SECONDS_LARGE + _MARGIN)
+                with without_interrupts():  # Ctrl-C would print an error of a process that is just starting
+                    future = pool.schedule(function, args=[argument], timeout=worker.MAX_SECONDS_LARGE + _MARGIN)
                 return future.result(timeout)
             except (ProcessExpired, CancelledError):
                 break

@@ -1,10 +1,9 @@
 """The metrics as CSV, with one row per photo and method or baseline."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from camcore.csv_cells import to_line
 from camcore.methods.grad_cam import METHODS
 from camcore.report.summary import columns_of
 
@@ -17,17 +16,11 @@ COLUMNS = (
 def csv_lines(records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     """Yield the metrics of all records as lines of CSV in UTF-8.
 
-    A value that does not exist is empty; yes and no are 1 and 0. Average drop and average gain are in percent.
+    A value that does not exist is empty; see `to_line` for the others. Average drop and average gain are in percent.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+    yield to_line(COLUMNS)
     for record in records:
-        writer.writerows(_rows(record))
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue().encode()
+        yield b"".join(to_line(row.get(name) for name in COLUMNS) for row in _rows(record))
 
 
 def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -36,5 +29,4 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from ({**photo, "method": method} for method in METHODS)
         return
     for explanation in columns_of(record):
-        values = {**explanation, **(explanation["faithfulness"] or {}), **(explanation["localisation"] or {})}
-        yield photo | {key: int(value) if isinstance(value, bool) else value for key, value in values.items()}
+        yield {**photo, **explanation, **(explanation["faithfulness"] or {}), **(explanation["localisation"] or {})}

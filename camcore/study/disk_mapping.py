@@ -1,9 +1,12 @@
 """Dictionaries on disk, for what grows with the number of photos: a study may have millions."""
 
+import os
 import pickle
 import sqlite3
+import tempfile
 import weakref
 from collections.abc import ItemsView, Iterable, Iterator, MutableMapping, ValuesView
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from camcore.errors import OutputError
@@ -63,8 +66,17 @@ class TemporaryDatabase:
 
 
 def _full(error: Exception) -> OutputError:
-    problem = f"temporary files cannot be written ({error})"
+    problem = f"temporary files cannot be written into {_temporary_folder()} ({error})"
     return OutputError(f"{problem}: free some space, or set TMPDIR to a folder on a disk with more space")
+
+
+def _temporary_folder() -> Path:
+    """Return the folder that SQLite uses: see https://www.sqlite.org/tempfiles.html#temporary_file_storage_locations."""
+    if os.name == "nt":
+        return Path(tempfile.gettempdir())
+    names = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")
+    usable = (Path(name) for name in names if name and os.access(name, os.W_OK | os.X_OK))
+    return next((folder for folder in usable if folder.is_dir()), Path.cwd())
 
 
 def to_bytes(text: str) -> bytes:

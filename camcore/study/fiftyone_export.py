@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from camcore.csv_cells import from_cell
 from camcore.drawing.output import make_folder, save_parts, save_picture, save_text, to_json
 from camcore.errors import StudyError
 from camcore.methods.grad_cam import METHODS
@@ -53,7 +54,8 @@ def _read_rows(study: Path) -> Iterator[Mapping[str, Any]]:
     for path in paths:
         if path.suffix == ".csv":
             with path.open(encoding="utf-8", newline="") as file:
-                yield from ({name: value or None for name, value in row.items()} for row in csv.DictReader(file))
+                for row in csv.DictReader(file):
+                    yield {name: from_cell(value) or None for name, value in row.items()}
         else:
             from pyarrow import parquet
 

@@ -1,6 +1,5 @@
 """Rows of a study: one per photo, in parts of 1,000, as Parquet with the package pyarrow and else as CSV."""
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from camcore.csv_cells import to_line
 from camcore.drawing.output import make_folder, save_bytes
 from camcore.errors import OutputError
 from camcore.study.file_names import ROWS
@@ -91,9 +91,5 @@ def _half(values: list[float] | None) -> Any:
 
 
 def _to_csv(rows: Sequence[Mapping[str, Any]], of: Sequence[RowColumn]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [column.name for column in of], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: int(value) if isinstance(value, bool) else value for name, value in row.items()})
-    return text.getvalue().encode()
+    names = [column.name for column in of]
+    return b"".join([to_line(names), *(to_line(row[name] for name in names) for row in rows)])

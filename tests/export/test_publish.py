@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -274,6 +276,20 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_old_artefact(
     assert _around(directory) == ["filler"]
     filler.unlink()
     export_artifact(replace(tiny, out=directory))
+
+
+@pytest.mark.parametrize(
+    ("free", "sentence"), [(0, "temporary files, {}, is full: make room or set TMPDIR"), (9, "--out")]
+)
+def test_of_two_disks_the_one_that_is_full_is_named(
+    free: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    room = {tmp_path: free}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=room.get(folder, 5)))
+    target = tmp_path.parent / "other" / "finches"
+    with pytest.raises(ExportError, match=re.escape(sentence.format(tmp_path))), staged(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_mount_point_is_refused_before_any_work(small_disk: Path) -> None:

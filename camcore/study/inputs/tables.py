@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from camcore.csv_cells import from_cell
 from camcore.errors import StudyError
 from camcore.study.inputs.parquet import SUFFIX as PARQUET
 from camcore.study.inputs.parquet import parquet_columns, parquet_rows
@@ -44,7 +45,8 @@ def read_table(path: Path, needed: Collection[str] = ()) -> Iterator[tuple[int, 
                 problem = "this row has more values than there are columns"
                 remedy = "put values that contain a comma in double quotes"
                 raise StudyError(f"{path}, line {reader.line_num}: {problem}: {remedy}")
-            values = {column: value.strip() for column, value in zip_longest(columns, row, fillvalue="")}
+            cells = zip_longest(columns, row, fillvalue="")
+            values = {column: from_cell(value.strip()) for column, value in cells}
             if any(values.values()):
                 yield reader.line_num, values
 

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camcore.drawing.output import save_parts
 from camcore.errors import OutputError
 from camcore.study.disk_mapping import DiskLists, DiskMapping
 from tests.test_boundaries import ROOT
@@ -61,15 +64,31 @@ def test_lists_are_extended_one_value_at_a_time() -> None:
     assert (lists.of("odd"), lists.of("even"), lists.of("none")) == ([1, 3], [0, 2, 4], [])
 
 
-def test_a_full_disk_is_one_sentence_with_a_remedy() -> None:
+def test_a_full_disk_is_one_sentence_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path / "missing"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     mapping: DiskMapping[str] = DiskMapping()
     mapping._database.rows("PRAGMA max_page_count = 8")
     with pytest.raises(OutputError) as caught:
         mapping.update((str(number), "x" * 1000) for number in range(100))
     assert str(caught.value) == (
-        "temporary files cannot be written (database or disk is full): free some space, or set TMPDIR to a folder on a "
-        "disk with more space"
+        f"temporary files cannot be written into {tmp_path} (database or disk is full): free some space, or set TMPDIR "
+        "to a folder on a disk with more space"
     )
+
+
+def test_a_full_disk_of_temporary_files_is_not_said_to_be_that_of_the_results(tmp_path: Path) -> None:
+    mapping: DiskMapping[str] = DiskMapping()
+    mapping._database.rows("PRAGMA max_page_count = 8")
+
+    def parts() -> Iterator[bytes]:
+        yield b"first"
+        mapping.update((str(number), "x" * 1000) for number in range(100))
+
+    with pytest.raises(OutputError, match=r"^temporary files cannot be written into .*TMPDIR") as caught:
+        save_parts(tmp_path / "report.html", parts())
+    assert "--out" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 FILL = """
