@@ -136,7 +136,7 @@ def _wire_class(models: Models, page: CompareTab, request: gr.State, inputs: lis
         return _request(class_idx, session, *inputs), "", ""
 
     def type_class(query: str | None, *inputs: Any) -> tuple[Any, str]:
-        if not (query or "").strip():
+        if query is None or not query.strip():
             return gr.skip(), ""
         class_idx, problem = choose_class(models.explainer(inputs[-1]).manifest.labels, query)
         return gr.skip() if problem else _request(class_idx, *inputs), compare_html.message(problem)
