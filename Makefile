@@ -10,7 +10,7 @@ WORKERS ?= 2
 # A worker that crashes ends the run: pytest-xdist 3.8 would wait for its replacement for ever.
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
-.PHONY: demo test quick check soak space format screenshots
+.PHONY: demo test quick check soak space format screenshots constraints audit sbom
 
 demo: $(VENV)/demo-ready
 	$(BIN)/python -m demo
@@ -45,11 +45,30 @@ format: $(VENV)/test-ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/demo-ready: requirements.txt
+# Writes constraints.txt from what is installed.
+constraints: $(VENV)/test-ready
+	{ head -n 1 constraints.txt; $(BIN)/python -m tests.supply constraints; } > $(VENV)/constraints.txt
+	cp $(VENV)/constraints.txt constraints.txt
+
+# Known vulnerabilities, where the service that knows them can be reached, and licences.
+audit: $(VENV)/test-ready $(VENV)-tools/ready
+	.ci/audit $(VENV)-tools/bin/pip-audit
+	$(BIN)/python -m tests.supply licences
+
+# A bill of materials of what is installed.
+sbom: $(VENV)/test-ready $(VENV)-tools/ready
+	$(VENV)-tools/bin/cyclonedx-py environment $(BIN)/python --output-format JSON --output-file sbom.json
+
+$(VENV)-tools/ready:
+	$(PYTHON) -m venv $(VENV)-tools
+	$(VENV)-tools/bin/python -m pip install "pip-audit>=2.9,<3" "cyclonedx-bom>=7,<8"
+	touch $@
+
+$(VENV)/demo-ready: requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) -r requirements.txt
+	$(INSTALL) -r requirements.txt -c constraints.txt
 	touch $@
 
 $(VENV)/test-ready: $(VENV)/demo-ready requirements-test.txt
-	$(INSTALL) -r requirements.txt -r requirements-test.txt
+	$(INSTALL) -r requirements.txt -r requirements-test.txt -c constraints.txt
 	touch $@

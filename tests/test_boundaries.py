@@ -41,6 +41,7 @@ GRADIO_ATTRIBUTES = {
     "get_blocks",
     "keep_in_cache",
     "mcp_server_obj",
+    "pending_event_ids_session",
     "pending_messages_per_session",
     "state_holder",
 }

@@ -149,7 +149,7 @@ def test_every_module_and_file_that_a_command_names_is_there() -> None:
         for module in re.findall(r"python3? -m (\S+)", line):
             if module not in {"venv", "pip", "pytest"}:
                 assert (ROOT / module.replace(".", "/") / "__main__.py").is_file(), line
-        for name in re.findall(r"requirements\S*\.txt", line):
+        for name in re.findall(r"(?:requirements|constraints)\S*\.txt", line):
             assert (ROOT / name).is_file(), line
 
 

@@ -16,6 +16,7 @@ from demo.service import gradio_internals, messages
 from demo.service.event_settings import ENDPOINTS
 
 CALL_KINDS: frozenset[RouteKind] = frozenset({"join", "run", "call", "call by name"})
+LISTEN_KINDS: frozenset[RouteKind] = frozenset({"listen", "answer"})
 NOT_FETCHED = "Files are not fetched from other addresses: upload the file, and give the path that the upload returns."
 
 _KEYS_BY_NAME: tuple[str, ...] = ("data",)

@@ -1,15 +1,17 @@
 """The middleware in front of Gradio's server: it forwards public requests, and replaces the text of errors."""
 
 import time
+from contextlib import nullcontext
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.gateway.calls import CALL_KINDS, check_call, check_request, parse_json
+from demo.gateway.calls import CALL_KINDS, LISTEN_KINDS, check_call, check_request, parse_json
 from demo.gateway.errors import BAD_REQUEST, BAD_UPLOAD, NOT_JSON, RefusedRequest, ResponseFilter
 from demo.gateway.hosts import AllowedHosts
+from demo.gateway.listeners import Listeners
 from demo.gateway.multipart import MultipartChecker
 from demo.gateway.routes import Route, find_route
 from demo.service import messages
@@ -29,6 +31,7 @@ class Gateway:
 
     def __init__(self, app: ASGIApp, hosts: AllowedHosts):
         self._app, self._hosts = app, hosts
+        self._listeners = Listeners()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request, or refuse it."""
@@ -61,11 +64,14 @@ class Gateway:
             headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
             scope["headers"] = [*headers, (b"content-length", b"%d" % len(call))]
             await self._app(scope, _replay(call, receive), response)
+            self._listeners.watch(blocks)
             return
         event = names.get("event")
         check_request(blocks, route.kind, event, request)
+        session = event or request.query_params.get("session_hash", "") if route.kind in LISTEN_KINDS else None
         try:
-            await self._app(scope, body, response)
+            with nullcontext() if session is None else self._listeners.listen(session):
+                await self._app(scope, body, response)
         finally:
             if event is not None:
                 forget_session(blocks, event)

@@ -6,14 +6,14 @@ Written for Gradio 6.31. Nothing here is documented by Gradio; each function say
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from anyio.to_thread import run_sync
 from gradio import Blocks, data_classes
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
 from gradio.events import EventData, api
-from gradio.utils import get_type_hints, get_upload_folder, is_in_or_equal
+from gradio.utils import get_upload_folder, is_in_or_equal
 from starlette.requests import HTTPConnection
 
 from demo.service.event_settings import ENDPOINTS
@@ -173,6 +173,22 @@ def forget_session(blocks: Blocks, session: str) -> None:
     """Delete the state of a session, which Gradio would keep for each of thousands of answered calls."""
     blocks.state_holder.session_data.pop(session, None)
     blocks.state_holder.time_last_used.pop(session, None)
+
+
+def sessions_with_messages(blocks: Blocks) -> list[str]:
+    """Return the sessions for which the queue keeps messages, or a place for them."""
+    return list(blocks._queue.pending_messages_per_session)
+
+
+async def delete_messages(blocks: Blocks, session: str) -> None:
+    """End the events of a session and delete its messages, and its state if it is that of a single call."""
+    queue = blocks._queue
+    is_call = session in queue.pending_event_ids_session.get(session, ())
+    await queue.clean_events(session_hash=session)
+    queue.pending_messages_per_session.pop(session, None)
+    queue.pending_event_ids_session.pop(session, None)
+    if is_call:
+        forget_session(blocks, session)
 
 
 def return_separate_tool_outputs(blocks: Blocks) -> None:
