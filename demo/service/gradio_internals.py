@@ -111,7 +111,7 @@ def is_readable(blocks: Blocks, call: Mapping[str, Any]) -> bool:
         for component, value in zip(function.inputs, call["data"], strict=False):  # a Cancel event has any number
             if not component.stateful:
                 _read_value(own.get(component._id, component), value)
-        for kind in get_type_hints(function.fn).values():  # type: ignore[no-untyped-call]
+        for kind in get_type_hints(function.fn).values():
             if isinstance(kind, type) and issubclass(kind, EventData):
                 kind(None, call.get("event_data"))
     except Exception:  # of any class, from any component
