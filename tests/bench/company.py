@@ -113,10 +113,10 @@ class Measures:
 
 
 TITLES = {
-    "fidelity": "like the exhaustive map (Pearson)",
-    "insertion": "insertion, higher is better",
-    "deletion": "deletion, lower is better",
-    "needs": "photos whose class needs the hottest fifth",
+    "fidelity": "like the exhaustive map",
+    "insertion": "insertion (higher is better)",
+    "deletion": "deletion (lower is better)",
+    "needs": "class needs the hottest fifth",
 }
 
 
@@ -136,39 +136,47 @@ def compare(subject: Subject, forwards: int) -> dict[str, Measures]:
 
 
 def tabulate_company(compared: Sequence[dict[str, Measures]], forwards: int) -> list[str]:
-    """Return a Markdown table: one row per way, with the mean of each measure and its 95% interval."""
-    lines = [f"| {forwards} forwards | {' | '.join(TITLES.values())} | 5th percentile |", f"| --- |{' ---: |' * 5}"]
+    """Return a Markdown table: one row per way, with the means, and how far each is from camcore's, photo by photo."""
+    lines = [
+        f"| {forwards} forwards | {' | '.join(TITLES.values())} | 5th percentile of the first |",
+        f"| --- |{' ---: |' * (len(TITLES) + 1)}",
+    ]
     for name in COMPANY:
         cells = []
         for key in TITLES:
-            mean, low, high = _mean(compared, name, key)
-            cells.append(f"{mean:.3f} ({low:.3f} to {high:.3f})")
+            average = np.mean([getattr(photo[name], key) for photo in compared if name in photo])
+            mean, low, high = _difference(compared, name, key)
+            between = "" if name == OURS else f"; {mean:+.3f} ({low:+.3f} to {high:+.3f})"
+            cells.append(f"{average:.3f}{between}")
         worst = np.percentile([photo[name].fidelity for photo in compared if name in photo], 5)
         lines.append(f"| {name} | {' | '.join(cells)} | {worst:.3f} |")
     return lines
 
 
 def draw_company(compared: Sequence[dict[str, Measures]], forwards: int, path: Path) -> None:
-    """Draw each measure of every way, the mean and its 95% interval."""
+    """Draw how far each measure of every way is from camcore's, photo by photo: the mean and its 95% interval."""
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(TITLES), sharey=True)
     for axis, (key, title) in zip(axes, TITLES.items(), strict=True):
         for row, name in enumerate(COMPANY):
-            mean, low, high = _mean(compared, name, key)
+            mean, low, high = _difference(compared, name, key)
             colour = "#2a6349" if name == OURS else "#777777"
             axis.plot([low, high], [row, row], color=colour, linewidth=2)
             axis.plot(mean, row, "o", color=colour)
+        axis.axvline(0, color="#2a6349", linewidth=0.8)
         axis.set_title(title, loc="left", fontsize=10)
         axis.grid(True, axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(COMPANY)), COMPANY)
     axes[0].invert_yaxis()
-    figure.suptitle(f"{forwards} forwards each; mean of {len(compared)} photos, 95% intervals", fontsize=10)
+    text = f"Difference from camcore's map at {forwards} forwards each: mean over {len(compared)} photos, 95% intervals"
+    figure.suptitle(text, fontsize=10)
     figure.savefig(path, dpi=110)
 
 
-def _mean(compared: Sequence[dict[str, Measures]], name: str, key: str) -> tuple[float, float, float]:
-    values = [getattr(photo[name], key) for photo in compared if name in photo]
+def _difference(compared: Sequence[dict[str, Measures]], name: str, key: str) -> tuple[float, float, float]:
+    """Return the mean difference of a measure from camcore's, of the same photo, and its interval."""
+    values = [getattr(photo[name], key) - getattr(photo[OURS], key) for photo in compared if {name, OURS} <= set(photo)]
     low, high = mean_interval(values) or (values[0], values[0])
     return float(np.mean(values)), low, high
 
