@@ -23,6 +23,7 @@ from tests.bench.curves import draw_curves, tabulate_curves
 from tests.bench.estimators import ESTIMATORS, OURS
 from tests.bench.machine import describe_machine, describe_versions
 from tests.bench.subjects import Subject, subjects
+from tests.bench.targets import Replay, replay, tabulate_targets
 
 COMPARED: tuple[DefinitionName, ...] = ("paper", "probability")
 FORWARDS = range(CHUNK, 129, CHUNK)
@@ -49,12 +50,15 @@ def main(arguments: list[str]) -> int:
     rows: list[Row] = []
     curves: dict[str, dict[str, list[list[float]]]] = {d: {name: [] for name in ESTIMATORS} for d in COMPARED}
     compared = []
+    replays: dict[DefinitionName, list[Replay]] = {definition: [] for definition in COMPARED}
     with tempfile.TemporaryDirectory(prefix="camcore-bench-") as folder:
         artifact = options.artifact or export_artifact(ExportOptions("efficientnet_lite0", out=Path(folder) / "lite0"))
         explainer = Explainer.load(artifact)
         for subject in subjects(explainer, Scorer(artifact / ONNX), options):
             for definition in COMPARED:
                 rows.append(_row(explainer, subject, definition, options.effort))
+                if options.targets:
+                    replays[definition].append(replay(subject, definition))
                 for name in ESTIMATORS if options.plot else ():
                     curves[definition][name].append(_curve(subject, definition, name))
             if options.company:
@@ -63,6 +67,8 @@ def main(arguments: list[str]) -> int:
         print(f"{options.photos} holds no readable photo", file=sys.stderr)
         return 2
     print(_report(rows, explainer.manifest.model))
+    if options.targets:
+        print("", *tabulate_targets(replays), sep="\n")
     if options.plot:
         print("", *tabulate_curves(FORWARDS, curves, TABULATED), sep="\n")
         draw_curves(FORWARDS, curves, OURS, options.plot)
@@ -176,6 +182,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--rank", type=int, default=0, help="class to explain: 0 for the most probable, 1 for the next")
     parser.add_argument("--fit", choices=RESIZE_MODES, default="crop", help="default: crop")
+    parser.add_argument("--targets", action="store_true", help="tabulate the rule if it stopped at other estimates")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw fidelity against forwards, for every estimator")
     parser.add_argument(
         "--company", type=Path, metavar="FILE", help="draw other ways at equal forwards, and tabulate them"
