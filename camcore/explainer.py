@@ -10,7 +10,7 @@ from camcore.deprecation import accept_former_names
 from camcore.images.preprocess import normalise
 from camcore.map_explainer import MapExplainer
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
+from camcore.methods.method_table import ALL_METHODS, GRADIENT_METHODS, MethodName
 from camcore.metrics.adcc import adcc
 from camcore.metrics.agreement import hottest
 from camcore.metrics.assessment import overlap_with

@@ -7,7 +7,7 @@ from camcore.deprecation import accept_former_names
 from camcore.methods.definitions import DefinitionName, check_definition
 from camcore.methods.effort import Effort, to_rule
 from camcore.methods.explanations import explain_by_gradients, explain_by_scores, finished
-from camcore.methods.grad_cam import ALL_METHODS, MethodName
+from camcore.methods.method_table import ALL_METHODS, MethodName
 from camcore.methods.score_cam import batch_size
 from camcore.model.classes import check_contrast
 from camcore.model.manifest import ResizeMode

@@ -6,7 +6,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES, Damage
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.caution import token_caution
 from camcore.metrics.counterfactuals import Counterfactuals

@@ -6,7 +6,7 @@ from functools import cached_property
 from camcore.images.preprocess import View
 from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.types import Array, Floats, Precision, to_probabilities
 
 

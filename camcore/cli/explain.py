@@ -21,7 +21,7 @@ from camcore.formatting import extent, percent, seconds
 from camcore.images.decoder import shared_decoder
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.methods.method_table import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions

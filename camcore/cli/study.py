@@ -14,7 +14,7 @@ from camcore.drawing.output import make_folder
 from camcore.errors import OutputError, StudyError
 from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.model.manifest import Manifest, find_artifact, read_manifest
 from camcore.options import ExplainOptions
 from camcore.study.description import conditions, describe

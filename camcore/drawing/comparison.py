@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from camcore.drawing.overlay import OPACITY, ColourMap, draw_overlay
 from camcore.formatting import run_summary, seconds, subject
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 

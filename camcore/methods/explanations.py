@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import to_rule
-from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.methods.score_cam import Int8Forward, score_cam
 from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass

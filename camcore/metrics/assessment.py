@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.metrics.agreement import Agreement, agreement
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Target, localise

@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from camcore.methods.grad_cam import METHODS
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS
 from camcore.metrics.localisation import localise
 from camcore.types import Array, Floats
 

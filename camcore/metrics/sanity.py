@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.agreement import agreement
 from camcore.types import Array
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from camcore import formatting
 from camcore.drawing.output import save_text
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.metrics.heat_place import NO_HEAT
 from camcore.metrics.intervals import share_interval

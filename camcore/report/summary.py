@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.baselines import column_titles
 from camcore.report.means import Mean, mean
 from camcore.report.metrics_table import METRICS, SECTIONS, Metric

@@ -11,7 +11,7 @@ from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.baselines import Baseline
 from camcore.metrics.counterfactuals import Counterfactuals

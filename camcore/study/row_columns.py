@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.counterfactuals import MASKED
 
 Record = Mapping[str, Any]

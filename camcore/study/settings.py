@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from camcore.methods.grad_cam import ALL_METHODS, MethodName
+from camcore.methods.method_table import ALL_METHODS, MethodName
 from camcore.model.layer import Layer
 from camcore.options import ExplainOptions
 from camcore.types import Device

@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.errors import CamError
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.records import PhotoRecord
 from demo.api.parameter_errors import ParameterError
 from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters, view_of

@@ -17,7 +17,7 @@ from camcore.images.formats import ACCEPTED_FORMATS
 from camcore.images.preprocess import View
 from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort, read_effort
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.localisation import Target
 from camcore.model.classes import find_class_pair
 from camcore.model.manifest import ResizeMode

@@ -11,7 +11,7 @@ from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.methods.method_table import ALL_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions

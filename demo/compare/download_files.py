@@ -13,7 +13,7 @@ from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import make_folder, save_files, save_map, save_parts, save_picture, save_text, to_json
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.localisation import visible_boxes
 from camcore.report.html import write_photo_report
 from camcore.report.metrics_csv import csv_lines

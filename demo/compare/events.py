@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.formatting import percent
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
 from demo.compare import question_html, questions, text

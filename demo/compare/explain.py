@@ -11,7 +11,7 @@ from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import seconds
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.localisation import Target

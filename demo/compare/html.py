@@ -10,7 +10,7 @@ from PIL import Image
 from camcore.drawing.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
 from camcore.formatting import percent, subject
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.heat_place import NO_HEAT, describe_place
 from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest

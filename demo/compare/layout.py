@@ -10,7 +10,7 @@ from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
 from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.images.samples import sample_photos
 from camcore.methods.definitions import DEFINITIONS
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import Manifest
 from demo.compare import downloads, text
 from demo.compare import html as compare_html

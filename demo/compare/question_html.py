@@ -10,7 +10,7 @@ from PIL import Image
 
 from camcore.formatting import changed_input, percent, subject
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.baselines import column_titles
 from camcore.metrics.counterfactuals import Counterfactuals

@@ -7,7 +7,7 @@ from pathlib import Path
 from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
 from camcore.images.worker import DISPLAY_SIDE
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.metrics import agreement
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.counterfactuals import Counterfactuals

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from camcore.errors import ClassError
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence
 from camcore.model.classes import find_class

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from camcore.formatting import percent, seconds
 from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.thresholds import SEES_ALL
 from camcore.model.manifest import Head
 from camcore.results import Explanation

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from camcore.cli.main import main as camcore
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.report import comparisons, summary
 from camcore.report.metrics_table import MISSING, between, number

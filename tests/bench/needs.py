@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from camcore import Explainer, Target, localise, open_photo
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.baselines import column_titles
 from camcore.metrics.counterfactuals import Counterfactuals, change_inputs
 from camcore.metrics.intervals import share_interval, spearman

@@ -10,8 +10,9 @@ from camcore.explainer import Explainer
 from camcore.formatting import subject
 from camcore.images.photo import open_photo
 from camcore.methods.definitions import DEFINITIONS, channel_weights, log_weights
-from camcore.methods.grad_cam import METHODS, weighted_map
+from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS
 from camcore.methods.score_cam import alive_channels, masks
 from camcore.options import ExplainOptions
 from camcore.results import ForwardPass

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, Method, MethodName
+from camcore.methods.method_table import ALL_METHODS, METHODS, Method, MethodName
 from camcore.options import ExplainOptions
 from camcore.types import Array
 

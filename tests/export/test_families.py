@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from camcore import Explainer, open_photo
-from camcore.methods.grad_cam import METHODS, grad_cam
+from camcore.methods.grad_cam import grad_cam
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import Preprocessing, read_manifest, verify
 from export import export_model
 from tests.conftest import split_at, untrained

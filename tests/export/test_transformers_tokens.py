@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from camcore import Explainer, open_photo
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import ONNX, TORCHSCRIPT
 from camcore.model.onnx import Scorer
 from export.__main__ import main

@@ -16,7 +16,7 @@ import pytest
 
 from camcore.cli.main import main
 from camcore.errors import OutputError
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.report.metrics_csv import COLUMNS
 from camcore.study import outputs

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, open_photo
 from camcore.images.preprocess import preprocess
-from camcore.methods.grad_cam import METHODS, grad_cam, grad_cam_pp, weighted_map
+from camcore.methods.grad_cam import grad_cam, grad_cam_pp, weighted_map
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import TORCHSCRIPT
 from camcore.model.torchscript import TracedModel
 from export.models import find_source

@@ -16,7 +16,7 @@ from torch import nn
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import make_view
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import Preprocessing
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import read_detections

@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
-from camcore.methods.grad_cam import ALL_METHODS, grad_cam
+from camcore.methods.grad_cam import grad_cam
+from camcore.methods.method_table import ALL_METHODS
 from camcore.metrics.sanity import sanity
 from export.trace import SplitClassifier
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Localisation

@@ -10,7 +10,7 @@ from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
 from camcore import Explainer, open_photo
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
 from export.__main__ import main
