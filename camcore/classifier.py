@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -21,7 +21,7 @@ from camcore.model.classes import find_class
 from camcore.model.gpu import INPUT_MEMORY, FittingBatches
 from camcore.model.manifest import ONNX, ONNX_INT8, TORCHSCRIPT, Manifest, ResizeMode, read_manifest, verify
 from camcore.results import ForwardPass, Prediction
-from camcore.types import Array, Box, Device, Forward
+from camcore.types import Array, Box, Device, Forward, LogitWeights
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
@@ -141,7 +141,7 @@ class Classifier:
         x = np.zeros((1, 3, *self.manifest.preprocessing.size), np.float32)
         try:
             _, output = self._forward(x)  # torch, if it can, before ONNX Runtime, which uses the libraries it loads
-            self._model.gradients(output[0], 0)
+            self._model.gradients(output[0], {0: 1.0})
             self._logits(x)
         except CamError:
             raise
@@ -159,6 +159,17 @@ class Classifier:
 
     def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
+
+    def _gradients(self, photo: ForwardPass, weights: LogitWeights, seeds: Sequence[int] = ()) -> Iterator[Array]:
+        """Yield the gradients (C, h, w) of a weighted sum of logits by the activations of a photo.
+
+        Those of a randomised classifier follow for each seed; see `TracedModel.randomised_gradients`.
+        """
+        layer = self.manifest.layer
+        output = layer.to_output(photo.activations, photo.other_tokens)
+        yield layer.to_activations(self._model.gradients(output, weights))[0]
+        for gradients in self._model.randomised_gradients(output, weights, seeds) if seeds else ():
+            yield layer.to_activations(gradients)[0]
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
         labels = self.manifest.labels

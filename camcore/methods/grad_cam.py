@@ -3,18 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.types import Array
+from camcore.types import Array, Floats
 
 
 def weighted_map(weights: NDArray[np.floating], activations: Array) -> Array:
-    """Return the map `ReLU(sum_k weights_k A_k)`, (h, w) and >= 0, of weights (C,) and activations (C, h, w).
+    """Return the map `ReLU(sum_k weights_k A_k)`, (h, w) and >= 0, of activations (C, h, w).
 
-    The sum is in float64, and is set to zero where it is within its own rounding error, so that evidence that cancels
-    leaves no positive remainder.
+    The weights are (C,), or (C, h, w) for one per place. The sum is in float64, and is set to zero where it is within
+    its own rounding error, so that evidence that cancels leaves no positive remainder.
     """
-    weights, values = weights.astype(np.float64), activations.astype(np.float64)
-    cam = np.tensordot(weights, values, axes=1)
-    rounding = len(weights) * np.finfo(np.float64).eps * np.tensordot(np.abs(weights), np.abs(values), axes=1)
+    values = activations.astype(np.float64)
+    cam, size = _weighted_sum(weights, values), _weighted_sum(np.abs(weights), np.abs(values))
+    rounding = len(weights) * np.finfo(np.float64).eps * size
     return np.where(cam > rounding, cam, 0).astype(np.float32)
 
 
@@ -38,3 +38,9 @@ def grad_cam_pp(activations: Array, gradients: Array) -> Array:
     positive = np.maximum(gradients.astype(np.float64), 0)
     total = np.maximum(activations, 0).sum(axis=(1, 2), keepdims=True, dtype=np.float64)
     return weighted_map((positive / (2 + total * positive)).sum(axis=(1, 2)), activations)
+
+
+def _weighted_sum(weights: NDArray[np.floating], values: Floats) -> Floats:
+    weights = weights.astype(np.float64)
+    result: Floats = np.tensordot(weights, values, axes=1) if weights.ndim == 1 else (weights * values).sum(axis=0)
+    return result

@@ -101,7 +101,7 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
         comparison(source, out / PICTURES)
         pictures = {"colour_map": source.colour_map, "opacity": source.opacity}
         save_text(out / "explanation.json", to_json({**details, "pictures": pictures, "photos": [record]}, indent=1))
-        save_parts(out / METRICS, csv_lines([record]))
+        save_parts(out / METRICS, csv_lines([record], details["settings"]["methods"]))
         path = folder / f"{source.photo.stem}.zip"
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
             for file in sorted(out.rglob("*"), key=lambda file: (len(file.parts), file)):

@@ -16,7 +16,7 @@ from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.localisation import Target
 from camcore.model.manifest import ResizeMode
-from camcore.records import sanity_record
+from camcore.records import trust_record
 from camcore.results import Explanation
 from camcore.types import Box
 from demo.compare import text
@@ -138,7 +138,7 @@ def _judge(
     boxes = session.boxes
     target = Target.of_boxes(boxes) if boxes else None
     checks = explainer.cross_check(finished.forward_pass, finished.explanations, maps, target)
-    caution = sanity_record(explainer, finished.forward_pass, finished.explanations).get("caution", "")
+    caution = trust_record(explainer, finished.forward_pass, finished.explanations).get("caution", "")
     if session.newest in (None, finished.request):
         if session.boxes != boxes:  # another box was marked meanwhile, about which the model is asked in its turn
             checks = replace(checks, counterfactuals=None)

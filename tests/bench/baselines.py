@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _print_metrics(records: Sequence[dict[str, Any]]) -> None:
-    print(f"|  | {' | '.join(column_titles().values())} |\n| --- |{' --- |' * len(column_titles())}")
+    titles = column_titles(summary.methods_of(records)).values()
+    print(f"|  | {' | '.join(titles)} |\n| --- |{' --- |' * len(titles)}")
     for row in summary.by_method(records):
         if row.metric.key in {*_KEYS, "adcc"}:
             cells = []

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
-from camcore.methods.method_table import ALL_METHODS, METHODS, Method, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, Method, MethodName
 from camcore.options import ExplainOptions
 from camcore.types import Array
 
@@ -139,12 +139,12 @@ def test_only_the_requested_methods_are_run(stand_in: Explainer, forward_pass: F
 def test_a_new_gradient_method_needs_only_an_entry_in_the_table(
     stand_in: Explainer, forward_pass: ForwardPass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def layer_cam(activations: Array, gradients: Array) -> Array:
+    def own(activations: Array, gradients: Array) -> Array:
         return np.maximum(np.maximum(gradients, 0) * activations, 0).sum(axis=0)
 
-    monkeypatch.setitem(METHODS, "layer-cam", Method("LayerCAM", "layer-cam", "A made-up entry.", layer_cam))  # type: ignore[misc]
-    (explanation,) = stand_in.explain(forward_pass, EAGLE, ["layer-cam"])  # type: ignore[list-item]
-    assert (explanation.method, explanation.name, explanation.complete) == ("layer-cam", "bald eagle", True)
+    monkeypatch.setitem(METHODS, "own", Method("Own", "own", "Made up.", ("activations", "gradients"), own))  # type: ignore[misc]
+    (explanation,) = stand_in.explain(forward_pass, EAGLE, ["own"])  # type: ignore[list-item]
+    assert (explanation.method, explanation.name, explanation.complete) == ("own", "bald eagle", True)
     assert explanation.shows_a_place
 
 
@@ -220,7 +220,7 @@ def test_shares_of_time_are_positive_and_no_more_than_the_time_spent(stand_in: E
         latest[explanation.method] = explanation.seconds
         time.sleep(0.2)  # the time that the caller spends is not the map's
     spent = time.perf_counter() - start
-    assert set(latest) == set(ALL_METHODS)
+    assert set(latest) == set(DEFAULT_METHODS)
     assert all(share > 0 for share in latest.values())
     assert sum(latest.values()) <= spent - 0.8
 
