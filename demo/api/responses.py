@@ -15,7 +15,7 @@ from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import PhotoRecord, evidence_record, photo_record, trust_record
+from camcore.records import PhotoRecord, cautions, evidence_record, photo_record, trust_record
 from camcore.results import Explanation, ForwardPass
 from camcore.types import Box
 from demo.api.parameters import ExplainParameters
@@ -75,8 +75,8 @@ class Pictures:
             save_maps(self._paths["maps"], heatmaps)
 
     def files(self) -> tuple[File | None, ...]:
-        """Return the comparison, one overlay per method, and the heatmaps; None for each that does not exist."""
-        names = ("comparison", *METHODS, "maps")
+        """Return the comparison, the overlay of each default method, and the heatmaps; None if one does not exist."""
+        names = ("comparison", *DEFAULT_METHODS, "maps")
         return tuple(to_file(self._paths[name]) if name in self._paths else None for name in names)
 
 
@@ -106,7 +106,7 @@ def explain_photo(
     judged = evidence_record(explainer, forward_pass, explanations, boxes, messages.TARGET)
     checked = trust_record(explainer, forward_pass, explanations, is_requested=parameters.sanity)
     record, sentence = cast(PhotoRecord, {**record, **judged, **checked}), judged["verdict"]["sentence"]
-    verdict = f"{sentence} {checked.get('caution', '')}".strip()
+    verdict = f"{sentence} {cautions(checked)}".strip()
     pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, verdict)
     yield record, pictures
 

@@ -56,7 +56,7 @@ def download_source(
     path, model = Path(finished.request.path or ""), finished.request.model or models.first
     file = file_name(path.name)
     photo = StudyPhoto(path, file, "", Path(file).stem)
-    settings = StudySettings(finished.request.options, messages.TARGET)
+    settings = StudySettings(finished.request.options, messages.TARGET, methods=finished.request.methods)
     return DownloadSource(models.explainer(model), model, finished, boxes, photo, settings, colour_map, opacity)
 
 
@@ -130,6 +130,8 @@ def _describe(source: DownloadSource) -> dict[str, Any]:
     command = ["python", "-m", "camcore", "explain", source.photo.file]
     command += ["--class", str(explanation.class_idx), "--model", source.model, "--definition", options.definition]
     command += ["--effort", str(options.effort), *(["--fit", options.resize_mode] if options.resize_mode else [])]
+    request = source.finished.request
+    command += [part for name in request.methods for part in ("--method", name)] if request.more_methods else []
     manifest, file = source.explainer.manifest, source.photo.file
     return describe_photo(manifest, source.settings, file, explanation.name, shlex.join(command))
 

@@ -41,10 +41,18 @@ def map_figure(method: MethodName, state: PageState) -> str:
         name, probability = explanation.name, percent(explanation.probability)
         alt = _alt(explanation, f"{name}, {probability}")
         caption = f"<p><strong>{escape(name)}</strong> {probability}</p>{_numbers(explanation)}{caption}"
+    elif method in state.undefined:
+        caption = f"<p>{escape(state.undefined[method])}.</p>{caption}"
     elif state.view is not None or state.running:
         caption = f'<p>&nbsp;</p><p class="figures"></p>{caption}'  # as high as it will be
     view = state.view.image if state.view else None
     return _figure(_layers(view, alt, explanation), f"<h3>{title}</h3>{caption}")
+
+
+def more_figures(state: PageState) -> str:
+    """Return the figures of the methods beside the default ones, or "" if there are none."""
+    figures = "".join(map_figure(method, state) for method in state.more_methods)
+    return f'<div class="maps">{figures}</div>' if figures else ""
 
 
 def contrast_figure(explanation: Explanation, view: View) -> str:

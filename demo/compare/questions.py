@@ -173,8 +173,10 @@ def _answers(explainer: Explainer, finished: FinishedExplanation, contrast_idx: 
     class_idx, definition = finished.explanations[0].class_idx, finished.request.options.definition
     directions: tuple[dict[MethodName, Explanation], ...] = ({}, {})
     pairs = ((class_idx, contrast_idx), (contrast_idx, class_idx))
+    undefined = explainer.undefined_methods(finished.forward_pass, finished.request.methods)
+    methods = [method for method in finished.request.methods if method not in undefined]
     for direction, pair in zip(directions, pairs, strict=True):
-        for explanation in explainer.stream(finished.forward_pass, ExplainOptions(*pair, definition)):
+        for explanation in explainer.stream(finished.forward_pass, ExplainOptions(*pair, definition), methods):
             direction[explanation.method] = explanation
             yield ContrastAnswer(finished, tuple(map(dict, directions))) if explanation.complete else None
 

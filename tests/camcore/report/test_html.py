@@ -186,7 +186,8 @@ def test_hostile_names_are_only_text(tmp_path: Path) -> None:
     species = [{"code": HOSTILE, "title": HOSTILE, "scientific_name": HOSTILE, "class_idx": 1, "class_name": HOSTILE}]
     page = report(
         tmp_path, [record, broken], title=HOSTILE, command=HOSTILE, notes=[HOSTILE], limits=[HOSTILE], species=species,
-        settings={HOSTILE: HOSTILE}, protocol={"a": HOSTILE}, model=STUDY["model"] | {"model": HOSTILE},
+        settings=STUDY["settings"] | {HOSTILE: HOSTILE}, protocol={"a": HOSTILE},
+        model=STUDY["model"] | {"model": HOSTILE},
     )  # fmt: skip
     assert all("onclick" not in attributes for _, attributes in page.elements)
     assert not [tag for tag, attributes in page.elements if tag == "b" and attributes]
