@@ -118,7 +118,7 @@ def _fill(
         if explanation.forwards is None or time.perf_counter() - painted_at > _REPAINT_INTERVAL:
             yield state
             painted_at = time.perf_counter()
-    explanations = tuple(state.explanations.values())
+    explanations = tuple(state.explanations[method] for method in methods if method in state.explanations)
     if session.newest == request and deadline.left:
         duration = seconds(time.perf_counter() - start)
         status = f"Done: all heatmaps for “{explainer.manifest.labels[class_idx]}” in {duration}."

@@ -166,7 +166,7 @@ def _map_panel(models: Models) -> MapPanel:
     with gr.Accordion(text.MORE_METHODS, open=False, elem_id="more"):
         choices = [(f"{METHODS[name].title}: {METHODS[name].hint}", name) for name in MORE_METHODS]
         more_methods = gr.CheckboxGroup(
-            choices, label=text.MORE_METHODS, info=text.MORE_METHODS_HINT, elem_id="more-methods"
+            choices, label=text.MORE_METHODS, info=text.MORE_METHODS_HINT, show_label=False, elem_id="more-methods"
         )
     more_maps = gr.HTML(elem_id="more-maps")
     caution = gr.HTML(elem_id="caution")
@@ -189,8 +189,8 @@ def _map_panel(models: Models) -> MapPanel:
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
         description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
     return MapPanel(
-        outlines, maps, more_methods, more_maps, caution, verdict, opacity, colours, definition, look_alike, resize_mode, effort,
-        model, description,
+        outlines, maps, more_methods, more_maps, caution, verdict, opacity, colours, definition, look_alike,
+        resize_mode, effort, model, description,
     )  # fmt: skip
 
 

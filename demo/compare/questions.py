@@ -1,6 +1,6 @@
 """Answers to questions about an explained photo: is the heat on the animal, are maps faithful, why this class."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -178,7 +178,16 @@ def _answers(explainer: Explainer, finished: FinishedExplanation, contrast_idx: 
     for direction, pair in zip(directions, pairs, strict=True):
         for explanation in explainer.stream(finished.forward_pass, ExplainOptions(*pair, definition), methods):
             direction[explanation.method] = explanation
-            yield ContrastAnswer(finished, tuple(map(dict, directions))) if explanation.complete else None
+            yield _contrast_so_far(finished, directions, methods) if explanation.complete else None
+
+
+def _contrast_so_far(
+    finished: FinishedExplanation,
+    directions: Sequence[Mapping[MethodName, Explanation]],
+    methods: Sequence[MethodName],
+) -> ContrastAnswer:
+    ready = ({method: maps[method] for method in methods if method in maps} for maps in directions)
+    return ContrastAnswer(finished, tuple(ready))
 
 
 def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:

@@ -98,6 +98,7 @@ CURVE_HINTS = (
     "Deletion. The probability falls early if the heatmap is faithful to the model.",
     "Insertion. The probability rises early if the heatmap is faithful to the model.",
 )
+METRICS_BY_METHOD = "Metrics by method"
 AGREEMENT = "How alike the heatmaps are"
 AGREEMENT_HINT = (
     "Spearman’s correlation compares the order of all places, from coldest to hottest: 1 is the same order. Overlap is "
