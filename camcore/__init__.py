@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from camcore.images.decoder import PhotoDecoder
     from camcore.images.photo import open_photo
     from camcore.methods.definitions import DEFINITIONS
-    from camcore.methods.grad_cam import METHODS
+    from camcore.methods.method_table import METHODS
     from camcore.metrics.counterfactuals import Counterfactuals
     from camcore.metrics.faithfulness import Faithfulness
     from camcore.metrics.localisation import Localisation, Target, localise
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from camcore.types import Box
 
 _MODULES = {
-    "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.definitions", "METHODS": "methods.grad_cam",
+    "COLOUR_MAPS": "drawing.overlay", "DEFINITIONS": "methods.definitions", "METHODS": "methods.method_table",
     "ArtifactError": "errors", "Box": "types", "BoxesError": "errors", "CamError": "errors",
     "Counterfactuals": "metrics.counterfactuals",
     "ClassError": "errors", "DeviceError": "errors", "EffortError": "errors", "ExplainOptions": "options",

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -31,7 +31,7 @@ from camcore.model.manifest import (
 )
 from camcore.model.probe import Results, check_results, probe_input
 from camcore.results import ForwardPass, Prediction
-from camcore.types import Array, Box, Device, Forward
+from camcore.types import Array, Box, Device, Forward, LogitWeights
 
 if TYPE_CHECKING:
     from camcore.model.onnx import Scorer
@@ -182,7 +182,7 @@ class Classifier:
             traced = self._model.forward(x)
         else:
             traced = self._model.forward(x)  # before ONNX Runtime, which uses the libraries that torch loads
-            self._model.gradients(traced[1][0], 0)
+            self._model.gradients(traced[1][0], {0: 1.0})
             onnx = self._scorer.forward(x)
         is_first = self.manifest.layer.number == 0  # the only one whose output the ONNX file has
         return {ONNX: (onnx[0], onnx[1] if is_first else None), TORCHSCRIPT: traced}
@@ -197,6 +197,17 @@ class Classifier:
 
     def _run_once(self, photo: PhotoInput, resize_mode: ResizeMode | None) -> ForwardPass:
         return photo if isinstance(photo, ForwardPass) else self.forward(photo, resize_mode)
+
+    def _gradients(self, photo: ForwardPass, weights: LogitWeights, seeds: Sequence[int] = ()) -> Iterator[Array]:
+        """Yield the gradients (C, h, w) of a weighted sum of logits by the activations of a photo.
+
+        Those of a randomised classifier follow for each seed; see `TracedModel.randomised_gradients`.
+        """
+        layer = self.manifest.layer
+        output = layer.to_output(photo.activations, photo.other_tokens)
+        yield layer.to_activations(self._model.gradients(output, weights))[0]
+        for gradients in self._model.randomised_gradients(output, weights, seeds) if seeds else ():
+            yield layer.to_activations(gradients)[0]
 
     def _prediction(self, forward_pass: ForwardPass, class_idx: int | None) -> Prediction:
         labels = self.manifest.labels

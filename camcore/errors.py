@@ -25,6 +25,10 @@ class EffortError(CamError, ValueError):
     """An effort does not exist."""
 
 
+class MethodError(CamError, ValueError):
+    """A method is not defined for the activations of a photo."""
+
+
 class OutputError(CamError, OSError):
     """A result cannot be written."""
 

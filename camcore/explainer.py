@@ -10,7 +10,7 @@ from camcore.deprecation import accept_former_names
 from camcore.images.preprocess import normalise
 from camcore.map_explainer import MapExplainer
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import ALL_METHODS, GRADIENT_METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.adcc import adcc
 from camcore.metrics.agreement import hottest
 from camcore.metrics.assessment import overlap_with
@@ -131,7 +131,8 @@ class Explainer(MapExplainer):
         checks = replace(checks, counterfactuals=results, whole=whole[0] if whole else None)
         if not explanations or explanations[0].class_idx == top_idx or explanations[0].contrast_class is not None:
             return checks
-        others = first_choice or self.explain(photo, top_idx, GRADIENT_METHODS)
+        by_gradients = [explanation.method for explanation in explanations if METHODS[explanation.method].gradients]
+        others = first_choice or self.explain(photo, top_idx, by_gradients)
         return replace(checks, overlaps=overlap_with(explanations, others))
 
     @accept_former_names(rather_than="contrast_idx")
@@ -139,18 +140,17 @@ class Explainer(MapExplainer):
         self,
         photo: ForwardPass,
         class_idx: int | None = None,
-        methods: Sequence[MethodName] = ALL_METHODS,
+        methods: Sequence[MethodName] = DEFAULT_METHODS,
         *,
         contrast_idx: int | None = None,
     ) -> dict[MethodName, float | None]:
         """Return how similar each method's map is to that of a randomised classifier; see `camcore.metrics.sanity`."""
-        class_indices = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx)).class_indices
-        layer = self.manifest.layer
-        output = layer.to_output(photo.activations, photo.other_tokens)
-        gradients = layer.to_activations(self._model.gradients(output, *class_indices))[0]
-        randomised = self._model.randomised_gradients(output, *class_indices, SEEDS)
-        by_activations = (layer.to_activations(values)[0] for values in randomised)
-        return sanity(photo.activations, gradients, by_activations, methods)
+        explained = self._explained_class(photo, ExplainOptions(class_idx, contrast_idx))
+        weights = self._logit_weights(photo, explained)
+        kinds = {kind for name in methods if (kind := METHODS[name].gradients)}
+        return sanity(
+            photo.activations, {kind: [*self._gradients(photo, weights[kind], SEEDS)] for kind in kinds}, methods
+        )
 
     def _ask_again(
         self, photo: ForwardPass, explanations: Sequence[Explanation], target: Target | None

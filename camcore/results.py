@@ -6,8 +6,8 @@ from functools import cached_property
 from camcore.images.preprocess import View
 from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
-from camcore.methods.grad_cam import MethodName
-from camcore.types import Array, Floats, Precision, to_probabilities
+from camcore.methods.method_table import MethodName
+from camcore.types import Array, Floats, LogitWeights, Precision, to_probabilities
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class ExplainedClass:
     def class_indices(self) -> tuple[int, int | None]:
         """Return the indices of the class and of the one that it is set against, if any."""
         return self.prediction.class_idx, None if self.contrast_class is None else self.contrast_class.class_idx
+
+    @property
+    def logit_weights(self) -> LogitWeights:
+        """Return the weights of the logits in the score that is explained."""
+        contrast = {} if self.contrast_class is None else {self.contrast_class.class_idx: -1.0}
+        return {self.prediction.class_idx: 1.0, **contrast}
 
 
 @dataclass(frozen=True)

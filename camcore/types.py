@@ -1,6 +1,6 @@
 """Types that several packages share, and probabilities."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Forward = Callable[[Array], Array]  # from a batch of inputs (N, 3, H, W) to logits (N, K)
+LogitWeights = Mapping[int, float]  # of a weighted sum of logits, by the index of the class
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "int8", "int8+fp32"]
 LEAST_AREA = 1e-9  # of a box, as a share of the photo

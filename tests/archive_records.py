@@ -12,7 +12,8 @@ WORD = "animal"
 DESCRIPTION: dict[str, Any] = {
     "title": "archive", "command": "python -m camcore study archive.csv", "date": "2026-11-28",
     "model": {"model": "resnet50", "files": {}, "versions": {}, "linear_head": True},
-    "settings": {}, "protocol": {}, "limits": ["A heatmap shows where the evidence lies."], "versions": {},
+    "settings": {"methods": ["grad-cam"]}, "protocol": {},
+    "limits": ["A heatmap shows where the evidence lies."], "versions": {},
     "notes": ["boxes.json lists 2 photos not in the archive: a.jpg, b.jpg"], "species": [],
 }  # fmt: skip
 

@@ -21,11 +21,19 @@ from camcore.formatting import extent, percent, seconds
 from camcore.images.decoder import shared_decoder
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import FailureRecord, PhotoRecord, evidence_record, photo_record, sanity_record
+from camcore.records import (
+    FailureRecord,
+    PhotoRecord,
+    TrustRecord,
+    cautions,
+    evidence_record,
+    photo_record,
+    trust_record,
+)
 from camcore.results import Explanation
 from camcore.study.inputs.detections import ANIMAL, read_detections
 from camcore.types import Box, in_fractions
@@ -108,14 +116,14 @@ def _explain_layer(
     """Explain one photo at one layer, write its files, and return its record and the comparison."""
     start = time.perf_counter()
     forward_pass = explainer.forward(view)
-    methods = list(dict.fromkeys(arguments.methods or ALL_METHODS))
+    methods = list(dict.fromkeys(arguments.methods or DEFAULT_METHODS))
     steps = explainer.stream(forward_pass, options, methods)
     explanations = finished(_with_progress(steps, options, photo.file), methods)
     duration = time.perf_counter() - start
     source = source_line(photo.file, explainer.manifest, explanations)
     judged = evidence_record(explainer, forward_pass, explanations, photo.boxes, ANIMAL) if photo.boxes else None
-    checked = sanity_record(explainer, forward_pass, explanations, is_requested=arguments.sanity)
-    verdict = " ".join(filter(None, (judged["verdict"]["sentence"] if judged else "", checked.get("caution"))))
+    checked = trust_record(explainer, forward_pass, explanations, is_requested=arguments.sanity)
+    verdict = " ".join(filter(None, (judged["verdict"]["sentence"] if judged else "", cautions(checked))))
     maps, picture = _save(explanations, view, source, arguments, photo=photo, verdict=verdict)
     predictions, damage = explainer.predict(forward_pass), view.damage
     record = photo_record(photo.file, explainer.manifest, duration, predictions, explanations, damage=damage, maps=maps)
@@ -146,12 +154,11 @@ def _summary(record: PhotoRecord, picture: Path) -> str:
         summary += f"; the photo is {record['damage']}"
     if "verdict" in record:
         summary += f"; {record['verdict']['summary']}"
-    if "caution" in record:
-        return f"{summary}. {record['caution']}"
-    for method, correlation in record.get("sanity", {}).items():
+    for method, correlation in ({} if "caution" in record else record.get("sanity", {})).items():
         similarity = "cannot be compared" if correlation is None else f"correlates by {correlation:.2f}"
         summary += f"; the {METHODS[method].title} map {similarity} with the map of an untrained classifier"
-    return summary
+    text = cautions(cast(TrustRecord, record))
+    return f"{summary}. {text}" if text else summary
 
 
 def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: str) -> Iterator[Explanation]:
@@ -203,8 +210,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     contrast_help = "class to contrast with the explained class"
     parser.add_argument("--class", dest="class_name", metavar="NAME_OR_INDEX", help=class_help)
     parser.add_argument("--rather-than", dest="contrast_class", metavar="NAME_OR_INDEX", help=contrast_help)
-    method_help = "method, repeatable (default: all)"
-    parser.add_argument("--method", dest="methods", action="append", choices=METHODS, help=method_help)
+    method_help = f"method, repeatable: {', '.join(METHODS)} (default: the first {len(DEFAULT_METHODS)})"
+    parser.add_argument("--method", dest="methods", action="append", choices=METHODS, metavar="NAME", help=method_help)
     opacity_help = f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
     parser.add_argument("--opacity", type=share, default=OPACITY, help=opacity_help)
     parser.add_argument("--colour-map", choices=COLOUR_MAPS, default="inferno", help="colour map (default: inferno)")

@@ -14,7 +14,7 @@ from camcore.drawing.output import make_folder
 from camcore.errors import OutputError, StudyError
 from camcore.explainer import Explainer
 from camcore.formatting import percent, seconds
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.model.artifact_folders import find_artifact
 from camcore.model.manifest import Manifest, read_manifest
 from camcore.options import ExplainOptions
@@ -188,8 +188,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--truth-column", metavar="NAME", help="column of the species in the table of --truth")
     site_help = "where a photo was taken: what the files say, the first (second, …) folder of its path, or none"
     parser.add_argument("--site-from", default="column", metavar="column|folder:N|none", help=site_help)
-    methods_help = f"methods to run in full, with commas between them (default: {','.join(METHODS)})"
-    parser.add_argument("--methods", type=method_names, default=tuple(METHODS), metavar="NAMES", help=methods_help)
+    methods_help = (
+        f"methods to run in full, with commas between them: {','.join(METHODS)} (default: the first "
+        f"{len(DEFAULT_METHODS)})"
+    )
+    parser.add_argument("--methods", type=method_names, default=DEFAULT_METHODS, metavar="NAMES", help=methods_help)
     sample_help = (
         f"photos to explain in full; the others are screened with Grad-CAM (default: all up to {EVERYTHING:,}, else "
         f"{EVERYTHING:,})"

@@ -11,12 +11,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from camcore.drawing.overlay import OPACITY, ColourMap, draw_overlay
 from camcore.formatting import run_summary, seconds, subject
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation
 
 _PANEL, _GAP, _MARGIN, _SCALE_WIDTH = 336, 16, 28, 12  # side of a panel, spaces, and width of the scale, in pixels
 _TITLE, _TEXT, _LINE_HEIGHT, _VERDICT_LINE = 19, 16, 25, 28  # font sizes and line heights in pixels
+_COLUMNS = 5  # panels of a row, at most
 _MIN_BOX = 8  # least side of an outlined box in pixels
 _BACKGROUND, _FOREGROUND, _SECONDARY = "#fbfaf7", "#1d1c1a", "#66635e"
 
@@ -34,7 +35,8 @@ def draw_comparison(
 ) -> Image.Image:
     """Draw the model's RGB view beside an overlay per explanation, with class, probability and time below.
 
-    `source` is the text at the bottom, which names photo, model and settings. The scale at the right runs from 0 to 1.
+    More than four explanations take several rows. `source` is the text at the bottom, which names photo, model and
+    settings. The scale at the right runs from 0 to 1.
 
     Args:
         opacity: opacity of the hottest pixel, in [0, 1].
@@ -44,17 +46,20 @@ def draw_comparison(
     """
     if overlays is None:
         overlays = [draw_overlay(view, explanation.heatmap, opacity, colour_map) for explanation in explanations]
-    panels, panel_height = 1 + len(explanations), round(_PANEL * view.height / view.width)
-    width = 2 * _MARGIN + panels * _PANEL + (panels - 1) * _GAP + 4 * _SCALE_WIDTH
+    rows = -(-(1 + len(explanations)) // _COLUMNS)
+    columns, panel_height = -(-(1 + len(explanations)) // rows), round(_PANEL * view.height / view.width)
+    row_height = _MARGIN + panel_height + 3 * _LINE_HEIGHT - 8
+    width = 2 * _MARGIN + columns * _PANEL + (columns - 1) * _GAP + 4 * _SCALE_WIDTH
     verdict_lines = _wrapped(verdict, _font("DejaVuSans", _TITLE), width - 2 * _MARGIN)
-    verdict_top = 2 * _MARGIN + panel_height + 3 * _LINE_HEIGHT - 8
+    verdict_top = _MARGIN + rows * row_height
     height = verdict_top + 8 + len(verdict_lines) * _VERDICT_LINE + 2 * _LINE_HEIGHT
     picture = Image.new("RGB", (width, height), _BACKGROUND)
-    _draw_panel(picture, 0, view, boxes, ["What the model saw", f"{view.width} × {view.height} pixels"])
-    for column, (explanation, overlay) in enumerate(zip(explanations, overlays, strict=True), start=1):
+    _draw_panel(picture, (0, 0), view, boxes, ["What the model saw", f"{view.width} × {view.height} pixels"])
+    for number, (explanation, overlay) in enumerate(zip(explanations, overlays, strict=True), start=1):
         duration = f"{seconds(explanation.seconds)}{run_summary(explanation)}"
         caption = [METHODS[explanation.method].title, subject(explanation), duration]
-        _draw_panel(picture, column, Image.fromarray(overlay), boxes, caption)
+        place = (number % columns * (_PANEL + _GAP), number // columns * row_height)
+        _draw_panel(picture, place, Image.fromarray(overlay), boxes, caption)
     _draw_scale(picture, width - _MARGIN - 2 * _SCALE_WIDTH, panel_height, colour_map)
     for number, line in enumerate(verdict_lines):
         top = verdict_top + number * _VERDICT_LINE
@@ -88,18 +93,18 @@ def source_line(photo: str, manifest: Manifest, explanations: Sequence[Explanati
 
 def _draw_panel(
     picture: Image.Image,
-    column: int,
+    place: tuple[int, int],
     image: Image.Image,
     boxes: Sequence[tuple[float, float, float, float]],
     lines: Sequence[str],
 ) -> None:
-    left = _MARGIN + column * (_PANEL + _GAP)
+    left, top = _MARGIN + place[0], _MARGIN + place[1]
     panel = image.resize((_PANEL, round(_PANEL * image.height / image.width)), Image.Resampling.LANCZOS)
     for box in boxes:
         _draw_box(panel, box)
-    picture.paste(panel, (left, _MARGIN))
+    picture.paste(panel, (left, top))
     draw = ImageDraw.Draw(picture)
-    top = _MARGIN + panel.height + 8
+    top += panel.height + 8
     for number, line in enumerate(lines):
         font = _font("DejaVuSans", _TEXT) if number else _font("DejaVuSans-Bold", _TITLE)
         colour = _SECONDARY if number > 1 else _FOREGROUND

@@ -1,13 +1,15 @@
 """Explanations from arrays: each method is run and timed, and its map becomes a heatmap."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import to_rule
-from camcore.methods.grad_cam import METHODS, MethodName
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS, MapInput, MethodName
 from camcore.methods.score_cam import Int8Forward, score_cam
 from camcore.options import ExplainOptions
 from camcore.results import ExplainedClass, Explanation, ForwardPass
@@ -20,29 +22,45 @@ def finished(steps: Iterable[Explanation], methods: Sequence[MethodName]) -> lis
     return [last[method] for method in methods]
 
 
-def explain_by_gradients(
+def undefined_methods(methods: Iterable[MethodName], activations: Array, layer: str) -> dict[MethodName, str]:
+    """Return for each method that is not defined for the activations (C, h, w) of a layer, why, and what to do.
+
+    The values of the photo decide: at a layer with activations of both signs, those of one photo may all be >= 0.
+    """
+    if activations.min() >= 0:
+        return {}
+    problem = f"is defined only for features that are never negative, and those of the layer {layer} are negative"
+    signed = (name for name in methods if not METHODS[name].accepts_signed)
+    return {name: f"{METHODS[name].title} {problem} in places: choose another method, as HiResCAM" for name in signed}
+
+
+def explain_by_rules(
     forward_pass: ForwardPass,
     explained_class: ExplainedClass,
     methods: Sequence[MethodName],
-    gradients: Callable[[], Array],
+    inputs: Mapping[MapInput, Callable[[], Any]],
     shared_seconds: float,
 ) -> Iterator[Explanation]:
-    """Yield the explanations of those `methods` that are functions of activations and gradients.
+    """Yield the explanations of those `methods` that have a rule.
 
-    `gradients` returns the gradients (C, h, w); it is called once, and only if a method needs them. `shared_seconds` is
-    each method's share of the time of the forward pass.
+    `inputs` returns what the rules take. Each input is computed when it is first needed, and the methods that take it
+    share its time. `shared_seconds` is each method's share of the time of the forward pass.
     """
-    rules = {name: rule for name in methods if (rule := METHODS[name].from_gradients)}
-    if not rules:
-        return
-    start = time.perf_counter()
-    values = gradients()
-    shared_seconds += (time.perf_counter() - start) / len(rules)
+    rules = {name: rule for name in methods if (rule := METHODS[name].rule)}
+    users = Counter(item for name in rules for item in METHODS[name].inputs)
+    values: dict[MapInput, Any] = {}
+    costs: dict[MapInput, float] = {}
     for name, rule in rules.items():
+        names = METHODS[name].inputs
+        for item in names:
+            if item not in values:
+                start = time.perf_counter()
+                values[item] = inputs[item]()
+                costs[item] = (time.perf_counter() - start) / users[item]
         start = time.perf_counter()
-        cam = rule(forward_pass.activations, values)
+        cam = rule(*(values[item] for item in names))
         heatmap, peak = to_heatmap(cam, forward_pass.view.image.size[::-1])
-        duration = shared_seconds + time.perf_counter() - start
+        duration = shared_seconds + sum(costs[item] for item in names) + time.perf_counter() - start
         yield replace(_explanation(name, explained_class, heatmap, peak, duration), cam=cam)
 
 

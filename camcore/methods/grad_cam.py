@@ -1,26 +1,20 @@
-"""Grad-CAM and Grad-CAM++ as pure functions of arrays, and the table of all methods."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+"""Grad-CAM and Grad-CAM++ as pure functions of arrays."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from camcore.types import Array
-
-MethodName = Literal["grad-cam", "grad-cam++", "score-cam"]
+from camcore.types import Array, Floats
 
 
 def weighted_map(weights: NDArray[np.floating], activations: Array) -> Array:
-    """Return the map `ReLU(sum_k weights_k A_k)`, (h, w) and >= 0, of weights (C,) and activations (C, h, w).
+    """Return the map `ReLU(sum_k weights_k A_k)`, (h, w) and >= 0, of activations (C, h, w).
 
-    The sum is in float64, and is set to zero where it is within its own rounding error, so that evidence that cancels
-    leaves no positive remainder.
+    The weights are (C,), or (C, h, w) for one per place. The sum is in float64, and is set to zero where it is within
+    its own rounding error, so that evidence that cancels leaves no positive remainder.
     """
-    weights, values = weights.astype(np.float64), activations.astype(np.float64)
-    cam = np.tensordot(weights, values, axes=1)
-    rounding = len(weights) * np.finfo(np.float64).eps * np.tensordot(np.abs(weights), np.abs(values), axes=1)
+    values = activations.astype(np.float64)
+    cam, size = _weighted_sum(weights, values), _weighted_sum(np.abs(weights), np.abs(values))
+    rounding = len(weights) * np.finfo(np.float64).eps * size
     return np.where(cam > rounding, cam, 0).astype(np.float32)
 
 
@@ -46,32 +40,7 @@ def grad_cam_pp(activations: Array, gradients: Array) -> Array:
     return weighted_map((positive / (2 + total * positive)).sum(axis=(1, 2)), activations)
 
 
-@dataclass(frozen=True)
-class Method:
-    """A method of explanation: its names, and how it computes a map.
-
-    `from_gradients` returns the map (h, w) >= 0 from activations and gradients, both (C, h, w).
-    """
-
-    title: str  # name for people
-    file_name: str  # spelling in the names of files
-    hint: str  # how the method works, in one sentence for readers who do not know the model
-    from_gradients: Callable[[Array, Array], Array] | None  # None for Score-CAM, which runs the model again
-
-
-METHODS: dict[MethodName, Method] = {
-    "grad-cam": Method(
-        "Grad-CAM", "grad-cam",
-        "Adds up the features that the model detected, each weighted by how much it supports the class on average.",
-        grad_cam),
-    "grad-cam++": Method(
-        "Grad-CAM++", "grad-cam-pp",
-        "Like Grad-CAM, but counts only what supports the class, which suits photos of several animals.",
-        grad_cam_pp),
-    "score-cam": Method(
-        "Score-CAM", "score-cam",
-        "Shows the model the parts of the photo with one feature at a time, and weights that feature by its answer.",
-        None),
-}  # fmt: skip
-ALL_METHODS: tuple[MethodName, ...] = tuple(METHODS)
-GRADIENT_METHODS: tuple[MethodName, ...] = tuple(name for name, method in METHODS.items() if method.from_gradients)
+def _weighted_sum(weights: NDArray[np.floating], values: Floats) -> Floats:
+    weights = weights.astype(np.float64)
+    result: Floats = np.tensordot(weights, values, axes=1) if weights.ndim == 1 else (weights * values).sum(axis=0)
+    return result

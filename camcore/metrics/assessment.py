@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.agreement import Agreement, agreement
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Target, localise
@@ -51,11 +51,14 @@ def assess(
 
 
 def overlap_with(explanations: Sequence[Explanation], others: Sequence[Explanation]) -> dict[MethodName, float]:
-    """Return the overlap of the hottest fifths of each method's two maps, where both show a place."""
+    """Return the overlap of the hottest fifths of each method's two maps, where both show a place.
+
+    The maps are of two classes, so methods that know no class are left out.
+    """
     overlaps = {}
     heatmaps = {explanation.method: explanation.heatmap for explanation in others}
     for explanation in explanations:
-        if explanation.method in heatmaps:
+        if explanation.method in heatmaps and METHODS[explanation.method].knows_class:
             overlap = agreement([explanation.heatmap, heatmaps[explanation.method]]).overlap[0][1]
             if overlap is not None:
                 overlaps[explanation.method] = overlap

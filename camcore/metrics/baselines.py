@@ -1,12 +1,13 @@
 """Baselines: heatmaps that know nothing about the model, for comparison with those of the methods."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from camcore.methods.grad_cam import METHODS
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS
 from camcore.metrics.localisation import localise
 from camcore.types import Array, Floats
 
@@ -16,10 +17,13 @@ SEEDS = range(8)  # of `random`, for metrics that need no run of the model
 _STEPS = 50  # of the search for a width
 
 
-def column_titles() -> dict[str, str]:
-    """Return the titles of all methods and then of the baselines, by name, as tables and plots have them."""
-    methods: dict[str, str] = {name: method.title for name, method in METHODS.items()}
-    return methods | dict(BASELINES.items())
+def column_titles(methods: Container[str] = METHODS) -> dict[str, str]:
+    """Return the titles of methods, in the order of their table, and then of the baselines, by name.
+
+    They are the columns of tables, and the lines of plots.
+    """
+    titles: dict[str, str] = {name: method.title for name, method in METHODS.items() if name in methods}
+    return titles | dict(BASELINES.items())
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 
 TOKENS = (
     "Like a vision transformer, this model works on tokens, which exchange information between places of the photo. "

@@ -6,7 +6,7 @@ from typing import Literal
 
 from camcore.images.decoded_photo import Damage
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.localisation import Localisation
 from camcore.metrics.thresholds import UNSURE

@@ -5,7 +5,7 @@ from typing import Literal
 
 from camcore.formatting import percent
 from camcore.images.decoded_photo import DAMAGE_NOTES
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import CrossChecks, TrueClass
 from camcore.metrics.thresholds import AGREE, MINOR, MODERATE, SEES_ALL, SEVERE, UNSURE

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Literal
 
 from camcore.formatting import percent
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence, TrueClass

@@ -11,7 +11,7 @@ import torch
 from camcore.errors import ArtifactError, DeviceError
 from camcore.model.gpu import TOO_LITTLE_MEMORY
 from camcore.model.manifest import export_again
-from camcore.types import Array, Device
+from camcore.types import Array, Device, LogitWeights
 
 
 @contextmanager
@@ -82,23 +82,24 @@ class TracedModel:
             return self._head(output).cpu().numpy(), output.cpu().numpy()
 
     def logits(self, output: Array) -> Array:
-        """Return the logits (1, K) for the layer's output for one photo, (1, *`Layer.output_shape`)."""
+        """Return the logits (N, K) for outputs of the layer, (N, *`Layer.output_shape`)."""
         with torch.inference_mode(), _enough_memory():
-            logits: Array = self._head(torch.from_numpy(output).to(self._device)).cpu().numpy()
+            outputs = torch.from_numpy(output).to(self._device)
+            # The head of an ONNX file takes one photo at a time.
+            parts = [outputs] if self.has_features else list(outputs[:, None])
+            logits: Array = torch.cat([self._head(part) for part in parts]).cpu().numpy()
             return logits
 
-    def gradients(self, output: Array, class_idx: int, contrast_idx: int | None = None) -> Array:
-        """Return the gradients of a class's logit, or of a difference of two, by the layer's output for one photo."""
+    def gradients(self, output: Array, weights: LogitWeights) -> Array:
+        """Return the gradients of a weighted sum of logits by the layer's output for one photo."""
         with torch.enable_grad(), _enough_memory():
             leaf = torch.from_numpy(output)[None].to(self._device).requires_grad_()
             logits = self._head(leaf)[0]
-            score = logits[class_idx] if contrast_idx is None else logits[class_idx] - logits[contrast_idx]
+            score = torch.stack([weight * logits[class_idx] for class_idx, weight in weights.items()]).sum()
             (gradients,) = torch.autograd.grad(score, leaf)
         return gradients[0].cpu().numpy()
 
-    def randomised_gradients(
-        self, output: Array, class_idx: int, contrast_idx: int | None, seeds: Iterable[int]
-    ) -> Iterator[Array]:
+    def randomised_gradients(self, output: Array, weights: LogitWeights, seeds: Iterable[int]) -> Iterator[Array]:
         """Yield for each seed the gradients, as of `gradients`, of a copy whose classifier is randomised.
 
         The last layer's weight matrix is replaced by normal values of mean 0 and the matrix's own standard deviation.
@@ -114,7 +115,7 @@ class TracedModel:
         deviation = float(values.std())
         for seed in seeds:
             weight.copy_(values.normal_(0, deviation, generator=torch.Generator().manual_seed(seed)))
-            yield model.gradients(output, class_idx, contrast_idx)
+            yield model.gradients(output, weights)
 
     def _use(self, layer: int) -> None:
         suffix = f"_{layer}" if layer else ""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.counterfactuals import Finding
 from camcore.metrics.intervals import Interval, share_interval, spearman
 from camcore.report import summary

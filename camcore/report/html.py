@@ -14,7 +14,7 @@ from PIL import Image
 
 from camcore import formatting
 from camcore.drawing.output import save_text
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.metrics.heat_place import NO_HEAT
 from camcore.metrics.intervals import share_interval
@@ -24,6 +24,7 @@ from camcore.report.metrics_table import MISSING, SECTIONS, between, number
 from camcore.report.summary import Record
 
 SIDE = 224  # largest side of a picture in pixels
+_PANELS = 5  # of a photo side by side, at most: the photo and its maps
 _SMALL_SIDE = 128  # of a picture in a strip
 LIKE_UNTRAINED = 0.7  # correlation with maps of an untrained classifier from which on a map says little of the model
 _QUALITY = 80  # of WebP, in percent
@@ -120,12 +121,16 @@ def _environment(folder: Path) -> Environment:
 def contents_of(study: Mapping[str, Any], records: Sequence[Record]) -> dict[str, Any]:
     """Return what the templates need of a study or of one photo."""
     targets = [record["target"] for record in summary.explained(records) if record["target"]]
+    titles = [METHODS[method].title for method in study["settings"]["methods"]]
+    rows = -(-(1 + len(titles)) // _PANELS)
     return {
         "study": study,
         "model": {key: value for key, value in study["model"].items() if key != "files"},
         "records": records,
         "target": targets[0]["word"] if targets else "animal",
         "has_boxes": bool(targets),
+        "titles": titles,
+        "panels": -(-(1 + len(titles)) // rows),
     }
 
 

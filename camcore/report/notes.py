@@ -1,9 +1,10 @@
 """Sentences of the report about missing metrics, agreement, and how far to trust maps of tokens."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.caution import token_caution
 from camcore.metrics.thresholds import FILLS
 from camcore.report import summary
@@ -45,6 +46,16 @@ def caution(model: Mapping[str, Any], records: Sequence[Record]) -> str:
     photos = max((value.count for value in means.values()), default=0)
     values = {method: value.value for method, value in means.items()}
     return token_caution(methods, values, photos if len(records) > 1 else None)
+
+
+def method_notes(records: Sequence[Record]) -> list[str]:
+    """Return what the photos' records note about the methods, each with the number of photos unless it is all."""
+    explained = summary.explained(records)
+    counts = Counter(note for record in explained for note in record.get("method_notes", ()))
+    return [
+        note if count == len(explained) else f"In {count:,} of {len(explained):,} photos: {note}"
+        for note, count in counts.items()
+    ]
 
 
 def undetectable_problems(records: Sequence[Record]) -> str:

@@ -9,12 +9,14 @@ from statistics import fmean
 from markupsafe import Markup
 
 from camcore.drawing.overlay import OPACITY, ColourMap, colour_table
-from camcore.metrics.baselines import column_titles
+from camcore.methods.method_table import DEFAULT_METHODS, MORE_METHODS
+from camcore.metrics.baselines import BASELINES, column_titles
 
 WIDTH = 320  # of a plot, in about pixels
 _LEFT, _RIGHT = 42, WIDTH - 6
 _STRIP = 44  # height of one row of dots
 _LEAST, _MOST = -3, 4  # powers of two; lifts outside are drawn at the edge
+_LINES = (*DEFAULT_METHODS, *BASELINES, *MORE_METHODS)  # the style of each, whichever others are drawn
 _FRACTIONS = {-3: "⅛", -2: "¼", -1: "½"}
 
 
@@ -61,7 +63,7 @@ def mean_curves(title: str, axis: str, curves: Mapping[str, Sequence[float]], va
     high = next(top for top in (0.25, 0.5, 0.75, 1) if top >= max(map(max, curves.values())) or top == 1)
     parts, legend = [_curve_axes(axis, high)], 236
     for row, (method, curve) in enumerate(curves.items()):
-        style = f"line line-{list(column_titles()).index(method)}"
+        style = f"line line-{_LINES.index(method)}"
         points = " ".join(
             f"{_LEFT + (_RIGHT - _LEFT) * index / (len(curve) - 1):.1f},{_y(value, high):.1f}"
             for index, value in enumerate(curve)

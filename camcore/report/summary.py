@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from camcore.methods.grad_cam import METHODS, MethodName
-from camcore.metrics.baselines import column_titles
+from camcore.methods.method_table import METHODS, MethodName
+from camcore.metrics.baselines import BASELINES, column_titles
 from camcore.report.means import Mean, mean
 from camcore.report.metrics_table import METRICS, SECTIONS, Metric
 
@@ -21,9 +21,10 @@ STATUSES = {"right": "Predicted as labelled", "wrong": "Predicted differently",
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of each method and baseline, as in `column_titles`, and the indices of the best, as rounded."""
+    """One metric of each method and baseline in `columns`, and the indices of the best, as rounded."""
 
     metric: Metric
+    columns: tuple[str, ...]
     means: tuple[Mean, ...]
     best: frozenset[int]
 
@@ -67,18 +68,24 @@ def explained(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record["error"] is None]
 
 
+def methods_of(records: Iterable[Record]) -> list[MethodName]:
+    """Return the methods that explained any of the photos, in the order of their table."""
+    names = {explanation["method"] for record in explained(records) for explanation in record["explanations"]}
+    return [method for method in METHODS if method in names]
+
+
 def by_method(records: Sequence[Record]) -> list[MetricRow]:
     """Return the mean of each metric over the explained photos, for each method and baseline."""
-    existing = explained(records)
-    return [_row(metric, [mean(_read(metric, existing, method)) for method in column_titles()]) for metric in METRICS]
+    existing, columns = explained(records), _columns(records)
+    return [_row(metric, columns, [mean(_read(metric, existing, name)) for name in columns]) for metric in METRICS]
 
 
 def of_photo(record: Record) -> list[MetricRow]:
     """Return each metric of one explained photo, for each method and baseline."""
-    rows = []
+    rows, columns = [], _columns([record])
     for metric in METRICS:
-        values = [next(iter(_read(metric, [record], method)), None) for method in column_titles()]
-        rows.append(_row(metric, [Mean(value, int(value is not None), 1) for value in values]))
+        values = [next(iter(_read(metric, [record], name)), None) for name in columns]
+        rows.append(_row(metric, columns, [Mean(value, int(value is not None), 1) for value in values]))
     return rows
 
 
@@ -112,7 +119,7 @@ def agreement(records: Sequence[Record]) -> list[MethodPair]:
     """Return the agreement of each two methods over the explained photos."""
     matrices = [record["agreement"] for record in explained(records) if record["agreement"]]
     pairs = []
-    for first, second in combinations(METHODS, 2):
+    for first, second in combinations(methods_of(records), 2):
         spearman = mean(_agreement_of_pair(entry, "spearman", first, second) for entry in matrices)
         overlap = mean(_agreement_of_pair(entry, "overlap", first, second) for entry in matrices)
         pairs.append(MethodPair(first, second, spearman, overlap))
@@ -158,16 +165,22 @@ def totals(records: Sequence[Record]) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _row(metric: Metric, means: Sequence[Mean]) -> MetricRow:
+def _columns(records: Sequence[Record]) -> tuple[str, ...]:
+    """Return the methods of the records, and the baselines."""
+    return tuple(column_titles(methods_of(records)))
+
+
+def _row(metric: Metric, columns: Sequence[str], means: Sequence[Mean]) -> MetricRow:
     values = [cell.value for cell in means if cell.value is not None]
-    compared = means if any(cell.count for cell in means[len(METHODS) :]) else means[: len(METHODS)]
+    methods = len(columns) - len(BASELINES)
+    compared = means if any(cell.count for cell in means[methods:]) else means[:methods]
     texts = [metric.text(cell.value) for cell in compared]
     same_photos = len({cell.count for cell in compared}) == 1
     best: frozenset[int] = frozenset()
     if metric.better and same_photos and len(values) == len(compared) and len(set(texts)) > 1:
         best_text = metric.text(min(values) if metric.better == "lower" else max(values))
         best = frozenset(index for index, text in enumerate(texts) if text == best_text)
-    return MetricRow(metric, tuple(means), best)
+    return MetricRow(metric, tuple(columns), tuple(means), best)
 
 
 def _read(metric: Metric, records: Sequence[Record], method: str) -> list[float | None]:

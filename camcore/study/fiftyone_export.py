@@ -12,8 +12,8 @@ from PIL import Image
 from camcore.csv_cells import from_cell
 from camcore.drawing.output import make_folder, save_parts, save_picture, save_text, to_json
 from camcore.errors import StudyError
-from camcore.methods.grad_cam import METHODS
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import METHODS
 from camcore.study.file_names import ROWS
 from camcore.study.inputs.addresses import is_address
 from camcore.study.row_columns import column_prefix

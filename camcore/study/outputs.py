@@ -31,7 +31,7 @@ def write_results(
             failed += record["error"] is not None
             yield record
 
-    save_parts(out / METRICS, csv_lines(count_failed()))
+    save_parts(out / METRICS, csv_lines(count_failed(), description["settings"]["methods"]))
     listed = {"photos": list(records)} if len(records) <= _LISTED else {}
     save_text(out / STUDY, to_json({**description, **listed}, indent=1))
     if len(records) <= ONE_FILE and all(record.get("level", "full") == "full" for record in records):

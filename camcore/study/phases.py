@@ -65,7 +65,7 @@ class StudyRun:
 
         Raise OutputError if a result cannot be written, and StudyError if the engine fails.
         """
-        rows = RowParts(self._out)
+        rows = RowParts(self._out, {name for level in self.levels for name in self._at(level).run_methods})
         yield Phase(self.levels[-1], len(self.items), self._with_rows(engine, rows))
         if len(self.levels) > 1:
             chosen = {file: self.items[file] for file in choose_photos(self.records, self._number, self._seed)}
@@ -74,7 +74,10 @@ class StudyRun:
             self._replace_rows(rows)
 
     def _run(self, engine: Engine, items: Mapping[str, StudyItem], level: Level) -> Iterator[StudiedPhoto]:
-        return run_study(engine, items.values(), replace(self._settings, level=level), self._out, self._log)
+        return run_study(engine, items.values(), self._at(level), self._out, self._log)
+
+    def _at(self, level: Level) -> StudySettings:
+        return replace(self._settings, level=level)
 
     def _with_rows(self, engine: Engine, rows: RowParts) -> Iterator[StudiedPhoto]:
         for photo in self._run(engine, self.items, self.levels[-1]):

@@ -53,7 +53,8 @@ def draw_pictures(
     """Return the pictures that a record names, and the comparison, as PNG files by their path in the output folder."""
     overlays = [draw_overlay(view.image, explanation.heatmap) for explanation in explanations]
     source = source_line(record["file"], manifest, explanations)
-    boxes, verdict = record["target"]["boxes"] if record["target"] else (), record["verdict"]["sentence"]
+    boxes = record["target"]["boxes"] if record["target"] else ()
+    verdict = " ".join((record["verdict"]["sentence"], *record.get("method_notes", ())))
     comparison = draw_comparison(view.image, explanations, source, overlays=overlays, boxes=boxes, verdict=verdict)
     pictures: dict[str, Image.Image | NDArray[np.uint8]] = {
         record["view"]["picture"]: view.image,

@@ -11,13 +11,14 @@ from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
 from camcore.methods.explanations import finished
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.baselines import Baseline
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.faithfulness import Faithfulness
 from camcore.metrics.localisation import Target, visible_boxes
+from camcore.metrics.method_notes import method_notes
 from camcore.metrics.prediction_verdict import NameStatus
 from camcore.records import counterfactuals_record, explanation_record
 from camcore.results import Explanation, ForwardPass, Prediction
@@ -57,11 +58,15 @@ def make_record(
     """
     start, methods = time.perf_counter(), settings.run_methods
     forward_pass = explainer.forward(view)
+    undefined = explainer.undefined_methods(forward_pass, methods)
+    if len(undefined) < len(methods):  # else the photo fails, for the reason of the first
+        methods = tuple(method for method in methods if method not in undefined)
     explanations = finished(explainer.stream(forward_pass, settings.options, methods), methods)
     target = Target.of_boxes(item.boxes) if item.boxes else None
     checks = explainer.cross_check(forward_pass, explanations, target=target)
     results = findings(explainer, item, settings, forward_pass, explanations, checks=checks)
-    record = identify(item, file) | results
+    notes = [*(f"{reason}." for reason in undefined.values()), *results.get("method_notes", ())]
+    record = identify(item, file) | results | ({"method_notes": notes} if notes else {})
     record["seconds"] = time.perf_counter() - start
     if record["thumbnail"]:
         boxes = record["target"]["boxes"] if record["target"] else ()
@@ -90,6 +95,7 @@ def findings(
     verdict, agreement = assess(predictions[0], explanations, evidence, true_class, checks=checks, not_found=not_found)
     results = _Results(explainer, item, settings, forward_pass, tuple(explanations), evidence)
     asked_again = checks.counterfactuals
+    notes = method_notes(explanations, linear_head=explainer.manifest.layer.linear_head)
     return {
         "level": settings.level,
         "taken_at": item.taken_at or (view.taken_at if settings.reads_dates else ""),
@@ -105,6 +111,7 @@ def findings(
         **results.requested(),
         "verdict": asdict(verdict),
         "thumbnail": thumbnail_name(item.photo) if settings.level == "screen" else None,
+        **({"method_notes": notes} if notes else {}),
     }
 
 
@@ -153,10 +160,10 @@ class _Results:
         """Return the metrics that are measured on request, and at the level "full" only."""
         settings, class_idx = self.settings, self.explanations[0].class_idx
         measures_sanity = settings.measures_sanity(self.explainer.manifest.layer)
-        sanity = self.explainer.sanity(self.forward_pass, class_idx) if measures_sanity else None
+        methods = [explanation.method for explanation in self.explanations]
+        sanity = self.explainer.sanity(self.forward_pass, class_idx, methods) if measures_sanity else None
         measures_adcc = settings.level == "full" and settings.adcc
         values = self.explainer.adcc(self.forward_pass, self.explanations) if measures_adcc else None
-        methods = [explanation.method for explanation in self.explanations]
         return {"sanity": sanity, "adcc": dict(zip(methods, values, strict=True)) if values else None}
 
     def _explanation(self, explanation: Explanation, faithfulness: Faithfulness | None) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The columns of a study's rows, and how the record of a photo has their values."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.counterfactuals import MASKED
 
 Record = Mapping[str, Any]
@@ -44,9 +44,10 @@ def column_prefix(method: MethodName) -> str:
     return METHODS[method].file_name.replace("-", "_")
 
 
-def columns() -> list[RowColumn]:
-    """Return the columns, in order."""
-    return [*_PHOTO, *_RESULT, *_ANSWERS, *(column for method in METHODS for column in _of_method(method))]
+def columns(methods: Container[MethodName]) -> list[RowColumn]:
+    """Return the columns of a study with these methods, in order."""
+    of_methods = (column for method in METHODS if method in methods for column in _of_method(method))
+    return [*_PHOTO, *_RESULT, *_ANSWERS, *of_methods]
 
 
 def to_row(record: Record, of: Sequence[RowColumn]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Rows of a study: one per photo, in parts of 1,000, as Parquet with the package pyarrow and else as CSV."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from camcore.csv_cells import to_line
 from camcore.drawing.output import make_folder, save_bytes
 from camcore.errors import OutputError
+from camcore.methods.method_table import MethodName
 from camcore.study.file_names import ROWS
 from camcore.study.row_columns import Record, RowColumn, columns, to_row
 
@@ -25,11 +26,12 @@ def has_parquet() -> bool:
 class RowParts:
     """Writes rows into the folder `rows` of an output folder: photos 0 to 999 into part 0, and so on.
 
-    A part is replaced whole, so that it has either all of its photos or does not exist.
+    There are columns for the `methods` of the study. A part is replaced whole, so that it has either all of its photos
+    or does not exist.
     """
 
-    def __init__(self, out: Path):
-        self._folder, self._columns = out / ROWS, columns()
+    def __init__(self, out: Path, methods: Container[MethodName]):
+        self._folder, self._columns = out / ROWS, columns(methods)
         self._rows: list[dict[str, Any]] = []
         self._number = 0
         make_folder(self._folder)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from camcore.methods.grad_cam import ALL_METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, MethodName
 from camcore.model.layer import Layer
 from camcore.options import ExplainOptions
 from camcore.types import Device
@@ -30,7 +30,7 @@ class StudySettings:
     sanity: bool = False
     adcc: bool = False
     level: Level = "full"
-    methods: tuple[MethodName, ...] = ALL_METHODS
+    methods: tuple[MethodName, ...] = DEFAULT_METHODS
     fast_decode: bool = False
     save_maps: bool = False
     reads_dates: bool = False

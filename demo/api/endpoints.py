@@ -16,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.errors import CamError
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS
 from camcore.records import PhotoRecord
 from demo.api.parameter_errors import ParameterError
 from demo.api.parameters import ExplainParameters, Parameters, PredictParameters, StudyParameters, view_of
@@ -35,8 +35,8 @@ _PREDICT_OUTPUTS = {
 }
 _EXPLAIN_OUTPUTS = {
     "record": "model, weights, seconds, predictions, explanations, and at the end verdict, target and counterfactuals",
-    "comparison": "at the end, a picture of what the model saw and of all overlays side by side",
-    **{method.file_name.replace("-", "_"): f"overlay of {method.title}" for method in METHODS.values()},
+    "comparison": "at the end, a picture of what the model saw and of the overlays of all methods side by side",
+    **{METHODS[name].file_name.replace("-", "_"): f"overlay of {METHODS[name].title}" for name in DEFAULT_METHODS},
     "maps": "at the end, if wanted, a NumPy archive of the heatmaps, float32 in [0, 1]",
 }
 _STUDY_OUTPUTS = {
@@ -74,7 +74,7 @@ class Endpoints:
             return predict_photo(self._models.explainer(parameters.model), view, parameters.top)
 
     def explain(self, parameters: ExplainParameters, request: gr.Request | None) -> _ExplainStream:
-        """Show what an image classifier looked at in a photo, by Grad-CAM, Grad-CAM++ and Score-CAM.
+        """Show what an image classifier looked at in a photo, by Grad-CAM, Grad-CAM++ and Score-CAM, or other methods.
 
         Answers again and again while Score-CAM refines; cancel to stop it. The last answer is complete.
         """

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from camcore.errors import CamError
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from demo.service import messages
 
 

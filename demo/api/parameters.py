@@ -17,7 +17,7 @@ from camcore.images.formats import ACCEPTED_FORMATS
 from camcore.images.preprocess import View
 from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort, read_effort
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import Target
 from camcore.model.classes import find_class_pair
 from camcore.model.manifest import ResizeMode
@@ -165,7 +165,9 @@ class ExplainParameters(Parameters):
     rather_than: _ClassName = Field(
         None, description="name or index of a class to set it against: what speaks for the one and against the other"
     )
-    methods: list[MethodName] | None = Field(None, description=f"some of {', '.join(METHODS)}; all if null")
+    methods: list[MethodName] | None = Field(
+        None, description=f"some of {', '.join(METHODS)}; the first {len(DEFAULT_METHODS)} if null"
+    )
     box: _BoxEdges = Field(
         None,
         description="left, top, right and bottom edge of the animal, as fractions of the photo: is the heat on it?",

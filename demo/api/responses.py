@@ -11,11 +11,11 @@ from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import PhotoRecord, evidence_record, photo_record, sanity_record
+from camcore.records import PhotoRecord, cautions, evidence_record, photo_record, trust_record
 from camcore.results import Explanation, ForwardPass
 from camcore.types import Box
 from demo.api.parameters import ExplainParameters
@@ -75,8 +75,8 @@ class Pictures:
             save_maps(self._paths["maps"], heatmaps)
 
     def files(self) -> tuple[File | None, ...]:
-        """Return the comparison, one overlay per method, and the heatmaps; None for each that does not exist."""
-        names = ("comparison", *METHODS, "maps")
+        """Return the comparison, the overlay of each default method, and the heatmaps; None if one does not exist."""
+        names = ("comparison", *DEFAULT_METHODS, "maps")
         return tuple(to_file(self._paths[name]) if name in self._paths else None for name in names)
 
 
@@ -92,7 +92,7 @@ def explain_photo(
     labels = explainer.manifest.labels
     class_idx, contrast_idx = find_class_pair(labels, parameters.wanted_class, parameters.rather_than)
     options = ExplainOptions(class_idx, contrast_idx, parameters.definition, parameters.effort, parameters.fit)
-    methods = tuple(dict.fromkeys(parameters.methods or ALL_METHODS))
+    methods = tuple(dict.fromkeys(parameters.methods or DEFAULT_METHODS))
     forward_pass = explainer.forward(view)
     pictures = Pictures(folder, parameters, view)
     latest: dict[MethodName, Explanation] = {}
@@ -104,9 +104,9 @@ def explain_photo(
     record = _record(explainer, forward_pass, explanations)
     boxes = parameters.target_boxes
     judged = evidence_record(explainer, forward_pass, explanations, boxes, messages.TARGET)
-    checked = sanity_record(explainer, forward_pass, explanations, is_requested=parameters.sanity)
+    checked = trust_record(explainer, forward_pass, explanations, is_requested=parameters.sanity)
     record, sentence = cast(PhotoRecord, {**record, **judged, **checked}), judged["verdict"]["sentence"]
-    verdict = f"{sentence} {checked.get('caution', '')}".strip()
+    verdict = f"{sentence} {cautions(checked)}".strip()
     pictures.finish(explanations, source_line("Photo", explainer.manifest, explanations), boxes, verdict)
     yield record, pictures
 

@@ -33,13 +33,14 @@ _SHOW_OWN_PHOTO = f'() => ({_SHOW})({{ query: "", entry: "" }})'
 def outputs_of(page: CompareTab) -> list[Any]:
     """Return the components that `open_values` sets."""
     panel = page.map_panel
-    return [page.photo_panel.photo, panel.definition, panel.resize_mode, panel.effort, panel.model]
+    return [page.photo_panel.photo, panel.definition, panel.resize_mode, panel.effort, panel.more_methods, panel.model]
 
 
 def open_values(session: Session, opening: Opening) -> list[Any]:
     """Return the values that open a photo with its settings. The change of the photo then explains it."""
     session.linked_class, session.linked_boxes = (opening.class_idx, opening.message), opening.boxes
-    values = (opening.path, opening.definition, opening.resize_mode, opening.effort, opening.model)
+    more_methods = None if opening.more_methods is None else list(opening.more_methods)
+    values = (opening.path, opening.definition, opening.resize_mode, opening.effort, more_methods, opening.model)
     return [gr.skip() if value is None else value for value in values]
 
 
@@ -89,13 +90,17 @@ def wire(
 def _opening_of(request: ExplainRequest) -> Opening:
     options = request.options
     return Opening(
-        request.path, options.class_idx, options.definition, options.resize_mode, options.effort, request.model
-    )
+        request.path, options.class_idx, options.definition, options.resize_mode, options.effort, request.model,
+        more_methods=request.more_methods,
+    )  # fmt: skip
 
 
 def _request_of(opening: Opening, settings: Sequence[Any]) -> ExplainRequest:
     """Return a request for what is to be opened; `settings` are those of the page, for what it leaves as it is."""
-    values: Iterable[Any] = (opening.definition, opening.resize_mode, opening.effort, opening.model)
+    values: Iterable[Any] = (
+        opening.definition, opening.resize_mode, opening.effort, opening.more_methods, opening.model
+    )  # fmt: skip
     chosen = (setting if value is None else value for value, setting in zip(values, settings, strict=True))
-    definition, resize_mode, effort, model = chosen
-    return ExplainRequest(opening.path, ExplainOptions(opening.class_idx, None, definition, effort, resize_mode), model)
+    definition, resize_mode, effort, more_methods, model = chosen
+    options = ExplainOptions(opening.class_idx, None, definition, effort, resize_mode)
+    return ExplainRequest(opening.path, options, model, tuple(more_methods))

@@ -13,7 +13,7 @@ from camcore.drawing.comparison import draw_comparison, source_line
 from camcore.drawing.output import make_folder, save_files, save_map, save_parts, save_picture, save_text, to_json
 from camcore.drawing.overlay import ColourMap, draw_overlay
 from camcore.explainer import Explainer
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.localisation import visible_boxes
 from camcore.report.html import write_photo_report
 from camcore.report.metrics_csv import csv_lines
@@ -56,7 +56,7 @@ def download_source(
     path, model = Path(finished.request.path or ""), finished.request.model or models.first
     file = file_name(path.name)
     photo = StudyPhoto(path, file, "", Path(file).stem)
-    settings = StudySettings(finished.request.options, messages.TARGET)
+    settings = StudySettings(finished.request.options, messages.TARGET, methods=finished.request.methods)
     return DownloadSource(models.explainer(model), model, finished, boxes, photo, settings, colour_map, opacity)
 
 
@@ -101,7 +101,7 @@ def bundle(source: DownloadSource, folder: Path) -> Path:
         comparison(source, out / PICTURES)
         pictures = {"colour_map": source.colour_map, "opacity": source.opacity}
         save_text(out / "explanation.json", to_json({**details, "pictures": pictures, "photos": [record]}, indent=1))
-        save_parts(out / METRICS, csv_lines([record]))
+        save_parts(out / METRICS, csv_lines([record], details["settings"]["methods"]))
         path = folder / f"{source.photo.stem}.zip"
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
             for file in sorted(out.rglob("*"), key=lambda file: (len(file.parts), file)):
@@ -130,6 +130,8 @@ def _describe(source: DownloadSource) -> dict[str, Any]:
     command = ["python", "-m", "camcore", "explain", source.photo.file]
     command += ["--class", str(explanation.class_idx), "--model", source.model, "--definition", options.definition]
     command += ["--effort", str(options.effort), *(["--fit", options.resize_mode] if options.resize_mode else [])]
+    request = source.finished.request
+    command += [part for name in request.methods for part in ("--method", name)] if request.more_methods else []
     manifest, file = source.explainer.manifest, source.photo.file
     return describe_photo(manifest, source.settings, file, explanation.name, shlex.join(command))
 

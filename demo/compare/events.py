@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from camcore.formatting import percent
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS, MORE_METHODS
 from camcore.options import ExplainOptions
 from demo.compare import html as compare_html
 from demo.compare import question_html, questions, text
@@ -59,7 +59,7 @@ def wire(models: Models, page: CompareTab, session: gr.State) -> gr.State:
     photo_panel, map_panel, question_panel = page.photo_panel, page.map_panel, page.question_panel
     outputs = [
         photo_panel.photo_message, photo_panel.seen, photo_panel.other_view, photo_panel.predictions,
-        photo_panel.explain, photo_panel.stop, *map_panel.maps,
+        photo_panel.explain, photo_panel.stop, *map_panel.maps, map_panel.more_maps,
         photo_panel.status, map_panel.outlines, map_panel.caution, map_panel.verdict, question_panel.localisation,
         question_panel.answers, question_panel.faithfulness, question_panel.contrast,
     ]  # fmt: skip
@@ -77,7 +77,8 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
     _wire_photo(models, page, request, inputs)
     _wire_class(models, page, request, inputs)
     _wire_model(models, page, request, inputs)
-    for event in (page.photo_panel.explain.click, panel.definition.input, panel.resize_mode.input, panel.effort.input):
+    settings = (panel.definition, panel.resize_mode, panel.effort, panel.more_methods)
+    for event in (page.photo_panel.explain.click, *(component.input for component in settings)):
         event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
 
     def show_other_view(old: ExplainRequest, *inputs: Any) -> tuple[str, ExplainRequest]:
@@ -90,7 +91,7 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
 
 def _inputs(page: CompareTab, session: gr.State) -> list[Any]:
     panel = page.map_panel
-    settings = [panel.definition, panel.resize_mode, panel.effort, panel.model]
+    settings = [panel.definition, panel.resize_mode, panel.effort, panel.more_methods, panel.model]
     return [session, page.photo_panel.photo, *settings]
 
 
@@ -114,7 +115,7 @@ def _wire_photo(models: Models, page: CompareTab, request: gr.State, inputs: lis
         if path in session.originals:  # the displayed copy of a photo that has already been requested
             return [gr.skip() for _ in outputs]
         earlier = session.newest
-        picture = prepare_photo(models, session, Path(path), inputs[1], inputs[3]) if path else None
+        picture = prepare_photo(models, session, Path(path), inputs[1], inputs[-1]) if path else None
         session.originals = {picture: path} if picture and path else {}
         session.boxes, session.linked_boxes, session.corner, session.view = session.linked_boxes, (), None, None
         (class_idx, message), session.linked_class = session.linked_class, (None, "")
@@ -165,9 +166,10 @@ def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: lis
 
 def _request(class_idx: int | None, session: Session, *inputs: Any) -> ExplainRequest:
     """Make the newest request of a session, from the photo's path on the page, definition, resize mode and so on."""
-    path, definition, resize_mode, effort, model = inputs
+    path, definition, resize_mode, effort, chosen, model = inputs
     options = ExplainOptions(class_idx, None, definition, effort, resize_mode)
-    session.newest = ExplainRequest(session.originals.get(path, path), options, model)
+    more_methods = tuple(name for name in MORE_METHODS if name in chosen)
+    session.newest = ExplainRequest(session.originals.get(path, path), options, model, more_methods)
     return session.newest
 
 
@@ -192,7 +194,8 @@ def _values(state: PageState, session: Session) -> list[Any]:
         _predictions(state, session),
         gr.update(visible=not state.running, interactive=can_explain),
         gr.update(visible=state.running),
-        *(compare_html.map_figure(method, state) for method in METHODS),
+        *(compare_html.map_figure(method, state) for method in DEFAULT_METHODS),
+        compare_html.more_figures(state),
         compare_html.status(state),
         question_html.outlines(state.view, session.boxes, session.corner),
         gr.skip() if state.running else compare_html.caution(state.caution),

@@ -11,12 +11,12 @@ from camcore.errors import CamError
 from camcore.explainer import Explainer
 from camcore.formatting import seconds
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.localisation import Target
 from camcore.model.manifest import ResizeMode
-from camcore.records import sanity_record
+from camcore.records import cautions, trust_record
 from camcore.results import Explanation
 from camcore.types import Box
 from demo.compare import text
@@ -58,7 +58,7 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
     if request.path is None:
         yield PageState()
         return
-    state = PageState(status=text.LOOKING, running=True)
+    state = PageState(status=text.LOOKING, running=True, more_methods=request.more_methods)
     yield state
     deadline = models.queue.deadline(request.made_at)
     try:
@@ -81,7 +81,7 @@ def explain(models: Models, session: Session, request: ExplainRequest) -> Iterat
 
 def _wait(queued: QueuedRequest, session: Session, request: ExplainRequest, deadline: Deadline) -> Iterator[PageState]:
     """Yield how many requests come first, until the model is free or the request is no longer the newest."""
-    state = PageState(running=True)
+    state = PageState(running=True, more_methods=request.more_methods)
     for ahead in queued.ahead(deadline):
         if session.newest != request:
             break
@@ -89,7 +89,7 @@ def _wait(queued: QueuedRequest, session: Session, request: ExplainRequest, dead
             state = replace(state, status=status)
             yield state
     if session.newest is None:
-        yield PageState(status=text.STOPPED)
+        yield PageState(status=text.STOPPED, more_methods=request.more_methods)
 
 
 def _fill(
@@ -103,17 +103,22 @@ def _fill(
     session.view = view
     predictions = tuple(explainer.predict(forward_pass))
     class_idx = predictions[0].class_idx if request.options.class_idx is None else request.options.class_idx
-    state = PageState(predictions, class_idx, forward_pass.view, status=text.LOOKING, running=True)
+    undefined = explainer.undefined_methods(forward_pass, request.methods)
+    state = PageState(
+        predictions, class_idx, forward_pass.view, more_methods=request.more_methods, undefined=undefined,
+        status=text.LOOKING, running=True,
+    )  # fmt: skip
     yield state
     painted_at = time.perf_counter()
-    for explanation in explainer.stream(forward_pass, request.options):
+    methods = [method for method in request.methods if method not in undefined]
+    for explanation in explainer.stream(forward_pass, request.options, methods):
         state = _with_explanation(state, explanation)
         if session.newest != request or deadline.left == 0:
             break
         if explanation.forwards is None or time.perf_counter() - painted_at > _REPAINT_INTERVAL:
             yield state
             painted_at = time.perf_counter()
-    explanations = tuple(state.explanations.values())
+    explanations = tuple(state.explanations[method] for method in methods if method in state.explanations)
     if session.newest == request and deadline.left:
         duration = seconds(time.perf_counter() - start)
         status = f"Done: all heatmaps for “{explainer.manifest.labels[class_idx]}” in {duration}."
@@ -138,7 +143,7 @@ def _judge(
     boxes = session.boxes
     target = Target.of_boxes(boxes) if boxes else None
     checks = explainer.cross_check(finished.forward_pass, finished.explanations, maps, target)
-    caution = sanity_record(explainer, finished.forward_pass, finished.explanations).get("caution", "")
+    caution = cautions(trust_record(explainer, finished.forward_pass, finished.explanations))
     if session.newest in (None, finished.request):
         if session.boxes != boxes:  # another box was marked meanwhile, about which the model is asked in its turn
             checks = replace(checks, counterfactuals=None)

@@ -10,7 +10,7 @@ from PIL import Image
 from camcore.drawing.overlay import COLOUR_MAPS, ColourMap, colour_table, draw_heat
 from camcore.formatting import percent, subject
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import METHODS, MethodName
 from camcore.metrics.heat_place import NO_HEAT, describe_place
 from camcore.model.classes import distinct_names
 from camcore.model.manifest import Manifest
@@ -41,10 +41,18 @@ def map_figure(method: MethodName, state: PageState) -> str:
         name, probability = explanation.name, percent(explanation.probability)
         alt = _alt(explanation, f"{name}, {probability}")
         caption = f"<p><strong>{escape(name)}</strong> {probability}</p>{_numbers(explanation)}{caption}"
+    elif method in state.undefined:
+        caption = f"<p>{escape(state.undefined[method])}.</p>{caption}"
     elif state.view is not None or state.running:
         caption = f'<p>&nbsp;</p><p class="figures"></p>{caption}'  # as high as it will be
     view = state.view.image if state.view else None
     return _figure(_layers(view, alt, explanation), f"<h3>{title}</h3>{caption}")
+
+
+def more_figures(state: PageState) -> str:
+    """Return the figures of the methods beside the default ones, or "" if there are none."""
+    figures = "".join(map_figure(method, state) for method in state.more_methods)
+    return f'<div class="maps">{figures}</div>' if figures else ""
 
 
 def contrast_figure(explanation: Explanation, view: View) -> str:

@@ -10,7 +10,7 @@ from camcore.drawing.overlay import COLOUR_MAPS, OPACITY
 from camcore.images.formats import PHOTO_SUFFIXES
 from camcore.images.samples import sample_photos
 from camcore.methods.definitions import DEFINITIONS
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MORE_METHODS
 from camcore.model.manifest import Manifest
 from demo.compare import downloads, text
 from demo.compare import html as compare_html
@@ -44,10 +44,12 @@ class PhotoPanel:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """The components on the right: the heatmaps, one per method, their verdict, and the settings."""
+    """The components on the right: the heatmaps of the default methods and of more, their verdict, and the settings."""
 
     outlines: gr.HTML
     maps: tuple[gr.HTML, ...]
+    more_methods: gr.CheckboxGroup
+    more_maps: gr.HTML
     caution: gr.HTML
     verdict: gr.HTML
     opacity: gr.Slider
@@ -158,9 +160,15 @@ def _map_panel(models: Models) -> MapPanel:
     with gr.Row(elem_id="maps", elem_classes="maps"):
         maps = tuple(
             gr.HTML(compare_html.map_figure(method, PageState()), elem_id=f"map-{index}", min_height=1)
-            for index, method in enumerate(METHODS)
+            for index, method in enumerate(DEFAULT_METHODS)
         )
     gr.HTML(compare_html.scale(), elem_id="scale")
+    with gr.Accordion(text.MORE_METHODS, open=False, elem_id="more"):
+        choices = [(f"{METHODS[name].title}: {METHODS[name].hint}", name) for name in MORE_METHODS]
+        more_methods = gr.CheckboxGroup(
+            choices, label=text.MORE_METHODS, info=text.MORE_METHODS_HINT, show_label=False, elem_id="more-methods"
+        )
+    more_maps = gr.HTML(elem_id="more-maps")
     caution = gr.HTML(elem_id="caution")
     verdict = gr.HTML(elem_id="verdict")
     with gr.Row(elem_id="drawing"):
@@ -181,8 +189,8 @@ def _map_panel(models: Models) -> MapPanel:
         model = gr.Dropdown(names, value=models.first, label=text.MODEL, info=text.MODEL_HINT, elem_id="model")
         description = gr.HTML(compare_html.model_description(manifest), elem_id="model-description")
     return MapPanel(
-        outlines, maps, caution, verdict, opacity, colours, definition, look_alike, resize_mode, effort, model,
-        description,
+        outlines, maps, more_methods, more_maps, caution, verdict, opacity, colours, definition, look_alike,
+        resize_mode, effort, model, description,
     )  # fmt: skip
 
 

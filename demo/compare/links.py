@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from camcore.images.preprocess import RESIZE_MODES
 from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import NAMED_EFFORTS
+from camcore.methods.method_table import MORE_METHODS
 from demo.compare.session import FinishedExplanation, choose_class
 from demo.service.models import Models
 from demo.service.opening import Opening
 
-PARAMETERS = ("example", "class", "definition", "effort", "fit", "model")
+PARAMETERS = ("example", "class", "definition", "effort", "fit", "methods", "model")
 _MAX_CLASS_CHARS = 80  # no name is longer, and a message may quote the name
 
 
@@ -21,7 +22,8 @@ def to_query(models: Models, finished: FinishedExplanation, examples: Sequence[s
     request = finished.request
     values = (
         example_of(request.path, examples), finished.explanations[0].class_idx, request.options.definition,
-        request.options.effort, request.options.resize_mode, request.model or models.first,
+        request.options.effort, request.options.resize_mode, ",".join(request.more_methods) or None,
+        request.model or models.first,
     )  # fmt: skip
     parameters = zip(PARAMETERS, values, strict=True)
     return "?" + urlencode({name: value for name, value in parameters if value is not None})
@@ -41,17 +43,19 @@ def from_query(params: Mapping[str, str], models: Models, examples: Sequence[str
     A class is left out if its model is not here, because another model may have another class of the same index.
     """
     paths = {Path(example).stem: example for example in reversed(examples)}
-    manifests = models.manifests
+    path, manifests = paths.get(params.get("example", "")), models.manifests
+    more_methods = tuple(name for name in MORE_METHODS if name in params.get("methods", "").split(","))
     model = params.get("model", models.first)
     class_idx, message = None, ""
     if model in manifests and params.get("class"):
         class_idx, message = choose_class(manifests[model].labels, params["class"][:_MAX_CLASS_CHARS])
     return Opening(
-        path=paths.get(params.get("example", "")),
+        path=path,
         class_idx=class_idx,
         definition=next((name for name in DEFINITIONS if name == params.get("definition")), None),
         resize_mode=next((name for name in RESIZE_MODES if name == params.get("fit")), None),
         effort=next((name for name in NAMED_EFFORTS if name == params.get("effort")), None),
         model=model if "model" in params and model in manifests else None,
         message=message,
+        more_methods=more_methods if more_methods or path else None,
     )

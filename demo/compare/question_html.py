@@ -10,7 +10,7 @@ from PIL import Image
 
 from camcore.formatting import changed_input, percent, subject
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.baselines import column_titles
 from camcore.metrics.counterfactuals import Counterfactuals
@@ -27,6 +27,8 @@ from demo.service import messages
 
 _METRICS = {metric.key: metric for metric in METRICS}
 _LOCALISATION = ("energy", "lift", "pointing_hit")
+_MOST_COLUMNS = 5  # of a table that does not need to be scrolled
+_MOST_PAIRS = 6  # of methods that are visible at once
 _FAITHFULNESS = ("average_drop", "increase", "average_gain", "deletion_auc", "insertion_auc")
 
 
@@ -110,7 +112,10 @@ def _table(keys: Sequence[str], measured: Mapping[Any, object]) -> str:
     """Return a table of metrics, with one column for each method or baseline in `measured`."""
     titles = "".join(f'<th scope="col">{escape(column_titles()[name])}</th>' for name in measured)
     body = "".join(_rows(_METRICS[key], list(measured.values())) for key in keys)
-    return f'<table class="metrics"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
+    table = f'<table class="metrics"><thead><tr><td></td>{titles}</tr></thead><tbody>{body}</tbody></table>'
+    if len(measured) <= _MOST_COLUMNS:
+        return table
+    return f'<div class="scroll" role="region" aria-label="{escape(text.METRICS_BY_METHOD)}" tabindex="0">{table}</div>'
 
 
 def _rows(metric: Metric, measured: Sequence[object]) -> str:
@@ -147,7 +152,10 @@ def _agreement(explanations: Sequence[Explanation], agreement: Agreement) -> str
     head = '<tr><td></td><th scope="col">Spearman</th><th scope="col">Overlap</th></tr>'
     caption = f'{escape(text.AGREEMENT)}. <span class="hint">{escape(text.AGREEMENT_HINT)}</span>'
     body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
-    return f'<table class="metrics"><caption>{caption}</caption>{body}</table>'
+    table = f'<table class="metrics"><caption>{caption}</caption>{body}</table>'
+    if len(rows) <= _MOST_PAIRS:
+        return table
+    return f"<details><summary>{escape(text.AGREEMENT)}: {len(rows)} pairs</summary>{table}</details>"
 
 
 def _direction(explanations: Sequence[Explanation], view: View) -> str:

@@ -1,13 +1,13 @@
 """Answers to questions about an explained photo: is the heat on the animal, are maps faithful, why this class."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from camcore.errors import BoxesError, CamError
 from camcore.explainer import Explainer
 from camcore.images.worker import DISPLAY_SIDE
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from camcore.metrics import agreement
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.counterfactuals import Counterfactuals
@@ -173,10 +173,21 @@ def _answers(explainer: Explainer, finished: FinishedExplanation, contrast_idx: 
     class_idx, definition = finished.explanations[0].class_idx, finished.request.options.definition
     directions: tuple[dict[MethodName, Explanation], ...] = ({}, {})
     pairs = ((class_idx, contrast_idx), (contrast_idx, class_idx))
+    undefined = explainer.undefined_methods(finished.forward_pass, finished.request.methods)
+    methods = [method for method in finished.request.methods if method not in undefined]
     for direction, pair in zip(directions, pairs, strict=True):
-        for explanation in explainer.stream(finished.forward_pass, ExplainOptions(*pair, definition)):
+        for explanation in explainer.stream(finished.forward_pass, ExplainOptions(*pair, definition), methods):
             direction[explanation.method] = explanation
-            yield ContrastAnswer(finished, tuple(map(dict, directions))) if explanation.complete else None
+            yield _contrast_so_far(finished, directions, methods) if explanation.complete else None
+
+
+def _contrast_so_far(
+    finished: FinishedExplanation,
+    directions: Sequence[Mapping[MethodName, Explanation]],
+    methods: Sequence[MethodName],
+) -> ContrastAnswer:
+    ready = ({method: maps[method] for method in methods if method in maps} for maps in directions)
+    return ContrastAnswer(finished, tuple(ready))
 
 
 def _mark(session: Session, box: Box, edges: Edges | None = None) -> MarkedBox:

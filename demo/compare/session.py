@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from camcore.errors import ClassError
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, MethodName
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.evidence import NO_CHECKS, CrossChecks, TargetEvidence
 from camcore.model.classes import find_class
@@ -22,6 +22,7 @@ class PageState:
     """What the page shows of one photo and class.
 
     `class_idx` is the explained class, None until it is determined; `view` is what the model sees of the photo.
+    `more_methods` have a panel beside the default methods, and `undefined` says why one of them has no heatmap.
     `target_evidence` is how much of the heat is on the marked animal, and `counterfactuals` what the model answers to
     parts of the photo. `caution` says why the maps deserve less trust than those of other models, if they do. `running`
     says whether the explanation goes on.
@@ -34,6 +35,8 @@ class PageState:
     caution: str = ""
     target_evidence: TargetEvidence | None = None
     counterfactuals: Counterfactuals | None = None
+    more_methods: tuple[MethodName, ...] = ()
+    undefined: Mapping[MethodName, str] = field(default_factory=dict)
     explanations: Mapping[MethodName, Explanation] = field(default_factory=dict)
     status: str = text.BEGIN
     photo_message: str = ""
@@ -44,13 +47,20 @@ class PageState:
 class ExplainRequest:
     """A visitor's request to explain the photo at `path`, if there is one, by a model, or by the first of them.
 
-    The time at which it was made, by `time.monotonic()`, makes each request different from the one before.
+    `more_methods` run beside the default methods. The time at which it was made, by `time.monotonic()`, makes each
+    request different from the one before.
     """
 
     path: str | None = None
     options: ExplainOptions = field(default_factory=ExplainOptions)
     model: str | None = None
+    more_methods: tuple[MethodName, ...] = ()
     made_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def methods(self) -> tuple[MethodName, ...]:
+        """Return all methods that are to run."""
+        return (*DEFAULT_METHODS, *self.more_methods)
 
 
 @dataclass(frozen=True)

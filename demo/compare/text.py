@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from camcore.formatting import percent, seconds
 from camcore.images.decoded_photo import DAMAGE_NOTES
 from camcore.images.preprocess import View
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.thresholds import SEES_ALL
 from camcore.model.manifest import Head
 from camcore.results import Explanation
@@ -47,6 +47,8 @@ HEADS: dict[Head, str] = {
 OPACITY = "Opacity"
 COLOURS = "Colours"
 SETTINGS = "How it is computed"
+MORE_METHODS = "More methods"
+MORE_METHODS_HINT = "Each adds a heatmap beside the three. They are other ways to compute it, not better ones."
 EFFORT = "Score-CAM"
 EFFORT_HINT = "Quick computes the features that matter most and estimates the rest. Complete computes all of them."
 EFFORTS = {"fast": "Quick (seconds)", "exact": "Complete (minutes)"}
@@ -96,6 +98,7 @@ CURVE_HINTS = (
     "Deletion. The probability falls early if the heatmap is faithful to the model.",
     "Insertion. The probability rises early if the heatmap is faithful to the model.",
 )
+METRICS_BY_METHOD = "Metrics by method"
 AGREEMENT = "How alike the heatmaps are"
 AGREEMENT_HINT = (
     "Spearman’s correlation compares the order of all places, from coldest to hottest: 1 is the same order. Overlap is "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from camcore.methods.definitions import DefinitionName
 from camcore.methods.effort import Effort
+from camcore.methods.method_table import MethodName
 from camcore.model.manifest import ResizeMode
 from camcore.types import Box
 
@@ -20,3 +21,4 @@ class Opening:
     model: str | None = None
     message: str = ""
     boxes: tuple[Box, ...] = ()
+    more_methods: tuple[MethodName, ...] | None = None

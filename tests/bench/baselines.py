@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from camcore.cli.main import main as camcore
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.report import comparisons, summary
 from camcore.report.metrics_table import MISSING, between, number
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _print_metrics(records: Sequence[dict[str, Any]]) -> None:
-    print(f"|  | {' | '.join(column_titles().values())} |\n| --- |{' --- |' * len(column_titles())}")
+    titles = column_titles(summary.methods_of(records)).values()
+    print(f"|  | {' | '.join(titles)} |\n| --- |{' --- |' * len(titles)}")
     for row in summary.by_method(records):
         if row.metric.key in {*_KEYS, "adcc"}:
             cells = []

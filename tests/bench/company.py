@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from camcore.methods.definitions import DEFINITIONS, channel_weights
-from camcore.methods.grad_cam import grad_cam, weighted_map
+from camcore.methods.effort import Effort
+from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import correlation, min_max, upsample
+from camcore.methods.method_table import MethodName
 from camcore.metrics.faithfulness import blurred, faithfulness
 from camcore.metrics.intervals import mean_interval
 from camcore.types import softmax
@@ -68,36 +70,21 @@ def cluster_cam(subject: Subject, forwards: int) -> Array:
     return weighted_map(_paper_weights(logits[:, subject.class_idx]), maps)
 
 
-def recipro_cam(subject: Subject, _: int) -> Array:
-    """Return Recipro-CAM (Byun and Lee 2022, arXiv 2209.14074), which runs the head alone, and no forward."""
-    activations = subject.forward_pass.activations
-    layer, model = subject.explainer.manifest.layer, subject.explainer._model
-    cam = np.empty(activations.shape[1:], np.float32)
-    for row, column in np.ndindex(*cam.shape):
-        kept = np.zeros_like(activations)
-        kept[:, row, column] = activations[:, row, column]
-        logits = model.logits(layer.to_output(kept, subject.forward_pass.other_tokens)[None])
-        cam[row, column] = _probability(subject, logits[0])
-    return cam - cam.min()
-
-
-def fast_score_cam(subject: Subject, forwards: int) -> Array:
-    """Return camcore's map."""
-    (explanation,) = subject.explainer.explain(
-        subject.forward_pass, subject.class_idx, ["score-cam"], effort=min(forwards, len(subject.activations))
-    )
+def _of_camcore(subject: Subject, method: MethodName, effort: Effort = "fast") -> Array:
+    """Return camcore's own map of a method."""
+    (explanation,) = subject.explainer.explain(subject.forward_pass, subject.class_idx, [method], effort=effort)
     assert explanation.cam is not None
     return explanation.cam
 
 
 COMPANY: dict[str, Callable[[Subject, int], Array]] = {
-    OURS: fast_score_cam,
+    OURS: lambda subject, forwards: _of_camcore(subject, "score-cam", forwards),
     "gScoreCAM": gscore_cam,
     "random channels": random_channels,
     "Cluster-CAM, simplified": cluster_cam,
     "Group-CAM": group_cam,
-    "Recipro-CAM, no forward": recipro_cam,
-    "Grad-CAM, no forward": lambda subject, _: grad_cam(subject.activations, subject.gradients),
+    "Recipro-CAM, no forward": lambda subject, _: _of_camcore(subject, "recipro-cam"),
+    "Grad-CAM, no forward": lambda subject, _: _of_camcore(subject, "grad-cam"),
     _EXHAUSTIVE: lambda subject, _: _some_channels(subject, np.arange(len(subject.activations))),
 }
 

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from camcore import Explainer, Target, localise, open_photo
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.baselines import column_titles
 from camcore.metrics.counterfactuals import Counterfactuals, change_inputs
 from camcore.metrics.intervals import share_interval, spearman
@@ -89,7 +89,7 @@ def _print_methods(asked: Sequence[Asked]) -> None:
     """Print how well lift tells what the network needs, where animals are centred and where they are not."""
     print("\n| lift of | rank correlation with the answers | centred | not centred | place of the heat right |")
     print("| --- | --- | ---: | ---: | ---: |")
-    for name, title in column_titles().items():
+    for name, title in column_titles(DEFAULT_METHODS).items():
         cells = []
         for places in ((True, False), (True,), (False,)):
             some = [entry for entry in asked if entry.is_centred in places and name in entry.lifts]
@@ -111,10 +111,10 @@ def _draw_thresholds(asked: Sequence[Asked], path: Path) -> None:
     """Draw which share of the photos of each network a threshold of lift calls on, or off, the animal."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, len(METHODS), sharey=True)
+    axes = figure.subplots(1, len(DEFAULT_METHODS), sharey=True)
     thresholds = np.linspace(0, 3, 121)
     method: MethodName
-    for axis, method in zip(axes, METHODS, strict=True):
+    for axis, method in zip(axes, DEFAULT_METHODS, strict=True):
         for evidence, colour in (("animal", "#2a6349"), ("background", "#9a2f1f")):
             lifts = np.array(
                 [entry.lifts[method] for entry in asked if entry.evidence == evidence and method in entry.lifts]

@@ -69,7 +69,7 @@ def subjects(explainer: Explainer, scorer: Scorer, options: argparse.Namespace) 
         class_idx = int(np.argsort(-forward_pass.logits, kind="stable")[options.rank])
         layer = explainer.manifest.layer
         output = layer.to_output(forward_pass.activations, forward_pass.other_tokens)
-        gradients = layer.to_activations(explainer._model.gradients(output, class_idx))[0]
+        gradients = layer.to_activations(explainer._model.gradients(output, {class_idx: 1.0}))[0]
         alive = alive_channels(forward_pass.activations)
         yield Subject(
             path.name, explainer, scorer, forward_pass, class_idx, forward_pass.activations[alive], gradients[alive],

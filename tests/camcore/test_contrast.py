@@ -10,8 +10,9 @@ from camcore.explainer import Explainer
 from camcore.formatting import subject
 from camcore.images.photo import open_photo
 from camcore.methods.definitions import DEFINITIONS, channel_weights, log_weights
-from camcore.methods.grad_cam import METHODS, weighted_map
+from camcore.methods.grad_cam import weighted_map
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.methods.score_cam import alive_channels, masks
 from camcore.options import ExplainOptions
 from camcore.results import ForwardPass
@@ -101,7 +102,7 @@ def test_both_directions_differ_and_are_named(lite0: Explainer, lion: ForwardPas
         assert subject(second) == "cheetah rather than lion"
     grad_cam = {explanation.method: explanation for explanation in this}["grad-cam"]
     assert np.corrcoef(grad_cam.heatmap.ravel(), that[0].heatmap.ravel())[0, 1] < 0.5
-    assert [explanation.method for explanation in this] == list(METHODS)
+    assert [explanation.method for explanation in this] == list(DEFAULT_METHODS)
 
 
 def test_a_class_against_itself_or_out_of_range_is_refused(lite0: Explainer, lion: ForwardPass) -> None:

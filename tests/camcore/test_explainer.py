@@ -12,7 +12,7 @@ from PIL import Image
 
 from camcore import ClassError, Explainer, Explanation, ForwardPass, Prediction, open_photo
 from camcore.methods.effort import StoppingRule
-from camcore.methods.grad_cam import ALL_METHODS, METHODS, Method, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, Method, MethodName
 from camcore.methods.score_cam import score_cam
 from camcore.options import ExplainOptions
 from camcore.types import Array
@@ -141,12 +141,12 @@ def test_only_the_requested_methods_are_run(stand_in: Explainer, forward_pass: F
 def test_a_new_gradient_method_needs_only_an_entry_in_the_table(
     stand_in: Explainer, forward_pass: ForwardPass, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def layer_cam(activations: Array, gradients: Array) -> Array:
+    def own(activations: Array, gradients: Array) -> Array:
         return np.maximum(np.maximum(gradients, 0) * activations, 0).sum(axis=0)
 
-    monkeypatch.setitem(METHODS, "layer-cam", Method("LayerCAM", "layer-cam", "A made-up entry.", layer_cam))  # type: ignore[misc]
-    (explanation,) = stand_in.explain(forward_pass, EAGLE, ["layer-cam"])  # type: ignore[list-item]
-    assert (explanation.method, explanation.name, explanation.complete) == ("layer-cam", "bald eagle", True)
+    monkeypatch.setitem(METHODS, "own", Method("Own", "own", "Made up.", ("activations", "gradients"), own))  # type: ignore[misc]
+    (explanation,) = stand_in.explain(forward_pass, EAGLE, ["own"])  # type: ignore[list-item]
+    assert (explanation.method, explanation.name, explanation.complete) == ("own", "bald eagle", True)
     assert explanation.shows_a_place
 
 
@@ -219,7 +219,7 @@ def test_channels_that_are_not_run_are_predicted_from_the_gradients_too(
     stand_in: Explainer, forward_pass: ForwardPass
 ) -> None:
     activations = forward_pass.activations
-    contributions = (stand_in._model.gradients(activations, EAGLE) * activations).sum(axis=0)
+    contributions = (stand_in._model.gradients(activations, {EAGLE: 1.0}) * activations).sum(axis=0)
     (explanation,) = stand_in.explain(forward_pass, EAGLE, ("score-cam",), effort=24)
     maps = {}
     for name, values in {"mask": None, "mask and head": contributions}.items():
@@ -240,7 +240,7 @@ def test_shares_of_time_are_positive_and_no_more_than_the_time_spent(stand_in: E
         latest[explanation.method] = explanation.seconds
         time.sleep(0.2)  # the time that the caller spends is not the map's
     spent = time.perf_counter() - start
-    assert set(latest) == set(ALL_METHODS)
+    assert set(latest) == set(DEFAULT_METHODS)
     assert all(share > 0 for share in latest.values())
     assert sum(latest.values()) <= spent - 0.8
 

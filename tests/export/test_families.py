@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from camcore import Explainer, open_photo
-from camcore.methods.grad_cam import METHODS, grad_cam
+from camcore.methods.grad_cam import grad_cam
 from camcore.methods.heatmap import to_heatmap
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.model.manifest import Preprocessing, read_manifest, verify
 from export import export_model
 from tests.conftest import split_at, untrained
@@ -40,7 +41,7 @@ def test_a_small_model_is_exported_and_explained(name: str, tmp_path: Path, anim
     explainer = Explainer.load(out)
     forward_pass = explainer.forward(open_photo(animal_photos[0]))
     explanations = {each.method: each for each in explainer.explain(forward_pass, 3, effort="exact")}
-    assert set(explanations) == set(METHODS)
+    assert set(explanations) == set(DEFAULT_METHODS)
     for explanation in explanations.values():
         assert explanation.heatmap.shape == (SIZE, SIZE)
         assert np.isfinite(explanation.heatmap).all()

@@ -104,7 +104,7 @@ def test_one_logit_becomes_two_classes(
     logits, activations = explainer._model.forward(X.numpy())
     logit = model[:5](X).detach().numpy()
     np.testing.assert_allclose(logits, np.concatenate([-logit / 2, logit / 2], axis=1), atol=1e-5)
-    first, second = (explainer._model.gradients(activations[0], class_idx) for class_idx in (0, 1))
+    first, second = (explainer._model.gradients(activations[0], {class_idx: 1}) for class_idx in (0, 1))
     np.testing.assert_allclose(first, -second, atol=1e-7)
 
 
@@ -201,12 +201,12 @@ def test_the_classifier_is_the_matrix_that_makes_the_scores(
     to_torchscript(split, (32, 32), path)
     traced = TracedModel(path, classifier=name)
     _, activations = traced.forward(X[:1].numpy())
-    learnt = traced.gradients(activations[0], 0)
-    first, again, second = (next(traced.randomised_gradients(activations[0], 0, None, [seed])) for seed in (0, 0, 1))
+    learnt = traced.gradients(activations[0], {0: 1})
+    first, again, second = (next(traced.randomised_gradients(activations[0], {0: 1}, [seed])) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     for other in (second, learnt):
         assert np.abs(first - other).max() > 0
-    np.testing.assert_array_equal(traced.gradients(activations[0], 0), learnt)
+    np.testing.assert_array_equal(traced.gradients(activations[0], {0: 1}), learnt)
 
 
 def test_the_classifier_is_in_the_manifest(tmp_path: Path) -> None:

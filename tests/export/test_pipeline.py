@@ -118,7 +118,7 @@ def test_resnet18_at_layer2_explains_with_eager_gradients(resnet18_checkpoint: P
         (expected,) = torch.autograd.grad(eager(x)[0, call], seen[-1])
         _, activations = traced.forward(x.numpy())
         np.testing.assert_allclose(activations, seen[-1].detach(), rtol=1e-4, atol=1e-5)
-        actual = traced.gradients(activations[0], call)
+        actual = traced.gradients(activations[0], {call: 1})
         np.testing.assert_allclose(actual, expected[0], rtol=1e-3, atol=1e-5 * float(expected.abs().max()))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from camcore import Explainer, open_photo
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.model.manifest import ONNX, TORCHSCRIPT
 from camcore.model.onnx import Scorer
 from export.__main__ import main
@@ -135,7 +135,7 @@ def test_a_folder_is_exported_by_the_command_and_explained(
     with torch.no_grad():
         assert_same(torch.from_numpy(forward_pass.logits), model(torch.from_numpy(forward_pass.x)).logits[0])
     explanations = {explanation.method: explanation for explanation in explainer.explain(forward_pass, 1)}
-    assert set(explanations) == set(METHODS)
+    assert set(explanations) == set(DEFAULT_METHODS)
     for explanation in explanations.values():
         assert explanation.heatmap.shape == (side, side)
         assert np.isfinite(explanation.heatmap).all()

@@ -16,7 +16,7 @@ import pytest
 
 from camcore.cli.main import main
 from camcore.errors import OutputError
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS
 from camcore.metrics.baselines import column_titles
 from camcore.report.metrics_csv import COLUMNS
 from camcore.study import outputs
@@ -83,7 +83,7 @@ def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     assert captured.out == ""
     assert "boxes.json does not list 1 photo, so energy and lift are not measured: cbrtsh/thrush.jpg" in captured.err
     stems = ("bonegl-eagle", "cbrtsh-thrush", "himbul-bulbul")
-    kinds = ("view", "compare", "again", *(method.file_name for method in METHODS.values()))
+    kinds = ("view", "compare", "again", *(METHODS[name].file_name for name in DEFAULT_METHODS))
     expected = {f"{stem}.{kind}.png" for stem in stems for kind in kinds}
     assert {path.name for path in Path("study/explanations").iterdir()} == expected
     assert {path.name for path in Path("study").iterdir()} == {
@@ -95,7 +95,7 @@ def test_a_study_writes_a_report_metrics_pictures_and_a_description(
     assert [(row["file"], row["method"]) for row in metrics] == [
         (f"{species}/{name}.jpg", method)
         for species, name in (("bonegl", "eagle"), ("cbrtsh", "thrush"), ("himbul", "bulbul"))
-        for method in column_titles()
+        for method in column_titles(DEFAULT_METHODS)
     ]
     for row in metrics:
         assert 0 <= float(row["deletion_auc"]) <= 1

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from camcore import Explainer, ForwardPass, open_photo
 from camcore.images.preprocess import preprocess
-from camcore.methods.grad_cam import METHODS, grad_cam, grad_cam_pp, weighted_map
+from camcore.methods.grad_cam import grad_cam, grad_cam_pp, weighted_map
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.model.manifest import TORCHSCRIPT
 from camcore.model.torchscript import TracedModel
 from export.models import find_source
@@ -159,7 +161,7 @@ def test_grad_cam_pp_keeps_gradients_whose_cube_underflows() -> None:
 
 
 def test_the_gradients_of_a_linear_head_are_its_weights_over_the_area(linear: LinearHead) -> None:
-    gradients = linear.model.gradients(linear.forward_pass.activations, linear.class_idx)
+    gradients = linear.model.gradients(linear.forward_pass.activations, {linear.class_idx: 1})
     _, height, width = gradients.shape
     expected = np.broadcast_to(linear.row[:, None, None] / (height * width), gradients.shape)
     assert_allclose(gradients, expected, rtol=1e-5, atol=0)
@@ -183,7 +185,7 @@ def test_grad_cam_pp_of_a_linear_head_is_its_closed_form(linear: LinearHead) -> 
 
 
 def test_grad_cam_pp_of_a_linear_head_is_the_papers_fraction(linear: LinearHead) -> None:
-    gradients = linear.model.gradients(linear.forward_pass.activations, linear.class_idx)
+    gradients = linear.model.gradients(linear.forward_pass.activations, {linear.class_idx: 1})
     logit = float(linear.forward_pass.logits[linear.class_idx])
     expected = paper_grad_cam_pp(linear.forward_pass.activations, gradients, logit)
     (explanation,) = linear.explainer.explain(linear.forward_pass, linear.class_idx, ["grad-cam++"])
@@ -200,31 +202,29 @@ def test_gradients_before_the_last_layer_are_autograds(
     split.float()
     assert leaf.grad is not None
     expected = leaf.grad[0].numpy()
-    assert_allclose(model.gradients(activations, 7), expected, atol=1e-4 * np.abs(expected).max())
+    assert_allclose(model.gradients(activations, {7: 1}), expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_grad_cam_pp_before_the_last_layer_is_the_papers_fraction(
     earlier_layer: tuple[SplitClassifier, TracedModel, NDArray[np.float32]],
 ) -> None:
     _, model, activations = earlier_layer
-    gradients = model.gradients(activations, 7)
+    gradients = model.gradients(activations, {7: 1})
     assert np.ptp(gradients, axis=(1, 2)).min() > 0, "the gradients must vary, or this shows no more than a last layer"
     expected = paper_grad_cam_pp(activations, gradients, 3.0) / np.exp(3.0)
     assert_allclose(grad_cam_pp(activations, gradients), expected, rtol=1e-5)
 
 
 def test_gradients_leave_no_state_behind(linear: LinearHead) -> None:
-    before = linear.model.gradients(linear.forward_pass.activations, linear.class_idx)
-    linear.model.gradients(linear.forward_pass.activations, 3)
+    before = linear.model.gradients(linear.forward_pass.activations, {linear.class_idx: 1})
+    linear.model.gradients(linear.forward_pass.activations, {3: 1})
     linear.model.forward(linear.forward_pass.x)
-    assert_array_equal(linear.model.gradients(linear.forward_pass.activations, linear.class_idx), before)
+    assert_array_equal(linear.model.gradients(linear.forward_pass.activations, {linear.class_idx: 1}), before)
 
 
 def test_the_table_names_the_functions_and_the_files() -> None:
-    assert {name: method.from_gradients for name, method in METHODS.items()} == {
-        "grad-cam": grad_cam,
-        "grad-cam++": grad_cam_pp,
-        "score-cam": None,
-    }
+    assert [METHODS[name].rule for name in DEFAULT_METHODS] == [grad_cam, grad_cam_pp, None]
+    assert list(METHODS) == list(get_args(MethodName)) == [method.title.lower() for method in METHODS.values()]
     assert all(method.hint.endswith(".") and len(method.hint) < 120 for method in METHODS.values())
-    assert [method.file_name for method in METHODS.values()] == ["grad-cam", "grad-cam-pp", "score-cam"]
+    assert [method.file_name for method in METHODS.values()] == [name.replace("++", "-pp") for name in METHODS]
+    assert [name for name, method in METHODS.items() if not method.knows_class] == ["eigen-cam"]

@@ -34,7 +34,9 @@ def test_grad_cam_equals_both_peers(name: str, layer: str, imagenet_photos: list
     to_torchscript(split, (224, 224), tmp_path / TORCHSCRIPT)
     traced, x = TracedModel(tmp_path / TORCHSCRIPT), preprocess(open_photo(imagenet_photos[17]), IMAGENET_STEPS)[0]
     activations = traced.forward(x)[1][0]
-    maps = ((class_idx, grad_cam(activations, traced.gradients(activations, class_idx))) for class_idx in range(1000))
+    maps = (
+        (class_idx, grad_cam(activations, traced.gradients(activations, {class_idx: 1}))) for class_idx in range(1000)
+    )
     class_idx, cam = next((class_idx, cam) for class_idx, cam in maps if np.count_nonzero(cam) > 3)
     ours, _ = to_heatmap(cam, (224, 224))
     with pytorch_grad_cam.GradCAM(model, [model.get_submodule(layer)]) as peer:

@@ -77,7 +77,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     output = traced.forward(x.numpy())[1][0]
     activations = cut.layer.to_activations(output)[0]
     for class_idx in range(100):
-        gradients = cut.layer.to_activations(traced.gradients(output, class_idx))[0]
+        gradients = cut.layer.to_activations(traced.gradients(output, {class_idx: 1}))[0]
         if np.count_nonzero(grad_cam(activations, gradients)) > 20:
             yield Case(model, cut.layer, x, class_idx, activations, gradients)
             return

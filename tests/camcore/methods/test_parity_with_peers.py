@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from camcore import Explainer, ForwardPass, open_photo
 from camcore.methods.definitions import DefinitionName
-from camcore.methods.grad_cam import MethodName
+from camcore.methods.method_table import MethodName
 from export.pipeline import ExportOptions, export_artifact
 from export.preprocessing import PreprocessingOptions
 from export.trace import SplitClassifier

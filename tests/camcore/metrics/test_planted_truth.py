@@ -16,7 +16,7 @@ from torch import nn
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
 from camcore.images.preprocess import make_view
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.model.manifest import Preprocessing
 from camcore.study.file_names import PICTURES
 from camcore.study.inputs.detections import read_detections
@@ -128,7 +128,7 @@ def test_a_network_without_evidence_says_so(tmp_path: Path, monkeypatch: pytest.
 
 
 def lifts(records: Sequence[dict[str, Any]]) -> dict[str, float]:
-    found: dict[str, list[float]] = {method: [] for method in METHODS}
+    found: dict[str, list[float]] = {method: [] for method in DEFAULT_METHODS}
     for record in records:
         for explanation in record["explanations"]:
             if explanation["localisation"] is not None:
@@ -165,6 +165,6 @@ def test_mean_lift_on_photos_of_birds(lite0: Explainer, tmp_path: Path) -> None:
     records = [make_record(lite0, *photo, settings, UNREADABLE)[0] for photo in zip(items, views, strict=True)]
     assert sum(record["target"] is not None for record in records) == 12
     means = lifts(records)
-    assert set(means) == set(METHODS)
+    assert set(means) == set(DEFAULT_METHODS)
     assert min(means.values()) > 1.5
     np.testing.assert_allclose(list(means.values()), [1.71, 1.70, 1.79], atol=0.05)

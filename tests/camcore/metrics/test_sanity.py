@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 
 from camcore.explainer import Explainer
 from camcore.images.photo import open_photo
-from camcore.methods.grad_cam import ALL_METHODS, grad_cam
+from camcore.methods.grad_cam import grad_cam
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.metrics.sanity import sanity
 from export.trace import SplitClassifier
 
@@ -22,7 +23,7 @@ def maps(count: int, seed: int = 0) -> Iterator[np.ndarray]:
 def test_the_correlation_is_the_mean_spearman_over_seeds() -> None:
     activations = np.abs(next(maps(1, 5)))
     gradients, first, second = maps(3)
-    found = sanity(activations, gradients, [first, second], ALL_METHODS)
+    found = sanity(activations, {"gradients": [gradients, first, second]}, DEFAULT_METHODS)
     own, *others = (grad_cam(activations, each).ravel() for each in (gradients, first, second))
     assert found["grad-cam"] == pytest.approx(np.mean([spearmanr(own, other).statistic for other in others]))
     assert set(found) == {"grad-cam", "grad-cam++"}
@@ -31,28 +32,29 @@ def test_the_correlation_is_the_mean_spearman_over_seeds() -> None:
 def test_unchanged_gradients_correlate_fully() -> None:
     activations = np.abs(next(maps(1, 5)))
     gradients = next(maps(1))
-    assert sanity(activations, gradients, [gradients] * 2, ["grad-cam"])["grad-cam"] == pytest.approx(1)
+    assert sanity(activations, {"gradients": [gradients] * 3}, ["grad-cam"])["grad-cam"] == pytest.approx(1)
 
 
 def test_an_empty_map_has_no_correlation() -> None:
     activations = np.abs(next(maps(1, 5)))
-    assert sanity(activations, -np.ones_like(activations), maps(2), ["grad-cam"]) == {"grad-cam": None}
-    assert sanity(activations, next(maps(1)), [-np.ones_like(activations)], ["grad-cam"]) == {"grad-cam": None}
+    none = -np.ones_like(activations)
+    for gradients in ([none, *maps(2)], [*maps(1), none]):
+        assert sanity(activations, {"gradients": gradients}, ["grad-cam"]) == {"grad-cam": None}
 
 
 def test_the_random_matrix_is_normal_of_the_same_scale_and_seeded(lite0: Explainer, animal_photos: list[Path]) -> None:
     """At the last layer, the gradient times the size of the grid is the class's row of the weight matrix."""
     forward_pass = lite0.forward(open_photo(animal_photos[0]))
-    learnt = lite0._model.gradients(forward_pass.activations, 7) * 49
+    learnt = lite0._model.gradients(forward_pass.activations, {7: 1}) * 49
     first, again, second = (
-        next(iter(lite0._model.randomised_gradients(forward_pass.activations, 7, None, [seed]))) * 49
+        next(iter(lite0._model.randomised_gradients(forward_pass.activations, {7: 1}, [seed]))) * 49
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert abs(np.corrcoef(first[:, 0, 0], second[:, 0, 0])[0, 1]) < 0.1
     assert abs(np.corrcoef(first[:, 0, 0], learnt[:, 0, 0])[0, 1]) < 0.1
     assert abs(first.mean()) < 0.2 * learnt.std()
-    np.testing.assert_array_equal(lite0._model.gradients(forward_pass.activations, 7) * 49, learnt)
+    np.testing.assert_array_equal(lite0._model.gradients(forward_pass.activations, {7: 1}) * 49, learnt)
 
 
 def test_the_random_matrix_has_the_scale_of_the_whole_matrix(
@@ -60,7 +62,7 @@ def test_the_random_matrix_has_the_scale_of_the_whole_matrix(
 ) -> None:
     forward_pass = lite0.forward(open_photo(animal_photos[0]))
     rows = [
-        next(iter(lite0._model.randomised_gradients(forward_pass.activations, class_idx, None, [0])))[:, 0, 0] * 49
+        next(iter(lite0._model.randomised_gradients(forward_pass.activations, {class_idx: 1}, [0])))[:, 0, 0] * 49
         for class_idx in range(0, 1000, 100)
     ]
     matrix = [parameter for parameter in eager_lite0.parameters() if parameter.ndim == 2][-1]

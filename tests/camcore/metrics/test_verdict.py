@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from camcore.methods.grad_cam import METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, MethodName
 from camcore.metrics.agreement import Agreement
 from camcore.metrics.evidence import CrossChecks, TargetEvidence, TrueClass
 from camcore.metrics.localisation import Localisation
@@ -16,7 +16,7 @@ from camcore.results import Prediction
 
 CLIFF = Prediction(972, "cliff", 0.62)
 EAGLE = Prediction(22, "bald eagle", 0.08)
-ALL: dict[MethodName, bool] = dict.fromkeys(METHODS, True)
+ALL: dict[MethodName, bool] = dict.fromkeys(DEFAULT_METHODS, True)
 
 
 class Measured(NamedTuple):
@@ -45,7 +45,7 @@ def target_evidence(
     localisations = [
         None if energy is None else Localisation(energy, energy / share if share else 0, True) for energy in values
     ]
-    return TargetEvidence(word, share, cut_off, dict(zip(METHODS, localisations, strict=True)))
+    return TargetEvidence(word, share, cut_off, dict(zip(DEFAULT_METHODS, localisations, strict=True)))
 
 
 def verdict(
@@ -165,7 +165,7 @@ def test_agreement_follows_the_two_methods_that_differ_most(overlap: float, sent
 
 
 def test_no_map_that_shows_a_place() -> None:
-    result = verdict(target_evidence(None), shows_place=dict.fromkeys(METHODS, False), agreement=alike(None))
+    result = verdict(target_evidence(None), shows_place=dict.fromkeys(DEFAULT_METHODS, False), agreement=alike(None))
     assert "No map highlights any part of the photo." in result.sentence
     assert "agree" not in result.sentence
     assert (result.place, result.warnings) == ("unknown", ("no map highlights any part of the photo",))
@@ -256,7 +256,7 @@ def test_the_share_of_the_photo_that_the_model_saw(
 
 def test_maps_of_another_class_are_compared_with_those_of_the_prediction() -> None:
     def sentence(*overlaps: float) -> str:
-        checks = CrossChecks(overlaps=dict(zip(METHODS, overlaps, strict=False)))
+        checks = CrossChecks(overlaps=dict(zip(DEFAULT_METHODS, overlaps, strict=False)))
         return write_verdict(CLIFF, None, None, ALL, alike(), explained=EAGLE, checks=checks).sentence
 
     alike_everywhere = (

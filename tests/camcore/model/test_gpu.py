@@ -288,7 +288,7 @@ def test_torch_without_enough_memory_is_an_error_with_a_remedy(
     with pytest.raises(DeviceError, match="too little free memory"):
         model.forward(inputs(1, 32))
     with pytest.raises(DeviceError, match="too little free memory"):
-        model.gradients(activations[0], 0)
+        model.gradients(activations[0], {0: 1})
     monkeypatch.setattr(torch.jit, "load", fail)
     with pytest.raises(DeviceError, match="too little free memory"):
         TracedModel(quick_artifacts / "finches" / TORCHSCRIPT)
@@ -309,10 +309,10 @@ def test_tensors_go_to_the_device_of_the_model_and_come_back(
 
     monkeypatch.setattr(torch.Tensor, "to", note)
     logits, activations = there.forward(inputs(1, 32))
-    gradients = [there.gradients(activations[0], 3), *there.randomised_gradients(activations[0], 3, None, range(2))]
+    gradients = [there.gradients(activations[0], {3: 1}), *there.randomised_gradients(activations[0], {3: 1}, range(2))]
     assert moved == [device] * 4
     assert_array_equal(logits, here.forward(inputs(1, 32))[0])
-    expected = [here.gradients(activations[0], 3), *here.randomised_gradients(activations[0], 3, None, range(2))]
+    expected = [here.gradients(activations[0], {3: 1}), *here.randomised_gradients(activations[0], {3: 1}, range(2))]
     assert_array_equal(gradients, expected)
 
 

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from camcore.errors import OutputError
-from camcore.methods import grad_cam
 from camcore.metrics.heat_place import NO_HEAT
 from camcore.report.html import picture, setting_text, write_photo_report, write_report
 from camcore.report.plots import Strip, colour_scale, lift_strips, mean_curves
@@ -24,7 +23,7 @@ STUDY: dict[str, Any] = {
     "title": "himalayan-birds", "command": "python -m camcore study birds", "date": "2026-11-23",
     "model": {"model": "resnet50", "weights": "IMAGENET1K_V2", "target_layer": "layer4", "linear_head": True,
               "files": {"model.onnx": "ab" * 32}, "versions": {"torch": "2.15.0"}},
-    "settings": {"effort": "fast", "boxes": None, "confidence": 0.2, "sanity": False},
+    "settings": {"effort": "fast", "boxes": None, "confidence": 0.2, "sanity": False, "methods": list(METHODS)},
     "protocol": {"deletion": "pixels become 0, the hottest first", "steps": 32},
     "limits": ["A heatmap shows where, not what."], "versions": {"python": "3.11.7"},
     "notes": ["1 photo has no box."],
@@ -187,7 +186,8 @@ def test_hostile_names_are_only_text(tmp_path: Path) -> None:
     species = [{"code": HOSTILE, "title": HOSTILE, "scientific_name": HOSTILE, "class_idx": 1, "class_name": HOSTILE}]
     page = report(
         tmp_path, [record, broken], title=HOSTILE, command=HOSTILE, notes=[HOSTILE], limits=[HOSTILE], species=species,
-        settings={HOSTILE: HOSTILE}, protocol={"a": HOSTILE}, model=STUDY["model"] | {"model": HOSTILE},
+        settings=STUDY["settings"] | {HOSTILE: HOSTILE}, protocol={"a": HOSTILE},
+        model=STUDY["model"] | {"model": HOSTILE},
     )  # fmt: skip
     assert all("onclick" not in attributes for _, attributes in page.elements)
     assert not [tag for tag, attributes in page.elements if tag == "b" and attributes]
@@ -293,16 +293,17 @@ def test_curves_run_from_the_first_value_to_the_last() -> None:
     assert mean_curves("Deletion", "pixels", {}) == ""
 
 
-def test_a_fourth_method_has_a_column_a_panel_and_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(grad_cam.METHODS, "fourth", grad_cam.Method("Fourth", "fourth", "", None))  # type: ignore[misc]
+def test_a_fourth_method_has_a_column_a_panel_and_a_line(tmp_path: Path) -> None:
     old, new = photo("himbul/1.jpg", lifts=(2.0, 1.5, 0.5)), photo("himbul/2.jpg", lifts=(2.0, 1.5, 0.5))
-    new["explanations"].append(new["explanations"][0] | {"method": "fourth"})
-    page = report(tmp_path, [old, new])
+    new["explanations"].append(new["explanations"][0] | {"method": "hirescam"})
+    settings = STUDY["settings"] | {"methods": [*METHODS, "hirescam"]}
+    page = report(tmp_path, [old, new], settings=settings)
     assert "--panels: 5" in page.source
+    assert "Score-CAM and HiResCAM then marked" in page.text
     assert {cell["colspan"] for cell in page.all("td") if "colspan" in cell} == {"7"}
-    assert 'class="line line-3"' in page.source
-    assert "Lift of each photo’s Fourth map" in page.source
-    assert all(f".line-{index} {{" in page.source for index in range(1, 6))
+    assert 'class="line line-5"' in page.source
+    assert "Lift of each photo’s HiResCAM map" in page.source
+    assert all(f".line-{index} {{" in page.source for index in range(1, 11))
 
 
 def test_plots_escape_their_names_and_take_their_colours_from_the_page() -> None:

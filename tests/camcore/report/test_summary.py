@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from camcore.methods import grad_cam
 from camcore.metrics.intervals import share_interval
 from camcore.report import summary
 from camcore.report.figures import average_curves
@@ -252,9 +251,13 @@ def test_a_section_holds_only_metrics_that_have_a_value() -> None:
     assert summary.by_section(summary.by_method([failed()])) == []
 
 
-def test_records_of_fewer_methods_than_there_are_still_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(grad_cam.METHODS, "fourth", grad_cam.Method("Fourth", "fourth", "", None))  # type: ignore[misc]
-    (row,) = (row for row in summary.of_photo(photo(lifts=(2.0, 1.0, 3.0))) if row.metric.key == "lift")
-    assert row.means[3] == Mean(None, 0, 1)
-    assert len(summary.agreement([photo()])) == 6
-    assert summary.agreement([photo()])[2].spearman == Mean(None, 0, 1)
+def test_columns_and_pairs_are_those_of_the_methods_that_ran() -> None:
+    old, new = photo(lifts=(2.0, 1.0, 3.0)), photo(lifts=(2.0, 1.0, 3.0))
+    new["explanations"].append(new["explanations"][0] | {"method": "hirescam"})
+    for records, names in (([old], METHODS), ([old, new], (*METHODS, "hirescam"))):
+        (row,) = (row for row in summary.by_method(records) if row.metric.key == "lift")
+        assert row.columns == (*names, "centre", "random")
+        assert len(row.means) == len(row.columns)
+        assert len(summary.agreement(records)) == len(names) * (len(names) - 1) / 2
+    assert row.means[3].count == 1
+    assert summary.agreement([old, new])[2].spearman == Mean(None, 0, 2)

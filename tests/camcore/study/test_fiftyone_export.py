@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from camcore.errors import StudyError
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.study.fiftyone_export import export_fiftyone
 from camcore.study.rows import RowParts
 from tests.camcore.study.test_rows import FAILED, RECORD
@@ -15,7 +16,7 @@ from tests.camcore.study.test_rows import FAILED, RECORD
 
 def test_samples_have_classes_boxes_and_heatmaps(tmp_path: Path) -> None:
     study, out = tmp_path / "study", tmp_path / "fiftyone"
-    parts = RowParts(study)
+    parts = RowParts(study, DEFAULT_METHODS)
     parts.add(RECORD)
     parts.add({**FAILED, "file": "https://traps.org/b.jpg"})
     parts.end()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.study import rows
 from camcore.study.row_columns import columns
 from camcore.study.rows import PART, RowParts
@@ -37,12 +38,12 @@ FAILED: dict[str, Any] = {**{name: RECORD[name] for name in ("file", "species", 
 
 
 def test_a_row_has_what_the_record_has_and_a_failed_photo_its_reason(tmp_path: Path) -> None:
-    parts = RowParts(tmp_path)
+    parts = RowParts(tmp_path, DEFAULT_METHODS)
     parts.add(RECORD)
     parts.add({**FAILED, "file": "b.jpg"})
     parts.end()
     first, second = parquet.read_table(tmp_path / "rows").to_pylist()
-    assert first.keys() == {column.name for column in columns()}
+    assert first.keys() == {column.name for column in columns(DEFAULT_METHODS)}
     assert first["class_name"] == "kite"
     assert first["second_class_name"] == "wren"
     assert first["decoded_at"] == "1/4"
@@ -60,7 +61,7 @@ def test_a_row_has_what_the_record_has_and_a_failed_photo_its_reason(tmp_path: P
 def test_without_pyarrow_the_same_rows_are_csv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "find_spec", lambda name: None)
     record = {**RECORD, "explanations": [{**RECORD["explanations"][0], "cam": None}]}
-    parts = RowParts(tmp_path)
+    parts = RowParts(tmp_path, DEFAULT_METHODS)
     parts.add(record)
     parts.end()
     with (tmp_path / "rows" / "part-00000.csv").open(encoding="utf-8", newline="") as file:
@@ -72,7 +73,7 @@ def test_without_pyarrow_the_same_rows_are_csv(tmp_path: Path, monkeypatch: pyte
 
 def test_parts_are_full_and_can_be_replaced_and_those_of_a_longer_run_go(tmp_path: Path) -> None:
     for count in (2 * PART + 1, PART + 2):
-        parts = RowParts(tmp_path)
+        parts = RowParts(tmp_path, DEFAULT_METHODS)
         for number in range(count):
             parts.add({**FAILED, "file": f"{number}.jpg"})
         parts.end()

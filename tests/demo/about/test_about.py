@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import METHODS
 from demo.about.layout import CONTENT
 
 ROOT = Path(__file__).parents[3]

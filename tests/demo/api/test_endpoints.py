@@ -15,6 +15,7 @@ from PIL import Image
 
 from camcore import METHODS, Explainer, open_photo
 from camcore.cli.main import main
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.metrics.baselines import column_titles
 from demo.service.event_settings import ENDPOINTS
 from tests.demo.api.conftest import API, LIMIT, call_by_name, events, upload
@@ -38,7 +39,7 @@ def test_openapi_describes_each_parameter(address: str) -> None:
 def test_outputs_of_explain_are_described(client: Client) -> None:
     record, *pictures = client.view_api(return_format="dict")["named_endpoints"]["/explain"]["returns"]
     assert {"model", "weights", "seconds", "predictions", "explanations"} <= set(record["type"]["properties"])
-    assert len(pictures) == 2 + len(METHODS)
+    assert len(pictures) == 2 + len(DEFAULT_METHODS)
 
 
 def test_predict_returns_the_predictions_of_the_model(client: Client, stand_in: Explainer, eagle: Path) -> None:
@@ -134,7 +135,9 @@ def test_study_returns_photo_by_photo_and_ends_with_report_and_metrics(
     assert sorted(photo["error"] is None for photo in record["photos"]) == [False, True, True]
     assert record["model"]["model"] == "efficientnet_lite0"
     assert Path(report).read_text(encoding="utf-8").count("<img") >= 8
-    assert len(Path(figures).read_text(encoding="utf-8").splitlines()) == 1 + 2 * len(column_titles()) + len(METHODS)
+    assert len(Path(figures).read_text(encoding="utf-8").splitlines()) == 1 + 2 * len(
+        column_titles(DEFAULT_METHODS)
+    ) + len(DEFAULT_METHODS)
     assert not re.search(r"/(tmp|home|root)/", json.dumps(record)), "no path of the server"
 
 

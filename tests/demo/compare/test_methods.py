@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from camcore import Explainer
-from camcore.methods.grad_cam import METHODS, Method
+from camcore.methods.method_table import METHODS, Method
 from demo.compare import html as compare_html
 from demo.compare.events import _values, wire
 from demo.compare.explain import explain

@@ -10,7 +10,7 @@ from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
 from camcore import Explainer, open_photo
-from camcore.methods.grad_cam import METHODS
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.model.manifest import ONNX
 from camcore.model.onnx import Scorer
 from export.__main__ import main
@@ -42,7 +42,7 @@ def test_a_file_is_exported_by_the_command_and_explained(kind: str, tmp_path: Pa
     assert (explainer.manifest.layer.channels, explainer.manifest.layer.map_size) == (512, (2, 2))
     assert explainer.manifest.parity["worst_share_of_range"] <= 1e-4
     explanations = {result.method: result for result in explainer.explain(open_photo(animal_photos[0]), 1)}
-    assert set(explanations) == set(METHODS)
+    assert set(explanations) == set(DEFAULT_METHODS)
     assert all(np.isfinite(explanation.heatmap).all() for explanation in explanations.values())
     scorer = Scorer(out / ONNX)
     with torch.no_grad():
