@@ -8,11 +8,9 @@ from camcore.explainer import Explainer
 from camcore.images.decoded_photo import DAMAGE_NOTES, Damage
 from camcore.methods.method_table import MethodName
 from camcore.metrics.assessment import assess, locate_heat
-from camcore.metrics.caution import token_caution
 from camcore.metrics.counterfactuals import Counterfactuals
 from camcore.metrics.heat_place import describe_place
 from camcore.metrics.localisation import Target
-from camcore.metrics.method_notes import method_notes
 from camcore.model.manifest import Manifest
 from camcore.results import Explanation, ForwardPass, Prediction
 from camcore.types import Box
@@ -80,7 +78,7 @@ class PhotoRecord(TypedDict):
     """Predictions and explanations of one photo.
 
     `damage` says what is wrong with its file, if anything, and `seconds` is the time from the decoded photo to all
-    maps. `sanity`, `caution` and `method_notes` are those of `trust_record`, and `verdict`, `target` (the position of
+    maps. `sanity`, `caution` and `method_notes` are those of `TrustRecord`, and `verdict`, `target` (the position of
     the heat in boxes) and `counterfactuals` those of `evidence_record`.
     """
 
@@ -105,14 +103,6 @@ class EvidenceRecord(TypedDict):
     verdict: dict[str, Any]
     target: dict[str, Any] | None
     counterfactuals: CounterfactualsRecord | None
-
-
-class TrustRecord(TypedDict, total=False):
-    """The sanity of the maps, why they deserve less trust than others, if they do, and what methods cannot tell."""
-
-    sanity: Mapping[MethodName, float | None]
-    caution: str
-    method_notes: list[str]
 
 
 class FailureRecord(TypedDict):
@@ -177,31 +167,6 @@ def evidence_record(
         "target": asdict(evidence) if evidence else None,
         "counterfactuals": counterfactuals_record(results) if results else None,
     }
-
-
-def trust_record(
-    explainer: Explainer, forward_pass: ForwardPass, explanations: Sequence[Explanation], *, is_requested: bool = False
-) -> TrustRecord:
-    """Return the sanity of explanations of one class, if it is requested or the model works on tokens.
-
-    In the second case there is also a `caution`, which states both; see `camcore.metrics.caution`. There are
-    `method_notes` if `camcore.metrics.method_notes` has any.
-    """
-    has_tokens = explainer.manifest.layer.has_tokens
-    notes = method_notes(explanations, linear_head=explainer.manifest.layer.linear_head)
-    record: TrustRecord = {"method_notes": notes} if notes else {}
-    if not (is_requested or has_tokens):
-        return record
-    methods = [explanation.method for explanation in explanations]
-    class_idx, contrast = explanations[0].class_idx, explanations[0].contrast_class
-    contrast_idx = None if contrast is None else contrast.class_idx
-    sanity = explainer.sanity(forward_pass, class_idx, methods, contrast_idx=contrast_idx)
-    return {**record, "sanity": sanity, **({"caution": token_caution(methods, sanity)} if has_tokens else {})}
-
-
-def cautions(record: TrustRecord) -> str:
-    """Return all that a `trust_record` says about how far to trust the maps; "" if it says nothing."""
-    return " ".join(filter(None, (record.get("caution"), *record.get("method_notes", ()))))
 
 
 def counterfactuals_record(counterfactuals: Counterfactuals) -> CounterfactualsRecord:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -14,10 +15,12 @@ from camcore import Explainer
 from camcore.cli import explain as explain_command
 from camcore.cli.main import main
 from camcore.images.preprocess import make_view
+from camcore.methods.method_table import METHODS
 from camcore.metrics.caution import NOT_MEASURED, TOKENS, token_caution
 from camcore.report.archive import write_archive_report
 from camcore.report.html import write_photo_report
 from camcore.report.notes import caution
+from camcore.trust_record import trust_record
 from demo.api.parameters import ExplainParameters
 from demo.api.responses import explain_photo
 from demo.compare import html as compare_html
@@ -173,3 +176,27 @@ def test_the_endpoint_states_it(explainer: Explainer, bird: Path, tmp_path: Path
     parameters = ExplainParameters.model_construct(photo=None, effort="fast")
     *_, (record, _) = explain_photo(explainer, view, parameters, tmp_path)
     assert record["caution"] == figures_of(explainer, bird)
+
+
+def test_recipro_cam_of_tokens_keeps_the_class_token(explainer: Explainer, bird: Path) -> None:
+    """Without it, no token would be read, and no place would differ from another."""
+    with Image.open(bird) as image:
+        forward_pass = explainer.forward(image.convert("RGB"))
+    (explanation,) = explainer.explain(forward_pass, 0, ["recipro-cam"])
+    left, top, right, bottom = 16, 16, 48, 40
+    red = np.zeros((8, 12))
+    red[top // 8 : bottom // 8, left // 8 : right // 8] = 1
+    np.testing.assert_allclose(explanation.cam, red, atol=0.01)  # the probability of "red" from one token
+    (contrast,) = explainer.explain(forward_pass, 0, ["recipro-cam"], contrast_idx=1)
+    np.testing.assert_allclose(contrast.heatmap, explanation.heatmap, atol=1e-5)  # of two classes, both are the same
+
+
+def test_every_method_is_in_the_caution(explainer: Explainer, bird: Path) -> None:
+    with Image.open(bird) as image:
+        forward_pass = explainer.forward(image.convert("RGB"))
+    names = [name for name in METHODS if name != "score-cam"]
+    record = trust_record(explainer, forward_pass, explainer.explain(forward_pass, 0, names))
+    assert record["caution"].startswith(TOKENS)
+    measured = {name for name in names if f"{METHODS[name].title} {NOT_MEASURED}" not in record["caution"]}
+    assert measured == set(record["sanity"]) == {*names} - {"eigen-cam", "recipro-cam"}
+    assert all(METHODS[name].title in record["caution"] for name in names)

@@ -12,10 +12,12 @@ from camcore.explainer import Explainer
 from camcore.images.preprocess import RESIZE_MODES
 from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.effort import Effort, read_effort
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS
 from camcore.metrics.localisation import Target
 from camcore.model.artifact_folders import find_artifact
 from camcore.types import Box, Device
 
+METHOD_NAMES = f"{', '.join(METHODS)} (default: the first {len(DEFAULT_METHODS)})"
 DONE, SOME_FAILED, NOTHING_DONE, STOPPED = 0, 1, 2, 130
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, cast
 from PIL import Image
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, SOME_FAILED, add_shared, box, load_explainer, say, share
+from camcore.cli.arguments import DONE, METHOD_NAMES, SOME_FAILED, add_shared, box, load_explainer, say, share
 from camcore.drawing.comparison import draw_comparison, source_line, stack_comparisons
 from camcore.drawing.output import make_folder, output_stems, save_map, save_picture, to_json
 from camcore.drawing.overlay import COLOUR_MAPS, OPACITY, draw_overlay
@@ -25,17 +25,10 @@ from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import (
-    FailureRecord,
-    PhotoRecord,
-    TrustRecord,
-    cautions,
-    evidence_record,
-    photo_record,
-    trust_record,
-)
+from camcore.records import FailureRecord, PhotoRecord, evidence_record, photo_record
 from camcore.results import Explanation
 from camcore.study.inputs.detections import ANIMAL, read_detections
+from camcore.trust_record import cautions, trust_record
 from camcore.types import Box, in_fractions
 
 
@@ -157,8 +150,7 @@ def _summary(record: PhotoRecord, picture: Path) -> str:
     for method, correlation in ({} if "caution" in record else record.get("sanity", {})).items():
         similarity = "cannot be compared" if correlation is None else f"correlates by {correlation:.2f}"
         summary += f"; the {METHODS[method].title} map {similarity} with the map of an untrained classifier"
-    text = cautions(cast(TrustRecord, record))
-    return f"{summary}. {text}" if text else summary
+    return f"{summary}. {text}" if (text := cautions(record)) else summary
 
 
 def _with_progress(steps: Iterator[Explanation], options: ExplainOptions, name: str) -> Iterator[Explanation]:
@@ -210,7 +202,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     contrast_help = "class to contrast with the explained class"
     parser.add_argument("--class", dest="class_name", metavar="NAME_OR_INDEX", help=class_help)
     parser.add_argument("--rather-than", dest="contrast_class", metavar="NAME_OR_INDEX", help=contrast_help)
-    method_help = f"method, repeatable: {', '.join(METHODS)} (default: the first {len(DEFAULT_METHODS)})"
+    method_help = f"method, repeatable: {METHOD_NAMES}"
     parser.add_argument("--method", dest="methods", action="append", choices=METHODS, metavar="NAME", help=method_help)
     opacity_help = f"opacity of the hottest pixel, 0 to 1 (default: {OPACITY})"
     parser.add_argument("--opacity", type=share, default=OPACITY, help=opacity_help)

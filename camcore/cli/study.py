@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camcore.cli.arguments import DONE, SOME_FAILED, STOPPED, add_shared, say, share
+from camcore.cli.arguments import DONE, METHOD_NAMES, SOME_FAILED, STOPPED, add_shared, say, share
 from camcore.drawing.output import make_folder
 from camcore.errors import OutputError, StudyError
 from camcore.explainer import Explainer
@@ -188,10 +188,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--truth-column", metavar="NAME", help="column of the species in the table of --truth")
     site_help = "where a photo was taken: what the files say, the first (second, …) folder of its path, or none"
     parser.add_argument("--site-from", default="column", metavar="column|folder:N|none", help=site_help)
-    methods_help = (
-        f"methods to run in full, with commas between them: {','.join(METHODS)} (default: the first "
-        f"{len(DEFAULT_METHODS)})"
-    )
+    methods_help = f"methods to run in full, with commas between them: {METHOD_NAMES}"
     parser.add_argument("--methods", type=method_names, default=DEFAULT_METHODS, metavar="NAMES", help=methods_help)
     sample_help = (
         f"photos to explain in full; the others are screened with Grad-CAM (default: all up to {EVERYTHING:,}, else "

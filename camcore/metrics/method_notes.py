@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from camcore.methods.method_table import METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
 from camcore.results import Explanation
 
 _SAME = 1e-5  # largest difference of two heatmaps that are equal up to rounding
@@ -25,10 +25,14 @@ def method_notes(explanations: Sequence[Explanation], *, linear_head: bool) -> l
 
 
 def same_maps(explanations: Iterable[Explanation]) -> list[list[MethodName]]:
-    """Return the groups of two or more methods whose heatmaps show a place and are equal up to rounding."""
+    """Return the groups of methods whose heatmaps show a place and are equal up to rounding.
+
+    Only methods that share the gradients are compared: if others agree, this is evidence. A group has a method beside
+    the default ones, whose likeness is a matter of the model; see `Layer.linear_head`.
+    """
     groups: list[list[Explanation]] = []
     for explanation in explanations:
-        if explanation.shows_a_place:
+        if explanation.shows_a_place and METHODS[explanation.method].gradients:
             heatmap = explanation.heatmap
             same = (group for group in groups if np.abs(group[0].heatmap - heatmap).max() <= _SAME)
             group = next(same, None)
@@ -36,7 +40,8 @@ def same_maps(explanations: Iterable[Explanation]) -> list[list[MethodName]]:
                 groups.append([explanation])
             else:
                 group.append(explanation)
-    return [[explanation.method for explanation in group] for group in groups if len(group) > 1]
+    methods = ([explanation.method for explanation in group] for group in groups if len(group) > 1)
+    return [group for group in methods if not set(group).issubset(DEFAULT_METHODS)]
 
 
 def _same_map(methods: Sequence[MethodName], *, linear_head: bool) -> str:

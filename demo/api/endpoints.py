@@ -34,7 +34,8 @@ _PREDICT_OUTPUTS = {
     "record": "model, weights, seconds, and predictions (class_idx, name, probability), the most probable first"
 }
 _EXPLAIN_OUTPUTS = {
-    "record": "model, weights, seconds, predictions, explanations, and at the end verdict, target and counterfactuals",
+    "record": "model, weights, seconds, predictions, explanations, and at the end verdict, target and counterfactuals; "
+    "an explanation by a method without an output here has its overlay",
     "comparison": "at the end, a picture of what the model saw and of the overlays of all methods side by side",
     **{METHODS[name].file_name.replace("-", "_"): f"overlay of {METHODS[name].title}" for name in DEFAULT_METHODS},
     "maps": "at the end, if wanted, a NumPy archive of the heatmaps, float32 in [0, 1]",

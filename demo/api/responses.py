@@ -11,12 +11,13 @@ from camcore.drawing.output import save_maps, save_picture
 from camcore.drawing.overlay import draw_overlay
 from camcore.explainer import Explainer
 from camcore.images.preprocess import View
-from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MethodName
+from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MORE_METHODS, MethodName
 from camcore.metrics.localisation import visible_boxes
 from camcore.model.classes import find_class_pair
 from camcore.options import ExplainOptions
-from camcore.records import PhotoRecord, cautions, evidence_record, photo_record, trust_record
+from camcore.records import PhotoRecord, evidence_record, photo_record
 from camcore.results import Explanation, ForwardPass
+from camcore.trust_record import cautions, trust_record
 from camcore.types import Box
 from demo.api.parameters import ExplainParameters
 from demo.service import messages
@@ -74,6 +75,14 @@ class Pictures:
             heatmaps = {METHODS[explanation.method].file_name: explanation.heatmap for explanation in explanations}
             save_maps(self._paths["maps"], heatmaps)
 
+    def add_to(self, record: PhotoRecord) -> PhotoRecord:
+        """Return the record with the overlays of the methods beside the default ones, which have no output."""
+        explanations = [
+            {**entry, "overlay": to_file(self._paths[entry["method"]])} if entry["method"] in MORE_METHODS else entry
+            for entry in record["explanations"]
+        ]
+        return cast(PhotoRecord, {**record, "explanations": explanations})
+
     def files(self) -> tuple[File | None, ...]:
         """Return the comparison, the overlay of each default method, and the heatmaps; None if one does not exist."""
         names = ("comparison", *DEFAULT_METHODS, "maps")
@@ -99,9 +108,9 @@ def explain_photo(
     for explanation in explainer.stream(forward_pass, options, methods):
         latest[explanation.method] = explanation
         pictures.draw(explanation)
-        yield _record(explainer, forward_pass, tuple(latest.values())), pictures
+        yield pictures.add_to(_record(explainer, forward_pass, tuple(latest.values()))), pictures
     explanations = [latest[method] for method in methods]
-    record = _record(explainer, forward_pass, explanations)
+    record = pictures.add_to(_record(explainer, forward_pass, explanations))
     boxes = parameters.target_boxes
     judged = evidence_record(explainer, forward_pass, explanations, boxes, messages.TARGET)
     checked = trust_record(explainer, forward_pass, explanations, is_requested=parameters.sanity)

@@ -78,7 +78,7 @@ def _wire_requests(models: Models, page: CompareTab, session: gr.State, request:
     _wire_class(models, page, request, inputs)
     _wire_model(models, page, request, inputs)
     settings = (panel.definition, panel.resize_mode, panel.effort, panel.more_methods)
-    for event in (page.photo_panel.explain.click, *(component.input for component in settings)):
+    for event in (page.photo_panel.explain.click, *(setting.input for setting in settings)):
         event(lambda old, *inputs: _request(old.options.class_idx, *inputs), [request, *inputs], request, **ASKING)
 
     def show_other_view(old: ExplainRequest, *inputs: Any) -> tuple[str, ExplainRequest]:
@@ -153,8 +153,7 @@ def _wire_model(models: Models, page: CompareTab, request: gr.State, inputs: lis
     def change_model(*inputs: Any) -> tuple[Any, ...]:
         manifest = models.explainer(inputs[-1]).manifest
         class_list, description = compare_html.class_list(manifest), compare_html.model_description(manifest)
-        session, path, definition, _, *others = inputs
-        resize_mode = manifest.preprocessing.resize_mode
+        (session, path, definition, _, *others), resize_mode = inputs, manifest.preprocessing.resize_mode
         request = _request(None, session, path, definition, resize_mode, *others)
         return request, "", "", class_list, description, compare_html.look_alike(manifest), resize_mode
 

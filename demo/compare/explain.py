@@ -16,8 +16,8 @@ from camcore.metrics.assessment import assess, locate_heat
 from camcore.metrics.evidence import TargetEvidence
 from camcore.metrics.localisation import Target
 from camcore.model.manifest import ResizeMode
-from camcore.records import cautions, trust_record
 from camcore.results import Explanation
+from camcore.trust_record import cautions, trust_record
 from camcore.types import Box
 from demo.compare import text
 from demo.compare.session import ExplainRequest, FinishedExplanation, PageState, Session

@@ -12,9 +12,10 @@ from camcore.images.samples import sample_photos
 from camcore.methods.definitions import DEFINITIONS
 from camcore.methods.method_table import DEFAULT_METHODS, METHODS, MORE_METHODS
 from camcore.model.manifest import Manifest
-from demo.compare import downloads, text
+from demo.compare import downloads, question_layout, text
 from demo.compare import html as compare_html
 from demo.compare.photo_input import PhotoInput
+from demo.compare.question_layout import class_field
 from demo.compare.session import PageState
 from demo.service.gradio_internals import ACCEPT_ANY_FILE, keep_files
 from demo.service.models import Models
@@ -63,29 +64,13 @@ class MapPanel:
 
 
 @dataclass(frozen=True)
-class QuestionPanel:
-    """The components below the heatmaps: questions about them, and the answers, each in an accordion."""
-
-    edges: tuple[gr.Number, ...]
-    clear: gr.Button
-    box_message: gr.HTML
-    localisation: gr.HTML
-    answers: gr.HTML
-    measure: gr.Button
-    faithfulness: gr.HTML
-    contrast_class: gr.Textbox
-    compare: gr.Button
-    contrast: gr.HTML
-
-
-@dataclass(frozen=True)
 class CompareTab:
     """The components of the tab."""
 
     photo_panel: PhotoPanel
     map_panel: MapPanel
     downloads: downloads.Downloads
-    question_panel: QuestionPanel
+    question_panel: question_layout.QuestionPanel
 
 
 def build(models: Models) -> CompareTab:
@@ -97,7 +82,7 @@ def build(models: Models) -> CompareTab:
         with gr.Column(scale=10, min_width=320, elem_id="evidence"):
             map_panel = _map_panel(models)
             download_panel = downloads.build()
-            question_panel = _question_panel()
+            question_panel = question_layout.build()
     return CompareTab(photo_panel, map_panel, download_panel, question_panel)
 
 
@@ -121,7 +106,7 @@ def _photo_panel(manifest: Manifest) -> PhotoPanel:
         stop = gr.Button(text.STOP, variant="stop", visible=False, elem_id="stop")
     status = gr.HTML(compare_html.status(PageState()), elem_id="status")
     predictions = gr.Radio([], label=text.PREDICTIONS, info=text.PREDICTIONS_HINT, elem_id="predictions", visible=False)
-    any_class = _class_field(text.ANY_CLASS, text.ANY_CLASS_HINT, "any-class")
+    any_class = class_field(text.ANY_CLASS, text.ANY_CLASS_HINT, "any-class")
     class_message = gr.HTML(elem_id="class-message")
     class_list = gr.HTML(compare_html.class_list(manifest), elem_id="class-list", js_on_load=compare_html.OPEN_LIST)
     return PhotoPanel(
@@ -144,14 +129,6 @@ def _examples() -> dict[str, gr.Button]:
     for path, button in examples.items():
         keep_files(button, [path])
     return examples
-
-
-def _class_field(label: str, info: str | None, elem_id: str) -> gr.Textbox:
-    """Add a field for a class, which offers the names of `class_list` while a visitor types."""
-    attributes = gr.InputHTMLAttributes(autocomplete="off", spellcheck=False, enterkeyhint="go")
-    return gr.Textbox(
-        label=label, info=info, max_lines=1, elem_id=elem_id, elem_classes="class-field", html_attributes=attributes
-    )
 
 
 def _map_panel(models: Models) -> MapPanel:
@@ -198,31 +175,3 @@ def _radio(choices: dict[str, str], value: str, label: str, info: str, elem_id: 
     """Add radio buttons for `choices`, which maps values to labels."""
     options = [(title, choice) for choice, title in choices.items()]
     return gr.Radio(options, value=value, label=label, info=info, elem_id=elem_id)
-
-
-def _question_panel() -> QuestionPanel:
-    with gr.Accordion(text.ON_TARGET, open=False, elem_id="on-target"):
-        gr.HTML(compare_html.note(text.ON_TARGET_HINT))
-        with gr.Row(elem_id="edges"):
-            edges = tuple(
-                gr.Number(None, label=f"{label} %", minimum=0, maximum=100, elem_id=f"edge-{name}", min_width=90)
-                for name, label in text.EDGES.items()
-            )
-        clear = gr.Button(text.CLEAR_BOX, size="sm", elem_id="clear-box")
-        box_message = gr.HTML(elem_id="box-message")
-        localisation = gr.HTML(elem_id="where")
-    with gr.Accordion(text.NEEDED, open=False, elem_id="needed"):
-        gr.HTML(compare_html.note(text.NEEDED_HINT))
-        answers = gr.HTML(elem_id="answers")
-    with gr.Accordion(text.FAITHFUL, open=False, elem_id="how-faithful"):
-        gr.HTML(compare_html.note(text.FAITHFUL_HINT))
-        measure = gr.Button(text.MEASURE, elem_id="measure")
-        faithfulness = gr.HTML(elem_id="faithful")
-    with gr.Accordion(text.CONTRAST, open=False, elem_id="why-not"):
-        gr.HTML(compare_html.note(text.CONTRAST_HINT))
-        contrast_class = _class_field(text.CONTRAST_CLASS, None, "other-class")
-        compare = gr.Button(text.CONTRAST_BUTTON, elem_id="set-against")
-        contrast = gr.HTML(elem_id="contrast")
-    return QuestionPanel(
-        edges, clear, box_message, localisation, answers, measure, faithfulness, contrast_class, compare, contrast
-    )

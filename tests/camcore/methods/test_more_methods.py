@@ -122,7 +122,7 @@ def explanation(method: Any, heatmap: Any) -> Explanation:
 
 def test_notes_name_the_maps_that_are_the_same_and_the_reason_only_where_it_holds() -> None:
     first, other, empty = [[0, 1]], [[1, 0]], [[0, 0]]
-    maps = [explanation("grad-cam", first), explanation("score-cam", other), explanation("hirescam", [[1e-7, 1]])]
+    maps = [explanation("grad-cam", first), explanation("grad-cam++", other), explanation("hirescam", [[1e-7, 1]])]
     same = "Grad-CAM and HiResCAM give the same map here"
     reason = ", because after this layer the model only averages and adds up"
     assert method_notes(maps, linear_head=True) == [f"{same}{reason}: they count as one."]
@@ -131,7 +131,8 @@ def test_notes_name_the_maps_that_are_the_same_and_the_reason_only_where_it_hold
     assert method_notes(finer, linear_head=True) == [
         "Grad-CAM and Finer-CAM give the same map here: they count as one."
     ]
-    assert method_notes([explanation(name, empty) for name in DEFAULT_METHODS], linear_head=True) == []
+    for methods, heatmap in ((MORE_METHODS[:2], empty), (DEFAULT_METHODS, first), (("grad-cam", "recipro-cam"), first)):
+        assert method_notes([explanation(name, heatmap) for name in methods], linear_head=True) == []
     (note,) = method_notes([explanation("eigen-cam", first)], linear_head=True)
     assert note.startswith("Eigen-CAM knows no class")
 

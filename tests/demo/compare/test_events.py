@@ -61,7 +61,7 @@ def test_a_choice_is_sent_only_when_it_changes_once_the_names_can_be_read(
     assert {*choices_sent(models, session)} == {EAGLE}
     session.named_at -= events._READING_TIME
     choose = function_of(blocks, page.photo_panel.predictions, "input")
-    choose(KITE, session, eagle, "paper", "crop", "fast", None)
+    choose(KITE, session, eagle, "paper", "crop", "fast", [], None)
     assert choices_sent(models, session) == [], "the page shows the choice already"
     session.newest = ExplainRequest(eagle, ExplainOptions(EAGLE))  # as typed, or by Back
     assert choices_sent(models, session) == [EAGLE]
@@ -86,7 +86,7 @@ def test_a_choice_that_is_made_while_the_photo_is_decoded_is_kept(
 ) -> None:
     blocks, page = wired
     session = Session()
-    inputs = (session, eagle, "paper", "crop", "fast", None)
+    inputs = (session, eagle, "paper", "crop", "fast", [], None)
     choose = function_of(blocks, page.photo_panel.predictions, "input")
     monkeypatch.setattr(events, "prepare_photo", lambda *_: choose(class_idx, *inputs) and None if class_idx else None)
     values = function_of(blocks, page.photo_panel.photo, "change")(*inputs)

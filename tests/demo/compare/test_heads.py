@@ -89,7 +89,7 @@ def test_a_marked_box_is_shown_to_a_model_of_boxes_at_once(models_of_boxes: Mode
     first = ExplainRequest(path)
     session = Session(first)
     assert list(explain(models_of_boxes, session, first))[-1].view.share == 1
-    inputs = (path, "paper", "squash", "fast", None)
+    inputs = (path, "paper", "squash", "fast", [], None)
     assert show_box(models_of_boxes, first, session, *inputs) == gr.skip(), "no box was or is marked"
     session.corner = RED_BOX[:2]
     assert show_box(models_of_boxes, first, session, *inputs) == gr.skip(), "one corner is no box"

@@ -1,6 +1,7 @@
 """Links: what the page writes into one, and what it makes of any."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -33,7 +34,8 @@ def finished(models: Models, examples: list[str], tmp_path_factory: pytest.TempP
     """Of the lion, uploaded under another name, and a class that is not its first."""
     path = tmp_path_factory.mktemp("upload") / "IMG 1.jpg"
     shutil.copy(examples[0], path)
-    request = ExplainRequest(str(path), ExplainOptions(340, None, "torchcam", "fast", "squash"))
+    options = ExplainOptions(340, None, "torchcam", "fast", "squash")
+    request = ExplainRequest(str(path), options, more_methods=("layercam", "eigen-cam"))
     session = Session(request)
     assert list(explain(models, session, request))
     assert session.finished
@@ -47,9 +49,14 @@ def params(query: str) -> dict[str, str]:
 
 def test_a_link_leads_back_to_the_same(models: Models, finished: FinishedExplanation, examples: list[str]) -> None:
     query = to_query(models, finished, examples)
-    assert query == "?example=lion&class=340&definition=torchcam&effort=fast&fit=squash&model=efficientnet_lite0"
+    assert query == (
+        "?example=lion&class=340&definition=torchcam&effort=fast&fit=squash&methods=layercam%2Ceigen-cam"
+        "&model=efficientnet_lite0"
+    )
     opened = from_query(params(query), models, examples)
-    assert opened == Opening(examples[0], 340, "torchcam", "squash", "fast", "efficientnet_lite0")
+    expected = Opening(examples[0], 340, "torchcam", "squash", "fast", "efficientnet_lite0")
+    assert opened == replace(expected, more_methods=("layercam", "eigen-cam"))
+    assert from_query({"example": "lion"}, models, examples).more_methods == ()
 
 
 def test_a_link_names_nothing_of_an_own_photo(models: Models, finished: FinishedExplanation) -> None:
