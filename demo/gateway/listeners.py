@@ -28,12 +28,18 @@ class Listeners:
     def listen(self, session: str) -> Iterator[None]:
         """Count one who fetches the messages of a session during the block."""
         self._listening[session] += 1
+        self.mark_active(session)
         try:
             yield
         finally:
+            self.mark_active(session)
             self._listening[session] -= 1
             if not self._listening[session]:
                 del self._listening[session]
+
+    def mark_active(self, session: object) -> None:
+        """Count the silence of a session, which has made a request, from now."""
+        self._silent_since.pop(str(session), None)
 
     def watch(self, blocks: Blocks) -> None:
         """Delete what nobody fetches, from now until no session is left."""
@@ -44,7 +50,7 @@ class Listeners:
         while sessions := gradio_internals.sessions_with_messages(blocks):
             now, before = time.monotonic(), self._silent_since
             self._silent_since = {name: before.get(name, now) for name in sessions if name not in self._listening}
-            for session, since in self._silent_since.items():
-                if now - since >= PERIOD:
+            for session in [name for name, since in self._silent_since.items() if now - since >= PERIOD]:
+                if session in self._silent_since:  # no request of it has come meanwhile
                     await gradio_internals.delete_messages(blocks, session)
             await asyncio.sleep(min(PERIOD / 4, 1.0))

@@ -1,5 +1,6 @@
 """The middleware in front of Gradio's server: it forwards public requests, and replaces the text of errors."""
 
+import json
 import time
 from contextlib import nullcontext
 
@@ -59,6 +60,7 @@ class Gateway:
             call = await body.read_json()
             if route.kind in CALL_KINDS:
                 call = check_call(blocks, route.kind, names.get("name"), call)
+                self._listeners.mark_active(json.loads(call).get("session_hash"))
             else:
                 parse_json(call)
             headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
