@@ -13,6 +13,7 @@ from demo.compare.layout import CompareTab
 from demo.compare.links import PARAMETERS, example_of, from_query, to_query
 from demo.compare.session import ExplainRequest, Session
 from demo.service.event_settings import ASKING, AT_ONCE, LAST
+from demo.service.gradio_internals import event_value
 from demo.service.models import Models
 from demo.service.opening import Opening
 
@@ -64,11 +65,11 @@ def wire(
         return {"query": to_query(models, session.finished, examples) if is_example else "", "entry": entry}
 
     def navigate(event: gr.EventData, session: Session, path: str | None, *settings: Any) -> list[Any]:
-        visited = session.visited.get(str(event.entry))
+        visited = session.visited.get(event_value(event, "entry", str))
         if visited and visited.path and Path(visited.path).is_file():
             opening = _opening_of(visited)
         else:
-            opening = from_query(dict(parse_qsl(str(event.query).removeprefix("?"))), models, examples)
+            opening = from_query(dict(parse_qsl(event_value(event, "query", str).removeprefix("?"))), models, examples)
         values, new_request = open_values(session, opening), gr.skip()
         if opening.path is None or opening.path != session.originals.get(path or "", path):
             values[0] = opening.path

@@ -11,6 +11,7 @@ from demo.compare.layout import CompareTab
 from demo.compare.questions import MarkedBox
 from demo.compare.session import Session
 from demo.service.event_settings import LAST, ON_MODEL
+from demo.service.gradio_internals import event_value
 from demo.service.models import Models
 
 
@@ -59,8 +60,9 @@ def _wire_box(page: CompareTab, session: gr.State) -> tuple[Any, ...]:
             compare_html.verdict(marked.verdict) if marked.verdict else gr.skip(),
         ]
 
-    def click(session: Session, event: gr.SelectData) -> list[Any]:
-        marked = questions.click(session, event.index[0], event.index[1])
+    def click(session: Session, event: gr.EventData) -> list[Any]:
+        x, y = event_value(event, "index", tuple[float, float])
+        marked = questions.click(session, x, y)
         show = compare_html.prompt if session.corner else compare_html.message
         return values(session, marked, show(marked.message))
 

@@ -14,7 +14,8 @@ from demo.gateway.routes import RouteKind
 from demo.service import gradio_internals, messages
 from demo.service.event_settings import ENDPOINTS
 
-CALL_KINDS: frozenset[RouteKind] = frozenset({"join", "run", "call", "call by name"})
+_UNCHANGED_KINDS: frozenset[RouteKind] = frozenset({"cancel", "mcp"})  # whose other entries name no files
+CALL_KINDS: frozenset[RouteKind] = _UNCHANGED_KINDS.union(("join", "run", "call", "call by name"))
 NOT_FETCHED = "Files are not fetched from other addresses: upload the file, and give the path that the upload returns."
 
 _KEYS_BY_NAME: tuple[str, ...] = ("data",)
@@ -31,17 +32,26 @@ def check_call(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -
     `kind` is one of CALL_KINDS; `name` is that of the endpoint, or None for a call by number. The call is refused if
     `body` is not a JSON object, or names an unknown function, wrong values or another file.
     """
-    try:
-        call = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RefusedRequest(400, NOT_JSON) from error
-    if not isinstance(call, dict):
-        raise RefusedRequest(422, BAD_CALL)
+    call = _read_object(body)
+    if kind in _UNCHANGED_KINDS:
+        return body
     if kind == "call by name":
         _check_names(blocks, name or "", call)
     else:
         call = _checked_entries(blocks, kind, name, call)
     return json.dumps(with_local_files(call)).encode()
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body. NaN, infinite numbers and half of a character are in no answer of Gradio."""
+    try:
+        call = json.loads(body)
+        json.dumps(call, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise RefusedRequest(400, NOT_JSON) from error
+    if not isinstance(call, dict):
+        raise RefusedRequest(422, BAD_CALL)
+    return call
 
 
 def _check_names(blocks: Blocks, name: str, values: dict[str, Any]) -> None:

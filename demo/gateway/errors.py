@@ -75,7 +75,8 @@ class ResponseFilter:
         status = error["status"]
         if self.refusal is None and _is_for_client(status, self._error_body):
             self._started = True
-            await self._send(error)
+            is_clients = messages.UNUSABLE.encode() in self._error_body  # Gradio has only 500 for a gr.Error
+            await self._send({**error, "status": 422} if is_clients else error)
             await self._send({"type": "http.response.body", "body": self._error_body})
             return
         sentence = _SENTENCES.get(status, messages.FAILED if status >= 500 else BAD_REQUEST)

@@ -52,7 +52,7 @@ class Gateway:
         route, names = find_route(path or "/", scope["method"], request.query_params)
         response.as_text = route.kind == "upload"
         body = RequestBody(receive, route, request.headers, response)
-        if route.kind in CALL_KINDS:
+        if route.kind in CALL_KINDS and scope["method"] == "POST":
             call = check_call(blocks, route.kind, names.get("name"), await body.read_json())
             headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
             scope["headers"] = [*headers, (b"content-length", b"%d" % len(call))]

@@ -10,7 +10,9 @@ from demo.gateway.errors import NOTHING_HERE, WRONG_METHOD, RefusedRequest
 from demo.service.event_settings import ENDPOINTS
 from demo.service.uploads import MAX_TOTAL
 
-RouteKind = Literal["page", "file", "upload", "join", "listen", "run", "call", "call by name", "answer", "mcp"]
+RouteKind = Literal[
+    "page", "file", "upload", "join", "listen", "run", "call", "call by name", "answer", "cancel", "mcp"
+]
 
 _MAX_BODY = 1_000_000  # bytes
 _MAX_MCP_MESSAGE = 3_000_000  # bytes: the package mcp refuses a message above 4 MiB in its own words
@@ -34,7 +36,7 @@ _ROUTES = (
     # The page itself, and what gradio_client requests when it connects. A Space's health check requests /.
     Route("page", r"/|/config/?|/theme\.css|/manifest\.json|/robots\.txt|/favicon\.ico|/(assets|static)/.+"),
     Route("page", r"/gradio_api/(info/?|openapi\.json|app_id|startup-events|heartbeat/[^/]+|upload_progress)"),
-    Route("page", r"/gradio_api/(cancel|reset)", _POST),
+    Route("cancel", r"/gradio_api/(cancel|reset)", _POST),
     # A file that was uploaded or made here. Gradio would fetch any other address, and return it to anyone.
     Route("file", r"/gradio_api/file=(?!\s*[A-Za-z][A-Za-z0-9+.-]+:).+"),
     # The calls of the page and of gradio_client, by number, and those of curl, by name.

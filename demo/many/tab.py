@@ -13,6 +13,7 @@ from demo.many.position import Opener
 from demo.many.session import StudySession, TableState, explain_next, final_state, restore, sort, start, stop
 from demo.many.store import StudyStore
 from demo.service.event_settings import AT_ONCE, LAST, ON_PHOTO, PRIVATE
+from demo.service.gradio_internals import event_value
 from demo.service.models import Models
 from demo.service.study import StudyRequest
 
@@ -160,7 +161,7 @@ def _wire_table(tab: ManyTab, store: StudyStore, token: gr.Textbox, row_position
     gone = {tab.message: table_html.message(TableState(message=_GONE))}
 
     def on_sort(token: str, event: gr.EventData) -> Any:
-        session, column = store.find(token), table_html.find_column(str(event.column))
+        session, column = store.find(token), table_html.find_column(event_value(event, "column", str))
         if session is None:
             return gone
         return {tab.table: table_html.table(sort(session, column.key, column.worst_first))} if column else gr.skip()
@@ -169,7 +170,7 @@ def _wire_table(tab: ManyTab, store: StudyStore, token: gr.Textbox, row_position
         session = store.find(token)
         if session is None:
             return gone
-        opened = position.open_row(session, int(event.row))
+        opened = position.open_row(session, event_value(event, "row", int))
         if opened is None:
             return gr.skip()
         opening, html = opened

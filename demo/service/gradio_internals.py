@@ -3,18 +3,25 @@
 Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
 from gradio import Blocks, data_classes
 from gradio.block_function import BlockFunction
 from gradio.blocks import Block
-from gradio.events import api
+from gradio.events import EventData, api
+from gradio.exceptions import Error
 from gradio.utils import get_upload_folder, is_in_or_equal
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import HTTPConnection
+
+from demo.service import messages
+
+_Value = TypeVar("_Value")
 
 # The types of uploaded files, by which Gradio recognises a file in the signature of an endpoint or a component.
 FileDataMeta = data_classes.FileDataMeta
@@ -117,6 +124,33 @@ def add_endpoint(
     """
     event = api(function, api_name=function.__name__, concurrency_id=concurrency_id, concurrency_limit=1)
     blocks.fns[event["id"]].validator = validator
+
+
+def refuse_unusable_values(blocks: Blocks) -> None:
+    """Answer values that a component of the page cannot take with one sentence; Gradio would print a traceback each."""
+    preprocess = blocks.preprocess_data
+
+    async def preprocess_or_refuse(*arguments: Any, **options: Any) -> Any:
+        try:
+            return await preprocess(*arguments, **options)
+        except Exception as error:  # gr.Error, pydantic's ValidationError, TypeError and others, by component
+            raise Error(messages.UNUSABLE, print_exception=False) from error
+
+    blocks.preprocess_data = preprocess_or_refuse  # type: ignore[method-assign]
+
+
+def event_value(event: EventData, name: str, kind: type[_Value]) -> _Value:
+    """Return a value that came with an event of the page, or raise gr.Error if it is not there or of another type."""
+    data = event._data
+    try:
+        return TypeAdapter(kind).validate_python(data.get(name) if isinstance(data, dict) else None)
+    except ValidationError as error:
+        raise Error(messages.UNUSABLE, print_exception=False) from error
+
+
+def ignore_rejected_messages() -> None:
+    """Do not log the messages of MCP clients that do not have the protocol's form: the log would have their content."""
+    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))
 
 
 def blocks_of(request: HTTPConnection) -> Blocks:

@@ -2,6 +2,7 @@
 
 TARGET = "animal"  # what boxes mark
 FAILED = "Something failed on our side; the terminal says more. Try again, or another photo."
+UNUSABLE = "The page sent a value that cannot be used here: reload the page, and try again."
 NOT_UPLOADED = "This is not an uploaded file: upload it first, and give the path that the upload returns."
 
 

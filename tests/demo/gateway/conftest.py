@@ -25,7 +25,7 @@ API = "/gradio_api"
 JSON = {"content-type": "application/json"}
 SLOW = 10.0  # seconds, also enough on a busy machine
 WEBSITE = b"a bird from the web"
-ECHO, LOOK = 0, 1  # numbers of the page's own functions
+ECHO, LOOK, PICK = 0, 1, 2  # numbers of the page's own functions
 
 
 class Served:
@@ -44,6 +44,7 @@ class Served:
             words, button = gr.Textbox(), gr.Button()
             button.click(lambda said: said, words, words, queue=False, **PRIVATE)
             button.click(lambda path: Path(path).read_text(), PhotoInput(), words, **PRIVATE)
+            button.click(lambda picked: picked, gr.Radio(["a", "b"]), words, queue=False, **PRIVATE)
             for function in (self.predict, self.explain, self.study):
                 gr.api(function, api_name=function.__name__)
         next(fn for fn in blocks.fns.values() if fn.api_name == "study").validator = self._check

@@ -8,7 +8,7 @@ import pytest
 from demo.gateway import errors
 from demo.gateway.calls import NOT_FETCHED
 from demo.service import messages
-from tests.demo.gateway.conftest import API, ECHO, LOOK, WEBSITE, Served, file, sentence_of
+from tests.demo.gateway.conftest import API, ECHO, JSON, LOOK, PICK, WEBSITE, Served, file, sentence_of
 
 
 def test_page_calls_its_own_functions_by_number_only(page: Served) -> None:
@@ -67,7 +67,7 @@ def test_file_that_was_not_uploaded_is_not_opened(page: Served, tmp_path: Path, 
         "without a mark": {"path": str(secret)},
         "address": file(f"http://127.0.0.1{API}/file={secret}"),
         "up and out": file(f"{page.upload()}/../../../{secret.relative_to(tmp_path.anchor)}"),
-        "no name": file("\0\ud800"),
+        "no name": file("\0"),
         "not text": {**file(str(secret)), "meta": "gradio.FileData"},
     }[way]
     answer = page.join(LOOK, photo)
@@ -85,6 +85,27 @@ def test_without_gateway_a_file_without_a_mark_is_opened(bare: Served, tmp_path:
 def test_json_must_be_declared_as_json(page: Served) -> None:
     answer = page.http.post(f"{API}/call/predict", content=b'{"data": []}')
     assert (answer.status_code, sentence_of(answer)) == (415, errors.NOT_JSON)
+
+
+@pytest.mark.parametrize("body", [b'{"x": NaN}', b'{"x": 1e999}', b'{"x": "\\ud800"}', b"\xff", b"[" * 5000], ids=str)
+@pytest.mark.parametrize("path", ["call/predict", "queue/join", "cancel", "mcp/"])
+def test_what_no_answer_could_repeat_is_not_json(
+    page: Served, body: bytes, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = page.http.post(f"{API}/{path}", content=body, headers=JSON)
+    assert (answer.status_code, sentence_of(answer)) == (400, errors.NOT_JSON)
+    assert capfd.readouterr().err == ""
+
+
+def test_value_that_a_component_cannot_take_is_refused_and_not_printed(
+    page: Served, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page.join(LOOK, {"path": page.upload(), "size": "large"})
+    assert messages.UNUSABLE in page.http.get(f"{API}/queue/data?session_hash=session").text
+    body = {"data": [{"choice": 1}], "fn_index": PICK, "session_hash": "session"}
+    answer = page.http.post(f"{API}/run/predict", json=body)
+    assert (answer.status_code, answer.json()["error"]) == (422, messages.UNUSABLE)
+    assert capfd.readouterr().err == ""
 
 
 def test_refusal_of_wrong_values_lists_the_parameters(page: Served) -> None:

@@ -53,7 +53,7 @@ def test_mcp_is_behind_the_gateway_too(page: Served) -> None:
     assert page.http.get(f"{API}/mcp/").status_code == 200
     wrong = page.http.get(f"{API}/mcp/eagle")
     assert (wrong.status_code, sentence_of(wrong)) == (404, errors.NOTHING_HERE)
-    assert sentence_of(page.http.post(f"{API}/mcp/", content=b"{", headers=JSON)) == errors.BAD_REQUEST
+    assert sentence_of(page.http.post(f"{API}/mcp/", content=b"{", headers=JSON)) == errors.NOT_JSON
 
 
 def test_refusal_of_a_wrong_method_lists_the_allowed_ones(page: Served) -> None:
