@@ -20,7 +20,7 @@ import httpx
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.browser.conftest import Served, served
+from tests.browser.conftest import served
 from tests.clients import descendants
 from tests.demo.api.conftest import API, LIMIT, upload
 from tests.mutated_photos import samples
@@ -189,10 +189,9 @@ def _call(path: str, body: Any, answer: str = "", headers: dict[str, str] | None
     return Call(path, json.dumps(body).encode(), headers or {"content-type": "application/json"}, answer)
 
 
-def send_mutations(page: Served, count: int) -> Answers:
-    """Send so many calls one after another, the same ones each time, and read the answers of admitted ones."""
-    address = page.address.rstrip("/")
-    target, answers, start = Target.of(address), Answers(), _largest_memory(page)
+def send_mutations(address: str, pid: int, count: int) -> Answers:
+    """Send so many calls to the page of a process, the same ones each time, and read the answers of admitted ones."""
+    target, answers, start = Target.of(address), Answers(), _largest_memory(pid)
     # A connection for each call: one that is kept may be closed by the server just when the next call is sent.
     with httpx.Client(base_url=address, timeout=LIMIT, limits=httpx.Limits(max_keepalive_connections=0)) as http:
 
@@ -210,7 +209,7 @@ def send_mutations(page: Served, count: int) -> Answers:
                 _note(answers, call, f"answer {answer.status_code}", answer.text, time.monotonic() - began)
 
         send()
-    answers.memory = _largest_memory(page) - start
+    answers.memory = _largest_memory(pid) - start
     return answers
 
 
@@ -230,9 +229,9 @@ def _note(answers: Answers, call: Call, status: str, text: str, seconds: float) 
         answers.sentences[text[:160]] += 1
 
 
-def _largest_memory(page: Served) -> int:
-    """Return the largest memory that the page and its processes have had so far, in bytes."""
-    status = (Path(f"/proc/{process}/status").read_text() for process in descendants(page.pid))
+def _largest_memory(pid: int) -> int:
+    """Return the largest memory that a process and those that it has started have had so far, in bytes."""
+    status = (Path(f"/proc/{process}/status").read_text() for process in descendants(pid))
     return sum(int(re.search(r"VmHWM:\s+(\d+)", text)[1]) * 1024 for text in status)  # type: ignore[index]
 
 
@@ -255,7 +254,7 @@ def main(count: int = COUNT) -> None:
     with tempfile.TemporaryDirectory(prefix="camcore-soak-") as folder:
         export_artifact(own_model(Path(folder), "wide", Path(folder, "artifacts", "finches")))
         with served(Path(folder, "artifacts"), module=("demo", "--mcp")) as page:
-            answers = send_mutations(page, count)
+            answers = send_mutations(page.address.rstrip("/"), page.pid, count)
             print("\n".join(rows(answers)), flush=True)
     if answers.faults:
         sys.exit(1)
