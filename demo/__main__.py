@@ -26,10 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with page_folder() as folder:
         # Gradio reads these when it is imported. A page deletes its folder when it ends, so none share one.
-        os.environ.setdefault("GRADIO_TEMP_DIR", str(folder))
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
         try:
-            return _serve(options)
+            return _serve(options, folder)
         finally:
             shared_decoder().close()
 
@@ -45,7 +45,7 @@ def run() -> NoReturn:
     os._exit(code)
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, folder: Path) -> int:
     if options.mcp and find_spec("mcp") is None:
         _say("error: --mcp needs the package mcp: run `python -m pip install 'gradio[mcp]'` first")
         return 2
@@ -56,10 +56,13 @@ def _serve(options: argparse.Namespace) -> int:
         from demo.app import build
         from demo.gateway.hosts import AllowedHosts
         from demo.server import serve
+        from demo.service.expiry import Expiry
+        from demo.service.photos import KEPT
 
         blocks = build(models)
         hosts = AllowedHosts.of_server(options.host, [*options.allowed_host, os.environ.get("SPACE_HOST", "")])
         _say(f"the page is at {serve(blocks, options.host, options.port, mcp=options.mcp, hosts=hosts)}")
+        Expiry(blocks, folder, KEPT).start()
         blocks.block_thread()
     except CamError as error:
         _say(f"error: {error}")

@@ -15,13 +15,12 @@ from demo.many import position
 from demo.many import tab as many
 from demo.many.position import Opener
 from demo.service.models import Models
-from demo.service.photos import KEPT
 
 
 def build(models: Models) -> gr.Blocks:
     """Build the page for these models."""
     blocks: gr.Blocks
-    with gr.Blocks(title=text.TITLE, fill_width=True, delete_cache=(round(KEPT / 6), round(KEPT))) as blocks:
+    with gr.Blocks(title=text.TITLE, fill_width=True) as blocks:
         gr.HTML(_header(models.notice), elem_id="header")
         session = gr.State(Session())
         with gr.Tabs(elem_id="tabs") as tabs:

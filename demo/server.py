@@ -5,7 +5,7 @@ from gradio import Blocks
 from demo.compare import preferences
 from demo.gateway.hosts import THIS_MACHINE, AllowedHosts
 from demo.gateway.middleware import middleware
-from demo.service.gradio_internals import return_separate_tool_outputs
+from demo.service.gradio_internals import ignore_rejected_messages, return_separate_tool_outputs
 from demo.theme import head, theme
 
 MAX_WAITING = 20
@@ -28,4 +28,5 @@ def serve(
         mcp_server=mcp or None, app_kwargs={"middleware": middleware(hosts)},
     )  # fmt: skip
     return_separate_tool_outputs(blocks)
+    ignore_rejected_messages()
     return address

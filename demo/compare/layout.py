@@ -17,7 +17,7 @@ from demo.compare import html as compare_html
 from demo.compare.photo_input import PhotoInput
 from demo.compare.question_layout import class_field
 from demo.compare.session import PageState
-from demo.service.gradio_internals import ACCEPT_ANY_FILE, keep_files
+from demo.service.gradio_internals import ACCEPT_ANY_FILE
 from demo.service.models import Models
 from demo.service.photos import new_folder
 
@@ -125,10 +125,7 @@ def _examples() -> dict[str, gr.Button]:
     gr.HTML(compare_html.note(text.EXAMPLES), elem_id="examples-title")
     paths = [str(shutil.copy(path, new_folder())) for path in example_photos()]
     with gr.Row(elem_id="examples"):
-        examples = {path: gr.Button(Path(path).stem, icon=path, size="sm") for path in paths}
-    for path, button in examples.items():
-        keep_files(button, [path])
-    return examples
+        return {path: gr.Button(Path(path).stem, icon=path, size="sm") for path in paths}
 
 
 def _map_panel(models: Models) -> MapPanel:

@@ -49,13 +49,13 @@ def check_call(blocks: Blocks, kind: RouteKind, name: str | None, body: bytes) -
 
 
 def parse_json(body: bytes) -> Any:
-    """Return what a body of JSON holds; refuse one that is not JSON, or that has half a character.
+    """Return what a body of JSON holds; refuse one that is not JSON, or that no response could repeat.
 
-    Python reads `"\\ud800"`, the first half of a character, and Gradio and MCP fail to write it into their responses.
+    Python reads NaN, infinite numbers and `"\\ud800"`, the first half of a character, which Gradio cannot write.
     """
     try:
         value = json.loads(body)
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise RefusedRequest(400, NOT_JSON) from error
     return value

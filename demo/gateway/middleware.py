@@ -16,7 +16,7 @@ from demo.gateway.listeners import Listeners
 from demo.gateway.multipart import MultipartChecker
 from demo.gateway.routes import Route, find_route
 from demo.service import messages
-from demo.service.gradio_internals import blocks_of, forget_session, upload_folder
+from demo.service.gradio_internals import blocks_of, forget_state, upload_folder
 from demo.service.queue import RECEIVED_AT
 
 _MAX_ENVELOPE = 1_000_000  # bytes of a body besides its files: boundaries, names and other values
@@ -76,7 +76,7 @@ class Gateway:
                 await self._app(scope, body, response)
         finally:
             if event is not None:
-                forget_session(blocks, event)
+                forget_state(blocks, event)
 
 
 class RequestBody:

@@ -3,7 +3,8 @@
 Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -11,7 +12,6 @@ from typing import Any, get_type_hints
 from anyio.to_thread import run_sync
 from gradio import Blocks, data_classes
 from gradio.block_function import BlockFunction
-from gradio.blocks import Block
 from gradio.events import EventData, api
 from gradio.utils import get_upload_folder, is_in_or_equal
 from starlette.requests import HTTPConnection
@@ -60,11 +60,6 @@ def is_served_file(path: str) -> bool:
         return is_in_or_equal(path, upload_folder())
     except (OSError, ValueError):  # no file can have this name
         return False
-
-
-def keep_files(component: Block, paths: Iterable[str]) -> None:
-    """Keep files of a component that Gradio would delete after a while, together with the files of visitors."""
-    component.keep_in_cache.update(paths)
 
 
 @dataclass(frozen=True)
@@ -155,6 +150,11 @@ def add_endpoint(
     blocks.fns[event["id"]].validator = validator
 
 
+def ignore_rejected_messages() -> None:
+    """Do not log the messages of MCP clients that do not have the protocol's form: the log would have their content."""
+    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))
+
+
 def blocks_of(request: HTTPConnection) -> Blocks:
     """Return the page that serves a request."""
     blocks: Blocks = request.app.get_blocks()
@@ -169,8 +169,31 @@ def has_session(blocks: Blocks, session: str | None) -> bool:
     return session in blocks._queue.pending_messages_per_session
 
 
+def idle_sessions(blocks: Blocks) -> dict[Hashable, Hashable]:
+    """Return the time of the last use of each session that has neither an open page nor a call in progress.
+
+    Only the page's functions have states; Gradio marks those of a closed page.
+    """
+    queue, states = blocks._queue, blocks.state_holder
+    events = [event for job in queue.active_jobs for event in job or ()]
+    events += [event for waiting in queue.event_queue_per_concurrency_id.values() for event in waiting.queue]
+    opened = {name for name, state in list(states.session_data.items()) if state.state_data and not state.is_closed}
+    names = {*states.session_data, *queue.pending_messages_per_session, *queue.pending_event_ids_session}
+    idle = names - opened - {event.session_hash for event in events}
+    return {name: states.time_last_used.get(name) for name in idle}
+
+
 def forget_session(blocks: Blocks, session: str) -> None:
-    """Delete the state of a session, which Gradio would keep for each of thousands of answered calls."""
+    """Delete the state of a session, and answers that were not fetched; Gradio would keep thousands."""
+    queue, states = blocks._queue, blocks.state_holder
+    for event in queue.pending_event_ids_session.pop(session, ()):
+        queue.event_ids_to_events.pop(event, None)
+    for sessions in (queue.pending_messages_per_session, states.session_data, states.time_last_used):
+        sessions.pop(session, None)
+
+
+def forget_state(blocks: Blocks, session: str) -> None:
+    """Delete the state of a session whose call was answered."""
     blocks.state_holder.session_data.pop(session, None)
     blocks.state_holder.time_last_used.pop(session, None)
 

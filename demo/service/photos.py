@@ -17,6 +17,7 @@ from camcore.types import Box
 from demo.service.queue import Deadline
 
 KEPT = 3600.0  # seconds that uploads, and studies after their last use, are kept
+ANSWER_PREFIX = "answer-"  # of the folders with files for visitors
 _MAX_RESULTS = 32
 UPLOAD_GONE = "This upload is no longer there, because uploads are kept for an hour: upload it again."
 
@@ -25,7 +26,7 @@ def new_folder() -> Path:
     """Create a folder of its own for the files of one answer, and return its path."""
     from demo.service.gradio_internals import upload_folder  # once `demo.__main__` has named the folder to Gradio
 
-    return Path(mkdtemp(dir=upload_folder()))
+    return Path(mkdtemp(prefix=ANSWER_PREFIX, dir=upload_folder()))
 
 
 class Photos:

@@ -61,7 +61,7 @@ def served(
     finally:
         code = end(server)
         reader.join(END)
-    assert printed == [], "the terminal shows what nobody should have to read"
+    assert printed == [], f"the terminal shows what nobody should have to read: {''.join(printed)}"
     assert code == 0, "the page does not end by itself on SIGTERM"
 
 

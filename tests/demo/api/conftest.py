@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client
@@ -25,8 +26,12 @@ def models(stand_in: Explainer, stand_in_artifacts: Path) -> Models:
 
 
 @pytest.fixture(scope="package")
-def address(models: Models) -> Iterator[str]:
-    blocks = build(models)
+def blocks(models: Models) -> gr.Blocks:
+    return build(models)
+
+
+@pytest.fixture(scope="package")
+def address(blocks: gr.Blocks) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield serve(blocks, None, None, mcp=True).rstrip("/")

@@ -161,6 +161,16 @@ def test_json_must_be_declared_as_json(page: Served) -> None:
     assert (answer.status_code, sentence_of(answer)) == (415, errors.NOT_JSON)
 
 
+@pytest.mark.parametrize("body", [b'{"x": NaN}', b'{"x": 1e999}', b'{"x": "\\ud800"}', b"\xff", b"[" * 5000], ids=str)
+@pytest.mark.parametrize("path", ["call/predict", "queue/join", "cancel", "mcp/"])
+def test_what_no_answer_could_repeat_is_not_json(
+    page: Served, body: bytes, path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer = page.http.post(f"{API}/{path}", content=body, headers=JSON)
+    assert (answer.status_code, sentence_of(answer)) == (400, errors.NOT_JSON)
+    assert capfd.readouterr().err == ""
+
+
 def test_refusal_of_wrong_values_lists_the_parameters(page: Served) -> None:
     sentence = "These are not the values that /predict takes: give photo, top."
     assert (
