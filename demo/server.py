@@ -1,11 +1,13 @@
 """The server of the page."""
 
+import logging
+
 from gradio import Blocks
 
 from demo.compare import preferences
 from demo.gateway.hosts import THIS_MACHINE, AllowedHosts
 from demo.gateway.middleware import middleware
-from demo.service.gradio_internals import ignore_rejected_messages, return_separate_tool_outputs
+from demo.service.gradio_internals import return_separate_tool_outputs
 from demo.theme import head, theme
 
 MAX_WAITING = 20
@@ -28,5 +30,10 @@ def serve(
         mcp_server=mcp or None, app_kwargs={"middleware": middleware(hosts)},
     )  # fmt: skip
     return_separate_tool_outputs(blocks)
-    ignore_rejected_messages()
+    _ignore_rejected_messages()
     return address
+
+
+def _ignore_rejected_messages() -> None:
+    """Do not log the messages of MCP clients that do not have the protocol's form: the log would have their content."""
+    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))

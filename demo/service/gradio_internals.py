@@ -3,7 +3,6 @@
 Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
 """
 
-import logging
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,11 +147,6 @@ def add_endpoint(
     """
     event = api(function, api_name=function.__name__, concurrency_id=concurrency_id, concurrency_limit=1)
     blocks.fns[event["id"]].validator = validator
-
-
-def ignore_rejected_messages() -> None:
-    """Do not log the messages of MCP clients that do not have the protocol's form: the log would have their content."""
-    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))
 
 
 def blocks_of(request: HTTPConnection) -> Blocks:

@@ -101,8 +101,7 @@ def test_malformed_values_of_the_page_are_refused_and_logged_once(
     event = {"index": [1, 2.5], "value": None}
     assert point(page, event).json()["data"] == ["a 1 1 2.5"]
     events: list[object] = [None, 5, "x", [], {}, {"index": [1, 2]}, True]
-    infinite = float("inf")
-    indices: list[object] = [None, 1, "ab", [], [1], [1, 2, 3], [None, 2], [infinite, 1], [float("nan"), 1], [[1], [2]]]
+    indices: list[object] = [None, 1, "ab", [], [1], [1, 2, 3], [None, 2], [[1], [2]]]
     events += [{"index": index, "value": None} for index in indices]
     values: list[Sequence[object]] = [("c", 1), ([], 1), (["a"], 1), ({}, 1), (1, 1), ("a", -1), ("a", "x"), ("a", [])]
     for answer in [*(point(page, other) for other in events), *(point(page, event, other) for other in values)]:
