@@ -17,11 +17,11 @@ MapInput = Literal["activations", "gradients", "finer gradients", "head", "maske
 GRADIENTS: tuple[MapInput, ...] = ("gradients", "finer gradients")
 # What an input costs, beside the one run of the model for all methods.
 RUNS: dict[MapInput, str] = {
-    "activations": "no further run of the model",
-    "gradients": "one run back through the model",
-    "finer gradients": "one run back through the model",
-    "head": "one run of the model’s last part per cell of the heatmap",
-    "masked scores": "tens to thousands of runs of the model",
+    "activations": "no more runs",
+    "gradients": "one more run of the model",
+    "finer gradients": "one more run of the model",
+    "head": "one run of the model’s last part per cell",
+    "masked scores": "one run per feature, or an estimate from fewer",
 }
 
 

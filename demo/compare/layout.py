@@ -138,7 +138,8 @@ def _map_panel(models: Models) -> MapPanel:
         )
     gr.HTML(compare_html.scale(), elem_id="scale")
     with gr.Accordion(text.MORE_METHODS, open=False, elem_id="more"):
-        choices = [(f"{METHODS[name].title}: {METHODS[name].hint}", name) for name in MORE_METHODS]
+        methods = ((name, METHODS[name]) for name in MORE_METHODS)
+        choices = [(f"{method.title}: {method.hint} ({method.runs})", name) for name, method in methods]
         more_methods = gr.CheckboxGroup(
             choices, label=text.MORE_METHODS, info=text.MORE_METHODS_HINT, show_label=False, elem_id="more-methods"
         )

@@ -1,5 +1,6 @@
 """The methods beside the default three, against maps of 3 x 3 places computed by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
+from camcore.methods import method_table
 from camcore.methods.eigen_cam import eigen_cam
 from camcore.methods.explanations import undefined_methods
 from camcore.methods.finer_cam import finer_weights
@@ -140,3 +142,11 @@ def test_notes_name_the_maps_that_are_the_same_and_the_reason_only_where_it_hold
 def test_default_methods_are_the_first_of_the_table() -> None:
     assert (*DEFAULT_METHODS, *MORE_METHODS) == tuple(METHODS)
     assert_array_equal(grad_cam(A, G), METHODS["finer-cam"].rule(A, G))  # type: ignore[misc]
+
+
+def test_the_manual_has_every_method_with_its_runs() -> None:
+    manual = Path(method_table.__file__).with_name("README.md").read_text(encoding="utf-8")
+    lines = (line.split("|") for line in manual.splitlines() if line.startswith("|"))
+    rows = {title.strip(): cells for _, title, *cells in lines}
+    assert all(f" {METHODS[name].runs} " in rows[METHODS[name].title] for name in MORE_METHODS)
+    assert all(METHODS[name].title in rows for name in DEFAULT_METHODS)

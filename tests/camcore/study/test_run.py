@@ -59,4 +59,4 @@ def test_records_of_other_conditions_are_not_reused(inputs: StudyInputs, lite0: 
 
 def test_results_that_cannot_be_written_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"figures\.csv cannot be written"):
-        write_results(tmp_path / "nowhere", {}, [])
+        write_results(tmp_path / "nowhere", {"settings": {"methods": []}}, [])

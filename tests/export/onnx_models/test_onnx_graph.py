@@ -37,7 +37,7 @@ from tests.export.onnx_models.nets import (
     to_file,
 )
 
-METHODS = ("grad-cam", "grad-cam++", "score-cam")
+METHODS = ("grad-cam", "grad-cam++", "score-cam", "recipro-cam")
 STEPS = IMAGENET_STEPS.__class__(
     SIZE, (SIZE, SIZE), "bilinear", mean=IMAGENET_STEPS.mean, std=IMAGENET_STEPS.std
 )  # what the export assumes of a file of that size, but for `resize`
