@@ -1,12 +1,14 @@
 """The server of the page."""
 
+import logging
+
 from gradio import Blocks
 
 from demo.compare import preferences
 from demo.gateway.hosts import THIS_MACHINE, AllowedHosts
 from demo.gateway.middleware import middleware
 from demo.service.gradio_internals import (
-    ignore_rejected_messages,
+    limit_queue,
     refuse_unusable_values,
     return_separate_tool_outputs,
 )
@@ -33,5 +35,13 @@ def serve(
     )  # fmt: skip
     return_separate_tool_outputs(blocks)
     refuse_unusable_values(blocks)
-    ignore_rejected_messages()
+    limit_queue(blocks)
+    _do_not_log_malformed_requests()
     return address
+
+
+def _do_not_log_malformed_requests() -> None:
+    """Keep out of the log what clients send in a wrong form, of which mcp logs the content; they get a refusal."""
+    for name in ("python_multipart", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))

@@ -3,7 +3,6 @@
 Written for Gradio 6.31. Nothing here is documented by Gradio; each function says why the project needs it.
 """
 
-import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,9 +141,21 @@ def event_value(event: EventData, name: str, kind: type[_Value]) -> _Value:
         raise Error(messages.UNUSABLE, print_exception=False) from error
 
 
-def ignore_rejected_messages() -> None:
-    """Do not log the messages of MCP clients that do not have the protocol's form: the log would have their content."""
-    logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))
+def limit_queue(blocks: Blocks) -> None:
+    """Count the requests whose values are being checked as waiting; Gradio admits them beyond the queue's limit."""
+    queue, push, checked = blocks._queue, blocks._queue.push, 0
+
+    async def push_or_refuse(*arguments: Any, **options: Any) -> Any:
+        nonlocal checked
+        if queue.max_size is not None and len(queue) + checked >= queue.max_size:
+            return False, "", "queue_full"
+        checked += 1
+        try:
+            return await push(*arguments, **options)
+        finally:
+            checked -= 1
+
+    queue.push = push_or_refuse  # type: ignore[method-assign]
 
 
 def blocks_of(request: HTTPConnection) -> Blocks:
