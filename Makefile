@@ -26,13 +26,16 @@ check: $(VENV)/test-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Decodes 20,000 mutated photos, and says what became of them; then the tests that take longest, whole.
+# Decodes 20,000 mutated photos, sends 5,000 mutated calls, and lets 50 clients use a page for 10 minutes, and says what
+# became of them; then the tests that take longest, whole.
 soak: $(VENV)/test-ready
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.mutated_calls
+	$(BIN)/python -m tests.clients
 	SOAK=1 $(PYTEST) tests/test_hostile_photos.py tests/test_no_photo_left.py tests/test_archive.py tests/test_cluster.py \
-		tests/bench/test_bench.py tests/export/test_layers.py tests/demo/service/test_models.py \
-		tests/camcore/study/inputs/test_sources.py tests/camcore/methods/test_parity_of_tokens.py \
-		tests/camcore/test_interrupts.py
+		tests/bench/test_bench.py tests/export/test_command.py tests/export/test_layers.py tests/demo/service/test_models.py \
+		tests/test_read_only.py tests/test_without_network.py tests/camcore/test_interrupts.py \
+		tests/camcore/study/inputs/test_sources.py tests/camcore/methods/test_parity_of_tokens.py
 
 # Builds what a Hugging Face Space would, in .venv-space, starts it and measures it.
 space: $(VENV)/test-ready

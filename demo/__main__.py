@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Gradio reads these when it is imported. A page deletes its folder when it ends, so none share one.
         os.environ["GRADIO_TEMP_DIR"] = str(folder)
         os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+        os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")  # of 10,000 it would make a table at each request
         try:
             return _serve(options, folder)
         finally:

@@ -7,7 +7,7 @@ from gradio import Blocks
 from demo.compare import preferences
 from demo.gateway.hosts import THIS_MACHINE, AllowedHosts
 from demo.gateway.middleware import middleware
-from demo.service.gradio_internals import return_separate_tool_outputs
+from demo.service.gradio_internals import limit_queue, return_separate_tool_outputs
 from demo.theme import head, theme
 
 MAX_WAITING = 20
@@ -30,10 +30,13 @@ def serve(
         mcp_server=mcp or None, app_kwargs={"middleware": middleware(hosts)},
     )  # fmt: skip
     return_separate_tool_outputs(blocks)
-    _ignore_rejected_messages()
+    limit_queue(blocks)
+    _do_not_log_malformed_requests()
     return address
 
 
-def _ignore_rejected_messages() -> None:
-    """Do not log the messages of MCP clients that do not have the protocol's form: the log would have their content."""
+def _do_not_log_malformed_requests() -> None:
+    """Keep out of the log what clients send in a wrong form, of which mcp logs the content; they get a refusal."""
+    for name in ("python_multipart", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("Failed to validate "))

@@ -7,7 +7,10 @@ be an internal error, and the page may print nothing.
 import base64
 import json
 import math
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -246,6 +249,17 @@ def rows(answers: Answers) -> list[str]:
     ]
 
 
+def call_by_schema(address: str) -> int:
+    """Run schemathesis on what the page says of itself in OpenAPI, print its report, and return its exit code."""
+    program = shutil.which("schemathesis", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        print("schemathesis is not installed, so that no calls are made from the page's OpenAPI document")
+        return 0
+    # The checks of the form of answers are left out: the document is Gradio's, and lists no refusals.
+    options = ["--checks", "not_a_server_error", "--max-examples", "100", "--seed", "1", "--no-color"]
+    return subprocess.run([program, "run", f"{address}{API}/openapi.json", *options], check=False).returncode
+
+
 def main(count: int = COUNT) -> None:
     """Serve a page with a model of random weights, send the calls, and print the table."""
     from export.pipeline import export_artifact
@@ -256,7 +270,8 @@ def main(count: int = COUNT) -> None:
         with served(Path(folder, "artifacts"), module=("demo", "--mcp")) as page:
             answers = send_mutations(page.address.rstrip("/"), page.pid, count)
             print("\n".join(rows(answers)), flush=True)
-    if answers.faults:
+            failed = call_by_schema(page.address.rstrip("/"))
+    if answers.faults or failed:
         sys.exit(1)
 
 

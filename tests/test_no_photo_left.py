@@ -22,7 +22,7 @@ from tests.demo.api.conftest import call_by_name, events, upload
 from tests.processes import END
 from tests.test_boundaries import ROOT
 
-MOMENTS = 5 if "SOAK" in os.environ else 1  # of each signal
+MOMENTS = 20 if "SOAK" in os.environ else 1  # of each signal
 LONGEST = 2.5  # seconds after the first upload: by then, the page has answered several times
 START = 120.0  # seconds from the start to the address
 NAME = "kingfisher-at-its-secret-nest.jpg"
@@ -92,6 +92,7 @@ def photo() -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.timeout(120 * MOMENTS + 180)
 def test_a_page_that_is_killed_or_ended_leaves_nothing_after_the_next_start(place: Place, photo: bytes) -> None:
     """Each page is killed, and the next one, which must delete what is left, ended by SIGTERM."""
     pictures, kept = 0, 0

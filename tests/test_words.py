@@ -16,7 +16,7 @@ PARALLEL = {"__init__", "__main__", "events", "html", "layout", "session", "text
 VAGUE = {"asked", "told", "known", "found", "said", "each", "wanted", "given", "taken", "shown"}
 MAX_MODULE, MAX_FUNCTION = 220, 40  # lines
 # 10,500 lines for the house as it was when it got its rooms; every feature since raises it in its own commit.
-MAX_PRODUCT = 24_700
+MAX_PRODUCT = 24_850
 PRODUCT = ("*.py", "*.css", "*.jinja", "*.html", "*.js")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

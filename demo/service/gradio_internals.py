@@ -23,27 +23,7 @@ ImageData = data_classes.ImageData
 
 # Gradio's page refuses a file of another type than image/* in its own words, before the server sees it. This gives such
 # a file an image type, so that it is uploaded, and `camcore.open_photo` can say what is wrong with it.
-ACCEPT_ANY_FILE = """
-const isImage = (file) => file.type.startsWith("image/");
-const asImages = (files) => {
-  const images = new DataTransfer();
-  for (const file of files) images.items.add(isImage(file) ? file : new File([file], file.name, { type: "image/any" }));
-  return images;
-};
-document.addEventListener("change", ({ target }) => {
-  if (target.matches("#photo input[type=file]") && ![...target.files].every(isImage)) {
-    target.files = asImages(target.files).files;
-  }
-}, true);
-document.addEventListener("drop", (event) => {
-  const files = [...(event.dataTransfer?.files ?? [])];
-  if (!event.target.closest("#photo") || files.every(isImage)) return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  const options = { bubbles: true, cancelable: true, dataTransfer: asImages(files) };
-  event.target.dispatchEvent(new DragEvent("drop", options));
-}, true);
-"""
+ACCEPT_ANY_FILE = Path(__file__).with_name("accept_any_file.js").read_text(encoding="utf-8")
 
 
 def upload_folder() -> Path:
@@ -147,6 +127,23 @@ def add_endpoint(
     """
     event = api(function, api_name=function.__name__, concurrency_id=concurrency_id, concurrency_limit=1)
     blocks.fns[event["id"]].validator = validator
+
+
+def limit_queue(blocks: Blocks) -> None:
+    """Count the requests whose values are being checked as waiting; Gradio admits them beyond the queue's limit."""
+    queue, push, checked = blocks._queue, blocks._queue.push, 0
+
+    async def push_or_refuse(*arguments: Any, **options: Any) -> Any:
+        nonlocal checked
+        if queue.max_size is not None and len(queue) + checked >= queue.max_size:
+            return False, "", "queue_full"
+        checked += 1
+        try:
+            return await push(*arguments, **options)
+        finally:
+            checked -= 1
+
+    queue.push = push_or_refuse  # type: ignore[method-assign]
 
 
 def blocks_of(request: HTTPConnection) -> Blocks:

@@ -1,6 +1,7 @@
 """`python -m export` as it is run: its streams, its exit status, and what a kill or Ctrl-C leaves."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from export.labels import imagenet_labels
 from tests.conftest import own_model
 
 ROOT = Path(__file__).parents[2]
+MOMENTS = 20  # at which an export is killed
 HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "gradio"}
 PROGRESS = [
     "reading the weights of {model}",
@@ -130,6 +132,31 @@ def test_a_killed_export_leaves_the_old_artefact_and_two_at_once_a_whole_one(
         assert (status, stdout) == (0, "")
     assert _is_whole(out)
     assert read_manifest(out).layer.name in rivals
+
+
+@pytest.mark.skipif("SOAK" not in os.environ, reason="takes long: run by make soak")
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_an_export_that_is_killed_at_any_moment_leaves_a_whole_artefact_and_the_next_one_works(tmp_path: Path) -> None:
+    """The old artefact, or the new one, which has another layer; each is killed after up to as long as one takes."""
+    out, chance, layers = tmp_path / "out" / "finches", random.Random(0), ("conv", "relu")
+    arguments = _finches(tmp_path, out)
+    start = time.monotonic()
+    assert _wait(_start(*arguments, "--layer", layers[0]))[0] == 0
+    duration = time.monotonic() - start
+    killed = 0
+    for number in range(MOMENTS):
+        ending = signal.SIGTERM if number % 4 == 3 else signal.SIGKILL
+        running = _start(*arguments, "--layer", layers[(number + 1) % 2])
+        time.sleep(chance.uniform(0, duration))
+        running.send_signal(ending)
+        killed += _wait(running)[0] != 0
+        verify(out, read_manifest(out))
+        assert read_manifest(out).layer.name in layers
+    assert killed > MOMENTS / 2
+    assert _wait(_start(*arguments, "--layer", layers[0]))[0] == 0
+    assert _is_whole(out)
+    assert read_manifest(out).layer.name == layers[0]
 
 
 @pytest.mark.slow
