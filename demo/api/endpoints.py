@@ -85,6 +85,8 @@ class Endpoints:
         )
         with self._models.queue.acquire(deadline):
             explainer = self._models.explainer(parameters.model)
+            if parameters.layer is not None:
+                explainer = explainer.at_layer(parameters.layer)
             for record, pictures in explain_photo(explainer, view, parameters, new_folder()):
                 yield record, *pictures.files()
                 deadline.check()
@@ -96,7 +98,8 @@ class Endpoints:
         """
         deadline = self._deadline(request)
         boxes = Path(parameters.boxes.path) if parameters.boxes else None
-        study_request = StudyRequest((Path(parameters.photos.path),), boxes, parameters.model)
+        methods = tuple(dict.fromkeys(parameters.methods or DEFAULT_METHODS))
+        study_request = StudyRequest((Path(parameters.photos.path),), boxes, parameters.model, methods)
         with closing(Study(self._models, study_request)) as study:
             while not study.complete and (deadline.left or not study.rows):
                 study.explain_next()

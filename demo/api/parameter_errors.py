@@ -43,6 +43,8 @@ def parameter_error(error: ValidationError, fields: Mapping[str, FieldInfo]) -> 
             remedy = f"choose {context['expected']}"
         case "list_type":
             remedy = f"give a list of {', '.join(METHODS)}"
+        case "string_type":
+            remedy = "give a text"
         case "bool_type":
             remedy = "give true or false"
         case _:

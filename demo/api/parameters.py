@@ -38,6 +38,7 @@ _FIT = (
     "of it with plain borders; as the model was exported if null"
 )
 _MODEL = "which of the exported models; the first if null"
+_METHODS = f"some of {', '.join(METHODS)}; the first {len(DEFAULT_METHODS)} if null"
 
 
 class Upload(NamedTuple):
@@ -165,9 +166,7 @@ class ExplainParameters(Parameters):
     rather_than: _ClassName = Field(
         None, description="name or index of a class to set it against: what speaks for the one and against the other"
     )
-    methods: list[MethodName] | None = Field(
-        None, description=f"some of {', '.join(METHODS)}; the first {len(DEFAULT_METHODS)} if null"
-    )
+    methods: list[MethodName] | None = Field(None, description=_METHODS)
     box: _BoxEdges = Field(
         None,
         description="left, top, right and bottom edge of the animal, as fractions of the photo: is the heat on it?",
@@ -180,6 +179,7 @@ class ExplainParameters(Parameters):
     colour_map: ColourMap = Field("inferno", description="colour map of the pictures")
     opacity: float = Field(OPACITY, ge=0, le=1, description="opacity of the hottest pixels in the pictures, 0 to 1")
     save_maps: bool = Field(False, description="also give the heatmaps as numbers")
+    layer: str | None = Field(None, description="layer of the model to explain, by name; its target layer if null")
 
     @property
     def target_boxes(self) -> tuple[Box, ...]:
@@ -189,7 +189,10 @@ class ExplainParameters(Parameters):
     @model_validator(mode="after")
     def _check_classes(self, info: ValidationInfo) -> Self:
         models = cast(Models, info.context)
-        labels = models.manifests[self.model or models.first].labels
+        manifest = models.manifests[self.model or models.first]
+        labels = manifest.labels
+        with errors_of("layer"):
+            manifest.at_layer(self.layer or manifest.layer.name)
         with errors_of("wanted_class"):
             find_class_pair(labels, self.wanted_class, None)
         with errors_of("rather_than"):
@@ -208,3 +211,4 @@ class StudyParameters(Parameters):
         description="an uploaded JSON file that marks the animals, of MegaDetector, AddaxAI, SpeciesNet or COCO",
     )
     model: _ModelName = Field(None, description=_MODEL)
+    methods: list[MethodName] | None = Field(None, description=_METHODS)

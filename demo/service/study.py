@@ -12,6 +12,7 @@ from typing import Any
 from camcore.drawing.output import make_folder
 from camcore.errors import CamError
 from camcore.images.preprocess import View
+from camcore.methods.method_table import DEFAULT_METHODS, MethodName
 from camcore.options import ExplainOptions
 from camcore.report.html import picture
 from camcore.study.description import conditions, describe
@@ -34,11 +35,12 @@ _MAX_NAME = 60  # characters
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """The uploads to study, an optional file of boxes, and the name of the model; None means the first model."""
+    """The uploads to study, an optional file of boxes, the name of the model (None: the first), and the methods."""
 
     uploads: tuple[Path, ...]
     boxes: Path | None = None
     model: str | None = None
+    methods: tuple[MethodName, ...] = DEFAULT_METHODS
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Study:
         try:
             self._explainer = models.explainer(self.model)
             resize_mode = self._explainer.manifest.preprocessing.resize_mode
-            self._settings = StudySettings(ExplainOptions(resize_mode=resize_mode), messages.TARGET)
+            options = ExplainOptions(resize_mode=resize_mode)
+            self._settings = StudySettings(options, messages.TARGET, methods=request.methods)
             make_folder(self._out / PICTURES)
             self._source = photos = self._folder / _PHOTOS / _study_name(request.uploads)
             notes = collect(request.uploads, photos)

@@ -80,4 +80,4 @@ def events(address: str, endpoint: str, event_id: str) -> Iterator[tuple[str, An
 
 
 def explain_defaults() -> list[Any]:
-    return [None, None, None, None, "paper", "fast", "crop", None, False, "inferno", 0.8, False]
+    return [None, None, None, None, "paper", "fast", "crop", None, False, "inferno", 0.8, False, None]

@@ -15,7 +15,7 @@ from PIL import Image
 
 from camcore import METHODS, Explainer, open_photo
 from camcore.cli.main import main
-from camcore.methods.method_table import DEFAULT_METHODS
+from camcore.methods.method_table import DEFAULT_METHODS, MethodName
 from camcore.metrics.baselines import column_titles
 from demo.service.event_settings import ENDPOINTS
 from tests.demo.api.conftest import API, LIMIT, call_by_name, events, upload
@@ -104,10 +104,10 @@ def test_explain_streams_while_score_cam_refines_and_ends_complete(client: Clien
     assert "verdict" in answers[-1][0]
 
 
-def test_explain_uses_class_contrast_method_and_box(client: Client, eagle: Path) -> None:
+def test_explain_uses_class_contrast_method_box_and_layer(client: Client, eagle: Path, stand_in: Explainer) -> None:
     record, _, first, *rest = client.predict(
         handle_file(eagle), wanted_class="kite", rather_than=22, methods=["grad-cam"], box=[0.1, 0.1, 0.6, 0.9],
-        api_name="/explain",
+        layer=stand_in.manifest.layer.name, api_name="/explain",
     )  # fmt: skip
     (explanation,) = record["explanations"]
     assert (explanation["class_idx"], explanation["rather_than"]["class_idx"]) == (21, 22)
@@ -129,16 +129,16 @@ def test_study_returns_photo_by_photo_and_ends_with_report_and_metrics(
         for index, photo in enumerate(imagenet_photos[:2]):
             file.write(photo, f"place-{index}/{photo.name}")
         file.writestr("place-0/broken.jpg", b"no photo")
-    answers = list(client.submit(handle_file(archive), api_name="/study"))
+    methods: list[MethodName] = ["score-cam", "layer-cam"]
+    answers = list(client.submit(handle_file(archive), methods=methods, api_name="/study"))
     assert [(answer[0]["done"], answer[0]["total"]) for answer in answers] == [(1, 3), (2, 3), (3, 3), (3, 3)]
     assert [len(answer[0]["photos"]) for answer in answers] == [1, 1, 1, 3]
     record, report, figures = answers[-1]
     assert sorted(photo["error"] is None for photo in record["photos"]) == [False, True, True]
     assert record["model"]["model"] == "efficientnet_lite0"
     assert Path(report).read_text(encoding="utf-8").count("<img") >= 8
-    assert len(Path(figures).read_text(encoding="utf-8").splitlines()) == 1 + 2 * len(
-        column_titles(DEFAULT_METHODS)
-    ) + len(DEFAULT_METHODS)
+    lines = Path(figures).read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1 + 2 * len(column_titles(methods)) + len(methods)
     assert not re.search(r"/(tmp|home|root)/", json.dumps(record)), "no path of the server"
 
 

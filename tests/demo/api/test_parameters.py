@@ -84,6 +84,8 @@ def test_unreadable_photo_is_refused_in_one_sentence_that_names_no_file(address:
         ({"colour_map": "rainbow"}, "colour_map", "viridis"),
         ({"sanity": "yes"}, "sanity", "true or false"),
         ({"save_maps": 1}, "save_maps", "true or false"),
+        ({"layer": "conv9"}, "layer", "exported without the layer"),
+        ({"layer": 5}, "layer", "give a text"),
         ({"photo": None}, "photo", "upload"),
         ({"photo": "lion.jpg"}, "photo", "upload"),
         ({"photo": {"path": "/etc/passwd"}}, "body", "upload"),
