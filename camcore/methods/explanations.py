@@ -31,7 +31,9 @@ def undefined_methods(methods: Iterable[MethodName], activations: Array, layer: 
         return {}
     problem = f"is defined only for features that are never negative, and those of the layer {layer} are negative"
     signed = (name for name in methods if not METHODS[name].accepts_signed)
-    return {name: f"{METHODS[name].title} {problem} in places: choose another method, as HiResCAM" for name in signed}
+    return {
+        name: f"{METHODS[name].title} {problem} in places: choose another method, such as HiResCAM" for name in signed
+    }
 
 
 def explain_by_rules(

@@ -115,7 +115,7 @@ def test_only_xgrad_cam_refuses_activations_below_zero_and_the_values_decide() -
     assert list(reasons) == ["xgrad-cam"]
     assert reasons["xgrad-cam"].startswith("XGrad-CAM is defined only for features that are never negative")
     assert "layer4" in reasons["xgrad-cam"]
-    assert reasons["xgrad-cam"].endswith("choose another method, as HiResCAM")
+    assert reasons["xgrad-cam"].endswith("choose another method, such as HiResCAM")
 
 
 def explanation(method: Any, heatmap: Any) -> Explanation:
