@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
-from gradio.route_utils import delete_files_created_by_app
 
 from camcore import Explainer
 from demo.app import build
@@ -16,7 +15,10 @@ from demo.compare import layout as compare_layout
 from demo.compare.layout import example_photos
 from demo.compare.links import example_of, from_query
 from demo.server import serve
+from demo.service.expiry import Expiry
+from demo.service.gradio_internals import upload_folder
 from demo.service.models import Models
+from demo.service.photos import new_folder
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +83,10 @@ def test_a_click_puts_the_example_on_the_page(config: Any, http: httpx.Client, n
 def test_the_picture_of_a_button_is_served_even_after_old_files_are_deleted(
     blocks: gr.Blocks, config: Any, http: httpx.Client, name: str
 ) -> None:
-    button = button_of(config, name)
+    button, expiry, left = button_of(config, name), Expiry(blocks, upload_folder(), kept=0), new_folder()
     click(config, http, button)
-    delete_files_created_by_app(blocks, -1)
+    expiry.sweep()
+    assert not left.exists()
     icon = http.get(button["props"]["icon"]["url"])
     assert icon.status_code == 200
     assert icon.headers["content-type"] == "image/jpeg"
