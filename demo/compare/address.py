@@ -17,9 +17,11 @@ from demo.service.event_settings import ASKING, AT_ONCE, LAST
 from demo.service.models import Models
 from demo.service.opening import Opening
 
-# An address that is being restored gets its complete query without an entry of its own in the history.
+# An address that is being restored gets its complete query without an entry of its own in the history. The same entry
+# again is late: the visitor may have gone on to another address meanwhile.
 _SHOW = f"""(visit) => {{
-  if (!visit) return;
+  if (!visit || visit.entry === window.shownEntry) return;
+  window.shownEntry = visit.entry;
   const address = new URL(location.href), linked = address.searchParams;
   if (visit.query || linked.has("example")) {json.dumps(PARAMETERS)}.forEach((name) => linked.delete(name));
   new URLSearchParams(visit.query).forEach((value, name) => linked.set(name, value));

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camcore.csv_cells import from_cell, to_cell
+from camcore.methods.method_table import DEFAULT_METHODS
 from camcore.report.metrics_csv import csv_lines
 from camcore.study import rows
 from camcore.study.inputs.tables import read_table
@@ -49,12 +50,12 @@ def test_no_csv_of_a_study_has_a_formula_and_its_names_are_read_back(
     monkeypatch.setattr(rows, "has_parquet", lambda: False)
     names = {"file": name, "species": name, "site": name}
     record = {**RECORD, **names, "counterfactuals": {**RECORD["counterfactuals"], "log_ratio": -0.5}}
-    parts = RowParts(tmp_path)
+    parts = RowParts(tmp_path, DEFAULT_METHODS)
     for added in (record, {**FAILED, **names, "file": f"{name}x", "error": "@failed"}):
         parts.add(added)
     parts.end()
     metrics = tmp_path / "metrics.csv"
-    metrics.write_bytes(b"".join(csv_lines([{**FAILED, **names}])))
+    metrics.write_bytes(b"".join(csv_lines([{**FAILED, **names}], DEFAULT_METHODS)))
     table = tmp_path / "rows" / "part-00000.csv"
     for path in (table, metrics):
         with path.open(encoding="utf-8", newline="") as file:

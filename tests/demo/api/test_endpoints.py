@@ -129,7 +129,7 @@ def test_study_returns_photo_by_photo_and_ends_with_report_and_metrics(
         for index, photo in enumerate(imagenet_photos[:2]):
             file.write(photo, f"place-{index}/{photo.name}")
         file.writestr("place-0/broken.jpg", b"no photo")
-    methods: list[MethodName] = ["score-cam", "layer-cam"]
+    methods: list[MethodName] = ["score-cam", "layercam"]
     answers = list(client.submit(handle_file(archive), methods=methods, api_name="/study"))
     assert [(answer[0]["done"], answer[0]["total"]) for answer in answers] == [(1, 3), (2, 3), (3, 3), (3, 3)]
     assert [len(answer[0]["photos"]) for answer in answers] == [1, 1, 1, 3]

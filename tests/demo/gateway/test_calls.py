@@ -1,16 +1,16 @@
 """What a call may contain, and which files it may name."""
 
 import json
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import httpx
 import pytest
 
-from demo.gateway import calls, errors
+from demo.gateway import calls, errors, rare_log
 from demo.gateway.calls import NOT_FETCHED
 from demo.gateway.rare_log import RareLog
 from demo.service import messages
@@ -130,7 +130,7 @@ def test_a_rare_log_writes_a_line_a_minute_and_says_how_many_it_left_out(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter([100.0, 100.0, 130.0, 159.0, 161.0, 161.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(rare_log, "time", SimpleNamespace(monotonic=lambda: next(now)))  # not the server's clock
     log = RareLog("rare")
     for _ in range(4):
         log.warning("refused")
